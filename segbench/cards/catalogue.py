@@ -1,0 +1,93 @@
+"""Finds what `--model` names: a card of the catalogue, a set of cards, a user's card, or a user's class."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from segbench.cards.card import Card, read_card
+from segbench.errors import CardError, UnknownName
+
+_SETS_FILE = "sets.toml"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network to be benchmarked: how the user named it, and its card.
+
+    Attributes:
+        name: shown in tables; the card's name, or what the user wrote.
+        spec: what a child needs to find it again (`Case.model`): an absolute path for files.
+        card: builder, arguments, recipe, references.
+    """
+
+    name: str
+    spec: str
+    card: Card
+
+
+def models_folder() -> Path:
+    """The folder of cards: `models/` of a checkout, or `_models/` of an installed wheel.
+
+    Plain path arithmetic, because `importlib.resources` on a mapped folder fails in editable installs.
+
+    Raises:
+        CardError: neither folder exists (a missing folder would glob to an empty list).
+    """
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_models", package.parent / "models"):
+        if (folder / _SETS_FILE).is_file():
+            return folder
+    raise CardError(f"the catalogue of models is missing beside {package}; install segbench again")
+
+
+def card_names() -> list[str]:
+    """Every card of the catalogue, sorted."""
+    return sorted(path.stem for path in models_folder().glob("*.toml") if path.name != _SETS_FILE)
+
+
+@lru_cache(maxsize=1)
+def model_sets() -> dict[str, list[str]]:
+    """The named sets: `table2` -> its cards in the paper's order."""
+    data = tomllib.loads((models_folder() / _SETS_FILE).read_text(encoding="utf-8"))
+    return {name: list(members) for name, members in data.items()}
+
+
+def find_models(names: list[str]) -> list[Model]:
+    """Every network the names stand for, sets unfolded, each once, in the order given."""
+    specs = [member for name in names for member in model_sets().get(name, [name])]
+    return [find_model(spec) for spec in dict.fromkeys(specs)]
+
+
+def find_model(spec: str) -> Model:
+    """The network that `spec` names: `segnode`, `mine.toml`, `file.py:Net` or `package.module:Net`.
+
+    Raises:
+        UnknownName: no card of that name; near names are suggested.
+        CardError: the user's file is missing or its card does not validate.
+    """
+    if spec.endswith(".toml"):
+        path = Path(spec).expanduser().resolve()
+        return Model(path.stem, str(path), read_card(path))
+    if ":" in spec:
+        return _users_class(spec)
+    if spec in card_names():
+        return Model(spec, spec, read_card(models_folder() / f"{spec}.toml"))
+    raise UnknownName("model", spec, [*card_names(), *model_sets()], "or give card.toml, file.py:Name or module:Name")
+
+
+def _users_class(spec: str) -> Model:
+    place, _, name = spec.rpartition(":")
+    if not name.isidentifier() or not place:
+        raise CardError(f"model {spec!r} is not of the form file.py:Name or package.module:Name")
+    if place.endswith(".py"):
+        path = Path(place).expanduser().resolve()
+        if not path.is_file():
+            raise CardError(f"model {spec!r}: there is no file {path}")
+        spec = f"{path}:{name}"
+    elif not re.fullmatch(r"[A-Za-z_][\w.]*", place):
+        raise CardError(f"model {spec!r}: {place!r} is not a module's name")
+    return Model(name, spec, Card(title=f"{name} of {Path(place).name}", builder=spec))

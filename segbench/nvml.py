@@ -1,0 +1,80 @@
+"""NVIDIA's management library for both sides of the process boundary: it needs no CUDA context and no torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Card:
+    """One NVIDIA device as NVML sees it; index counts within CUDA_VISIBLE_DEVICES, as torch does."""
+
+    index: int
+    name: str
+    memory_bytes: int
+    used_bytes: int
+
+
+@contextmanager
+def session() -> Iterator[ModuleType | None]:
+    """The initialised `pynvml`, or None where there is no library or no driver."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # pynvml raises its own errors, and ImportError where it is not installed
+        yield None
+        return
+    try:
+        yield pynvml
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def visible_cards() -> list[Card]:
+    """The cards a CUDA program started now would see, in its order; empty without a driver."""
+    with session() as nvml:
+        if nvml is None:
+            return []
+        return [_card(nvml, index, handle) for index, handle in enumerate(_visible_handles(nvml))]
+
+
+def driver_version() -> str | None:
+    """The driver's version, or None without one."""
+    with session() as nvml:
+        return _text(nvml.nvmlSystemGetDriverVersion()) if nvml else None
+
+
+def handle_of(nvml: ModuleType, index: int) -> object | None:
+    """NVML's handle of torch's `cuda:index`; None where it cannot be told."""
+    handles = _visible_handles(nvml)
+    return handles[index] if index < len(handles) else None
+
+
+def _visible_handles(nvml: ModuleType) -> list[object]:
+    handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if wanted is None:
+        return handles
+    chosen = []
+    for name in (part.strip() for part in wanted.split(",") if part.strip()):
+        if name.isdigit() and int(name) < len(handles):
+            chosen.append(handles[int(name)])
+        elif name.startswith(("GPU-", "MIG-")):
+            chosen += [handle for handle in handles if _text(nvml.nvmlDeviceGetUUID(handle)).startswith(name)]
+        else:  # CUDA stops at the first name it cannot resolve
+            break
+    return chosen
+
+
+def _card(nvml: ModuleType, index: int, handle: object) -> Card:
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    return Card(index, _text(nvml.nvmlDeviceGetName(handle)), int(memory.total), int(memory.used))
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,182 @@
+"""The ledger: one JSON line a finished cell, appended under a lock and flushed to the disk before it counts.
+
+Format history (`format` in every line; a reader accepts all that came before it):
+    1 (0.1.0): run, key, model, card_hash, case, environment, outcome, cause, measurements, seconds, finished.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from filelock import FileLock
+
+from segbench.errors import LedgerError
+from segbench.records.case import Case, Json
+from segbench.records.environment import Environment
+from segbench.records.measurement import ANSWERS, Measurement
+
+FORMAT = 1
+DEFAULT_LEDGER = Path("segbench-runs")
+_FILE_NAME = "ledger.jsonl"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one cell left behind.
+
+    Attributes:
+        run: the command that asked, as `20261121-101500-ab12`; a command that had finished starts a new one.
+        key: the resume key of the case on this kind of machine.
+        model: the name shown; `case.model` is what a child needs to find it.
+        environment: None where the child died before it could tell.
+        seconds: what the cell took, start of the process included.
+        finished: when, ISO 8601 in UTC.
+    """
+
+    run: str
+    key: str
+    model: str
+    card_hash: str
+    case: Case
+    environment: Environment | None
+    outcome: str
+    cause: str | None
+    measurements: tuple[Measurement, ...]
+    seconds: float
+    finished: str
+
+    @property
+    def answered(self) -> bool:
+        """Whether the cell answered its question, so that it need not be measured again."""
+        return self.outcome in ANSWERS
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "format": FORMAT,
+            "run": self.run,
+            "key": self.key,
+            "model": self.model,
+            "card_hash": self.card_hash,
+            "case": _publishable(self.case),
+            "environment": self.environment.to_json() if self.environment else None,
+            "outcome": self.outcome,
+            "cause": self.cause,
+            "measurements": [item.to_json() for item in self.measurements],
+            "seconds": round(self.seconds, 3),
+            "finished": self.finished,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Json]) -> Entry:
+        environment = data.get("environment")
+        return cls(
+            run=data["run"],
+            key=data["key"],
+            model=data["model"],
+            card_hash=data["card_hash"],
+            case=Case.from_json(data["case"]),
+            environment=Environment.from_json(environment) if environment else None,
+            outcome=data["outcome"],
+            cause=data.get("cause"),
+            measurements=tuple(Measurement.from_json(item) for item in data["measurements"]),
+            seconds=data.get("seconds", 0.0),
+            finished=data.get("finished", ""),
+        )
+
+
+def _publishable(case: Case) -> dict[str, Json]:
+    """The case without this machine's paths: a user's `/home/me/net.py:Net` becomes `net.py:Net`."""
+    place, colon, name = case.model.rpartition(":")
+    model = f"{Path(place).name}{colon}{name}" if colon else Path(name).name
+    return {**case.to_json(), "data_root": None, "model": model}
+
+
+class Ledger:
+    """A folder with `ledger.jsonl`; several processes may append to it at once.
+
+    Args:
+        folder: created on the first append; a path that ends in `.jsonl` is taken as the file itself.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder if folder.suffix == ".jsonl" else folder / _FILE_NAME
+        self.damage: list[str] = []
+        """Sentences about lines that could not be read, filled by `entries`."""
+
+    def ensure_writable(self) -> None:
+        """Fails before anything is measured rather than after.
+
+        Raises:
+            LedgerError: the folder cannot be made or the file cannot be opened for appending.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab"):
+                pass
+        except OSError as error:
+            raise LedgerError(f"ledger {self.path} cannot be written: {error.strerror}; choose --ledger DIR") from error
+
+    def append(self, entry: Entry) -> None:
+        """Adds one line; after it returns the line is on the disk.
+
+        A line that a killed writer left unfinished is closed first, so that it costs only itself.
+
+        Raises:
+            LedgerError: the disk is full or the file cannot be written; what stood before is untouched.
+        """
+        line = json.dumps(entry.to_json(), separators=(",", ":"), allow_nan=False) + "\n"
+        self.ensure_writable()
+        with FileLock(f"{self.path}.lock"), self.path.open("r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                self._write(file, end, line)
+            except OSError as error:
+                file.truncate(end)
+                raise LedgerError(f"ledger {self.path} cannot take another row: {error.strerror}") from error
+
+    def _write(self, file: IO[bytes], end: int, line: str) -> None:
+        if end:
+            file.seek(end - 1)
+            if file.read(1) != b"\n":
+                line = "\n" + line
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+    def entries(self) -> list[Entry]:
+        """Every readable entry, oldest first; unreadable lines are reported in `damage`.
+
+        Raises:
+            LedgerError: a line was written by a newer format.
+        """
+        return list(self._read())
+
+    def _read(self) -> Iterator[Entry]:
+        self.damage = []
+        if not self.path.is_file():
+            return
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    data = json.loads(line)
+                except ValueError:
+                    self.damage.append(f"{self.path}, line {number}: not a whole record (a killed writer?); skipped")
+                    continue
+                yield self._entry(data, number)
+
+    def _entry(self, data: Mapping[str, Json], number: int) -> Entry:
+        if data.get("format", 0) > FORMAT:
+            raise LedgerError(
+                f"{self.path}, line {number} has format {data['format']}, this segbench reads up to {FORMAT}; upgrade it"
+            )
+        try:
+            return Entry.from_json(data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise LedgerError(f"{self.path}, line {number} is not a segbench record: {error}") from error

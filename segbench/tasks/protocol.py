@@ -1,0 +1,95 @@
+"""How a child talks to the command that started it: one JSON object a line.
+
+In on stdin: `{"cases": [case, ...]}`. Out, for each case in order: one `environment` (once), any number of `progress`
+and `measured`, then one `outcome`. Whatever else the child or a library prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import IO, Protocol
+
+from segbench.errors import UserError
+from segbench.records.case import Case, Json
+from segbench.records.environment import Environment
+from segbench.records.measurement import Measurement
+
+
+class Reporter(Protocol):
+    """What a task tells while it works; a test's fake collects it in lists."""
+
+    def measured(self, measurement: Measurement) -> None:
+        """One row is final; it survives whatever happens to the task later."""
+
+    def progress(self, stage: str, done: int, total: int, **extra: Json) -> None:
+        """Step `done` of `total` of a stage has ended; total 0 means unknown."""
+
+    def note(self, sentence: str) -> None:
+        """Something that disturbed the measurement or limits what it says."""
+
+
+Task = Callable[[Case, Reporter], None]
+
+
+class PipeReporter:
+    """Writes events as JSON lines."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self.index = 0
+
+    def send(self, event: str, **payload: Json) -> None:
+        json.dump({"event": event, "index": self.index, **payload}, self._stream, separators=(",", ":"))
+        self._stream.write("\n")
+        self._stream.flush()
+
+    def measured(self, measurement: Measurement) -> None:
+        self.send("measured", measurement=measurement.to_json())
+
+    def progress(self, stage: str, done: int, total: int, **extra: Json) -> None:
+        self.send("progress", stage=stage, done=done, total=total, extra=extra)
+
+    def note(self, sentence: str) -> None:
+        self.send("note", sentence=sentence)
+
+
+def serve(task: Task, describe: Callable[[Case], Environment], classify: Callable[[BaseException], str]) -> None:
+    """Reads the cases, runs the task on each, and reports; a case that fails does not stop the next.
+
+    Args:
+        task: the work.
+        describe: records the environment of the first case.
+        classify: turns an exception into an outcome (`does_not_fit`, `unsupported` or `failed`).
+    """
+    reporter = PipeReporter(_take_stdout())
+    cases = [Case.from_json(data) for data in json.load(sys.stdin)["cases"]]
+    for reporter.index, case in enumerate(cases):
+        try:
+            if reporter.index == 0:
+                reporter.send("environment", environment=describe(case).to_json())
+            task(case, reporter)
+        except Exception as error:  # whatever a user's network raises is this case's outcome
+            outcome, user = classify(error), isinstance(error, UserError)
+            if not user:
+                traceback.print_exc()
+            cause = str(error) if user else f"{type(error).__name__}: {_first_line(error)}"
+            del error  # its traceback would keep the case's tensors alive for the next case
+            reporter.send("outcome", outcome=outcome, cause=cause, user_error=user)
+        else:
+            reporter.send("outcome", outcome="ok", cause=None, user_error=False)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else "no message"
+
+
+def _take_stdout() -> IO[str]:
+    """Keeps the pipe for events and sends every other print, also those of C libraries, to stderr."""
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return stream

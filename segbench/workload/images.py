@@ -1,0 +1,77 @@
+"""Where a workload's batches come from: random numbers, or the real images of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from segbench.data import Sample, open_dataset
+from segbench.errors import UserError
+from segbench.records.case import Case
+
+IGNORE = 255
+MEAN = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's training images per channel, the field's usual normalisation."""
+STD = (0.229, 0.224, 0.225)
+"""Standard deviation of the same."""
+
+
+class Samples(Protocol):
+    """What is needed of a data set."""
+
+    @property
+    def classes(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+
+Batch = tuple[Tensor, Tensor]
+"""Images `(N, 3, H, W)` float32, normalised, and labels `(N, H, W)` int64 with 255 for ignored pixels."""
+
+
+def batch_source(case: Case, device: torch.device) -> Callable[[int], Batch]:
+    """A function that gives a batch of so many images of the case's size on the device.
+
+    Raises:
+        UserError: the data set has more classes than the network gives.
+        DataError: the data set cannot be opened.
+    """
+    if case.dataset is None:
+        return lambda count: random_batch(count, case.height, case.width, case.classes, device)
+    dataset = open_dataset(case.dataset, root=case.data_root, split=case.split or "train")
+    if dataset.classes > case.classes:
+        raise UserError(f"{case.dataset} has {dataset.classes} classes, the case says {case.classes}; use --classes")
+    return lambda count: real_batch(dataset, count, case.height, case.width, device)
+
+
+def random_batch(count: int, height: int, width: int, classes: int, device: torch.device) -> Batch:
+    """Standard normal images and uniform labels; cost does not depend on the values."""
+    images = torch.randn(count, 3, height, width, device=device)
+    labels = torch.randint(0, classes, (count, height, width), device=device)
+    return images, labels
+
+
+def real_batch(dataset: Samples, count: int, height: int, width: int, device: torch.device) -> Batch:
+    """The first `count` samples (again from the start where the set is smaller), resized to the case's size."""
+    samples = [dataset[index % len(dataset)] for index in range(count)]
+    images = np.stack([_resized(sample.image, width, height, Image.Resampling.BILINEAR) for sample in samples])
+    labels = np.stack([_resized(sample.label, width, height, Image.Resampling.NEAREST) for sample in samples])
+    return normalise(torch.from_numpy(images).to(device)), torch.from_numpy(labels).to(device).long()
+
+
+def normalise(images: Tensor) -> Tensor:
+    """`(N, H, W, 3)` uint8 to `(N, 3, H, W)` float32 with ImageNet's mean and deviation taken out."""
+    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
+    return images.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std).contiguous()
+
+
+def _resized(array: np.ndarray, width: int, height: int, method: Image.Resampling) -> np.ndarray:
+    if array.shape[:2] == (height, width):
+        return array
+    return np.asarray(Image.fromarray(array).resize((width, height), method))

@@ -1,0 +1,32 @@
+"""The optimizer of a recipe, in the form PyTorch uses by default on the network's device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import Tensor, optim
+
+from segbench.cards.card import Recipe
+from segbench.errors import UserError
+
+
+def build_optimizer(
+    name: str | None, recipe: Recipe, parameters: Iterable[Tensor] | Iterable[dict[str, object]]
+) -> optim.Optimizer | None:
+    """SGD with momentum or AdamW with the recipe's values; None for the name `none` (forward and backward only).
+
+    Args:
+        name: `sgd`, `adamw`, `none`, or None for the recipe's own.
+        parameters: tensors, or parameter groups.
+
+    Raises:
+        UserError: another name.
+    """
+    name = name or recipe.optimizer
+    if name == "none":
+        return None
+    if name == "sgd":
+        return optim.SGD(parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    if name == "adamw":
+        return optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay)
+    raise UserError(f"no optimizer {name!r}; choose sgd, adamw or none")

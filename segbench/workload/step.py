@@ -1,0 +1,111 @@
+"""One training step or one inference of a case: what every meter of cost runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segbench.cards.catalogue import find_model
+from segbench.errors import UserError
+from segbench.records.case import Case
+from segbench.workload.images import IGNORE, Batch, batch_source
+from segbench.workload.network import build_network, logits_of
+from segbench.workload.optimizer import build_optimizer
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass
+class Workload:
+    """A case made runnable.
+
+    Attributes:
+        case: what was asked.
+        network: on `device`.
+        optimizer: of the card's recipe or the case's; None for `none`.
+        device: where everything lives; `meta` for a prediction.
+        batches: gives a batch of so many images.
+        scaler: scales the loss under fp16, does nothing otherwise.
+    """
+
+    case: Case
+    network: nn.Module
+    optimizer: torch.optim.Optimizer | None
+    device: torch.device
+    batches: Callable[[int], Batch]
+    scaler: torch.amp.GradScaler
+
+    def make_batch(self, count: int | None = None) -> Batch:
+        """A training batch of `count` images, the case's batch size by default."""
+        images, labels = self.batches(count or self.case.batch_size)
+        if self.case.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return images, labels
+
+    def train_step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Forward, cross-entropy over the labelled pixels, backward, optimizer step; the loss, detached."""
+        self.network.train()
+        self.network.zero_grad(set_to_none=True)
+        loss = self.loss(images, labels)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if self.optimizer is not None:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        return loss.detach()
+
+    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy of full-size class scores."""
+        with self.autocast():
+            logits = logits_of(self.network(images), (images.shape[-2], images.shape[-1]))
+            return functional.cross_entropy(logits, labels, ignore_index=IGNORE)
+
+    @torch.no_grad()
+    def infer(self, images: Tensor) -> Tensor:
+        """Class scores `(N, classes, H, W)` in `eval` without gradients."""
+        self.network.eval()
+        with self.autocast():
+            return logits_of(self.network(images), (images.shape[-2], images.shape[-1]))
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Mixed precision as the case says."""
+        if self.case.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, _AUTOCAST[self.case.precision])
+
+
+def build_workload(case: Case, device: torch.device | str) -> Workload:
+    """The case's network, optimizer and batches on a device.
+
+    Raises:
+        UserError: the network gives another number of classes than the case says, or fp16 is asked of the CPU.
+        CardError: the card's builder fails.
+        DataError: the data set cannot be opened.
+    """
+    device = torch.device(device)
+    if case.precision == "fp16" and device.type == "cpu":
+        raise UserError("precision fp16 trains only on CUDA; choose bf16 or fp32 on the CPU")
+    with device:
+        network = build_network(case)
+    network = network.to(device)  # buffers a builder made elsewhere
+    if case.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    recipe = find_model(case.model).card.recipe
+    optimizer = build_optimizer(case.optimizer, recipe, network.parameters())
+    scaler = torch.amp.GradScaler(device.type, enabled=case.precision == "fp16" and device.type == "cuda")
+    return Workload(case, network, optimizer, device, batch_source(case, device), scaler)
+
+
+def check_classes(workload: Workload, logits: Tensor) -> None:
+    """Refuses a network whose output does not have the case's classes.
+
+    Raises:
+        UserError: the sentence says both numbers.
+    """
+    found, wanted = logits.shape[1], workload.case.classes
+    if found != wanted:
+        raise UserError(f"{workload.case.model} gives {found} classes, the case says {wanted}; use --classes {found}")
