@@ -95,8 +95,8 @@ class Card(_Strict):
     builder: str
     note: str = ""
     arguments: dict[str, Any] = {}
-    input: InputSize = InputSize()  # type: ignore[call-arg]
-    recipe: Recipe = Recipe()  # type: ignore[call-arg]
+    input: InputSize = InputSize()
+    recipe: Recipe = Recipe()
     reference: tuple[Reference, ...] = ()
     weights: Weights | None = None
 
@@ -137,11 +137,18 @@ def read_card(path: Path) -> Card:
         raise CardError(f"card {path}: {_first_problem(error)}") from error
 
 
+_SECTIONS: dict[str, type[_Strict]] = {
+    "input": InputSize,
+    "recipe": Recipe,
+    "reference": Reference,
+    "weights": Weights,
+}
+
+
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        section = Card if len(first["loc"]) == 1 else Card.model_fields[str(first["loc"][0])].annotation
-        known = getattr(section, "model_fields", {})
-        return f"unknown key {where!r}" + (f"; known here: {', '.join(known)}" if known else "; remove it")
+        section = _SECTIONS.get(str(first["loc"][0]), Card) if len(first["loc"]) > 1 else Card
+        return f"unknown key {where!r}; known here: {', '.join(section.model_fields)}"
     return f"key {where!r}: {first['msg']}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -126,7 +126,7 @@ def _scratch(memory: list[_Event], owners: list[int | None]) -> set[int]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _calls_others(name: str) -> bool:
     """Whether the operator is composite: implemented by calls of others, on every device."""
     return any(

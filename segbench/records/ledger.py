@@ -1,7 +1,8 @@
 """The ledger: one JSON line a finished cell, appended under a lock and flushed to the disk before it counts.
 
 Format history (`format` in every line; a reader accepts all that came before it):
-    1 (0.1.0): run, key, model, card_hash, case, environment, outcome, cause, measurements, seconds, finished.
+    1 (0.1.0): run, key, model, card_hash, arguments, case, environment, outcome, cause, measurements, seconds,
+        finished.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Entry:
         run: the command that asked, as `20261121-101500-ab12`; a command that had finished starts a new one.
         key: the resume key of the case on this kind of machine.
         model: the name shown; `case.model` is what a child needs to find it.
+        arguments: the builder's, as the card and the case together set them.
         environment: None where the child died before it could tell.
         seconds: what the cell took, start of the process included.
         finished: when, ISO 8601 in UTC.
@@ -42,6 +44,7 @@ class Entry:
     key: str
     model: str
     card_hash: str
+    arguments: Mapping[str, Json]
     case: Case
     environment: Environment | None
     outcome: str
@@ -62,6 +65,7 @@ class Entry:
             "key": self.key,
             "model": self.model,
             "card_hash": self.card_hash,
+            "arguments": dict(self.arguments),
             "case": _publishable(self.case),
             "environment": self.environment.to_json() if self.environment else None,
             "outcome": self.outcome,
@@ -79,6 +83,7 @@ class Entry:
             key=data["key"],
             model=data["model"],
             card_hash=data["card_hash"],
+            arguments=data["arguments"],
             case=Case.from_json(data["case"]),
             environment=Environment.from_json(environment) if environment else None,
             outcome=data["outcome"],
@@ -173,9 +178,8 @@ class Ledger:
 
     def _entry(self, data: Mapping[str, Json], number: int) -> Entry:
         if data.get("format", 0) > FORMAT:
-            raise LedgerError(
-                f"{self.path}, line {number} has format {data['format']}, this segbench reads up to {FORMAT}; upgrade it"
-            )
+            found = f"{self.path}, line {number} has format {data['format']}"
+            raise LedgerError(f"{found}, this segbench reads up to {FORMAT}; upgrade segbench")
         try:
             return Entry.from_json(data)
         except (KeyError, TypeError, ValueError) as error:

@@ -84,7 +84,9 @@ def _import_builder(builder: str) -> Callable[..., object]:
     except Exception as error:  # a user's module may raise anything on import
         raise CardError(f"builder {builder} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
-        classes = [key for key, value in vars(module).items() if inspect.isclass(value) and issubclass(value, nn.Module)]
+        classes = [
+            key for key, value in vars(module).items() if inspect.isclass(value) and issubclass(value, nn.Module)
+        ]
         raise CardError(f"{place} has no {name!r}; networks there: {', '.join(classes) or 'none'}")
     found = getattr(module, name)
     if not callable(found):

@@ -1,0 +1,38 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+TORCH ?= $(shell grep -v '^\#' constraints.txt)
+BIN := .venv/bin
+DATA := $(firstword $(SEGBENCH_DATA) $(realpath ../shared/data))
+export SEGBENCH_DATA := $(DATA)
+
+.PHONY: venv demo test lint unit wheel-test browser-test clean
+
+venv: .venv/ready
+
+# torch first and pinned: a looser wish may bring gigabytes of CUDA packages to a machine without a GPU.
+.venv/ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable . --group dev "$(TORCH)"
+	touch $@
+
+demo: venv
+	$(BIN)/segbench memory -m table2 --device $(or $(DEVICE),demo)
+
+test: venv lint unit wheel-test
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: venv
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+wheel-test: venv
+	$(BIN)/python tests/wheel_test.py
+
+clean:
+	rm -rf .venv .venv-wheel build dist

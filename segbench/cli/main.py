@@ -1,0 +1,48 @@
+"""The table of commands, and the one place where an error becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from segbench import __version__
+from segbench.cli.doctor import doctor
+from segbench.cli.memory import memory
+from segbench.cli.models import models
+from segbench.errors import UserError
+
+app = typer.Typer(
+    name="segbench",
+    help="Tells what a segmentation network costs (memory, batch, time, operations) and what it buys (mIoU).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_COST, _CATALOGUE = "What it costs", "What there is"
+
+app.command(rich_help_panel=_COST)(memory)
+app.command(rich_help_panel=_CATALOGUE)(models)
+app.command(rich_help_panel=_CATALOGUE)(doctor)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    if version:
+        typer.echo(f"segbench {__version__}")
+        raise typer.Exit
+
+
+def run() -> None:
+    """The entry point: the user's mistakes are one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        sys.stderr.write(f"segbench: {error}\n")
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our pipe has had enough: `segbench ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,52 @@
+"""`segbench models`: the catalogue."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from segbench.cards.card import Card, read_card
+from segbench.cards.catalogue import card_names, find_model, model_sets, models_folder
+from segbench.cli import options
+from segbench.cli.session import show
+from segbench.present.amounts import published
+from segbench.present.sheet import Sheet
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="One card, shown whole.")] = None,
+    format: options.Format = "table",
+) -> None:
+    """The networks of the catalogue, the named sets, and what was published of them."""
+    sheet = _whole(find_model(name).card, name) if name else _catalogue()
+    show([sheet], [], format if format == "markdown" else "table")
+
+
+def _catalogue() -> Sheet:
+    folder = models_folder()
+    cards = {name: read_card(folder / f"{name}.toml") for name in card_names()}
+    sets = {name: [label for label, members in model_sets().items() if name in members] for name in cards}
+    rows = [[name, card.title, ", ".join(sets[name]), _parameters(card)] for name, card in cards.items()]
+    unfolded = "; ".join(f"{label} = {', '.join(members)}" for label, members in model_sets().items())
+    notes = [
+        f"sets: {unfolded}",
+        "your own: -m card.toml, -m file.py:Name or -m package.module:Name",
+    ]
+    return Sheet("Models", ["card", "network", "sets", "published parameters"], rows, notes)
+
+
+def _parameters(card: Card) -> str:
+    found = [published(item.value, item.unit) for item in card.reference if item.quantity == "parameters"]
+    return found[0] if found else ""
+
+
+def _whole(card: Card, name: str) -> Sheet:
+    rows = [["builder", card.builder]]
+    rows += [[f"argument {key}", str(value)] for key, value in card.arguments.items()]
+    rows += [[f"recipe {key}", str(value)] for key, value in card.recipe.model_dump(exclude_none=True).items()]
+    for item in card.reference:
+        rows.append(
+            [f"published {item.quantity}", f"{published(item.value, item.unit)}  ({item.conditions}; {item.source})"]
+        )
+    return Sheet(f"{name}: {card.title}", ["", ""], rows, [card.note] if card.note else [])

@@ -1,0 +1,78 @@
+"""Turns `--device` into the device of the cases, without torch and without a CUDA context."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from segbench import nvml
+from segbench.errors import UserError
+from segbench.records.host import cpu_name, package_version
+
+PREDICTS = frozenset({"memory", "max-batch", "max-input", "fits"})
+"""Commands that can answer without running anything; `auto` predicts for them where there is no GPU."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a command's cells run.
+
+    Attributes:
+        name: `cpu`, `cuda:N` or `none`, as in `Case.device`.
+        title: the card's or the processor's name, part of the resume key.
+        memory_bytes: of the card; None elsewhere.
+        why: a clause for the provenance line where `auto` chose.
+    """
+
+    name: str
+    title: str
+    memory_bytes: int | None = None
+    why: str = ""
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.name.startswith("cuda")
+
+
+def choose_device(wanted: str, command: str) -> Device:
+    """The device `--device` means for a command.
+
+    Args:
+        wanted: `auto`, `cpu`, `none`, `cuda` or `cuda:N`.
+        command: `none` is possible only for those that can predict.
+
+    Raises:
+        UserError: another word, a card that is not there, or a prediction of what cannot be predicted.
+    """
+    cards = nvml.visible_cards() if wanted == "auto" or wanted.startswith("cuda") else []
+    if wanted == "auto":
+        if cards and not _torch_is_cpu_only():
+            return _cuda(cards[0], "auto: the first CUDA card")
+        why = "auto: no CUDA card" if not cards else "auto: this torch has no CUDA"
+        return Device("none", "none", why=why) if command in PREDICTS else Device("cpu", cpu_name(), why=why)
+    if wanted == "cpu":
+        return Device("cpu", cpu_name())
+    if wanted == "none":
+        if command not in PREDICTS:
+            raise UserError(f"{command} cannot be predicted; --device none works for {', '.join(sorted(PREDICTS))}")
+        return Device("none", "none")
+    match = re.fullmatch(r"cuda(?::(\d+))?", wanted)
+    if match is None:
+        raise UserError(f"no device {wanted!r}; choose auto, cpu, cuda, cuda:N or none")
+    if _torch_is_cpu_only():
+        raise UserError(
+            f"this torch ({package_version('torch')}) has no CUDA; install a CUDA build, or use --device cpu"
+        )
+    index = int(match[1] or 0)
+    if index >= len(cards):
+        found = ", ".join(f"cuda:{card.index} {card.name}" for card in cards) or "no CUDA card"
+        raise UserError(f"no device {wanted!r}; found {found}; use --device cpu, or none where that predicts")
+    return _cuda(cards[index], "")
+
+
+def _cuda(card: nvml.Card, why: str) -> Device:
+    return Device(f"cuda:{card.index}", card.name, card.memory_bytes, why)
+
+
+def _torch_is_cpu_only() -> bool:
+    return (package_version("torch") or "").endswith("+cpu")

@@ -1,0 +1,29 @@
+"""One line under every table: on what, with what and how the numbers came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from segbench.records.ledger import Entry
+
+
+def provenance(entries: Sequence[Entry]) -> str:
+    """Device, versions, precision, input and method of entries that share them; where they differ, all are named."""
+    cases = [entry.case for entry in entries]
+    environments = [entry.environment for entry in entries if entry.environment]
+    parts = [
+        _all(f"{e.device_name} ({e.device})" if e.device != "none" else "no device" for e in environments),
+        _all(f"torch {e.torch}" for e in environments),
+        _all(f"CUDA {e.cuda}, driver {e.driver}" for e in environments if e.cuda),
+        _all(f"{e.threads} threads" for e in environments if e.device == "cpu"),
+        _all(case.precision for case in cases),
+        _all(f"{case.width}x{case.height}" for case in cases),
+        _all(f"{case.dataset} images" if case.dataset else "random input" for case in cases),
+        _all(item.method for entry in entries for item in entry.measurements if item.method != "counted"),
+        _all(f"run {entry.run}" for entry in entries),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _all(values: Iterable[str]) -> str:
+    return " / ".join(dict.fromkeys(values))

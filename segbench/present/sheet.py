@@ -1,0 +1,51 @@
+"""A table as data, drawn for the terminal or written as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a command shows.
+
+    Attributes:
+        title: one line.
+        columns: headings; the first column is text, the others are numbers and set right.
+        rows: as many cells as columns.
+        notes: lines under the table: provenance first, then what limits the numbers.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = field(default=())
+
+
+def to_terminal(sheet: Sheet) -> Table:
+    """A rich table; its caption holds the notes."""
+    caption = Text("\n".join(sheet.notes), style="dim") if sheet.notes else None
+    table = Table(title=sheet.title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE_HEAD)
+    for number, heading in enumerate(sheet.columns):
+        table.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
+    for row in sheet.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def to_markdown(sheet: Sheet) -> str:
+    """A Markdown section: heading, pipe table, notes as a list."""
+    lines = [f"## {sheet.title}", "", _pipes(sheet.columns), _pipes(["---", *["---:"] * (len(sheet.columns) - 1)])]
+    lines += [_pipes(row) for row in sheet.rows]
+    if sheet.notes:
+        lines += ["", *(f"- {note}" for note in sheet.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

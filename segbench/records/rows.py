@@ -1,0 +1,120 @@
+"""Ledger entries as tidy rows: one measurement a row, the columns of every export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segbench.cards.card import Card, Reference
+from segbench.records.case import Case, Json
+from segbench.records.ledger import Entry, Ledger
+from segbench.records.measurement import Measurement
+from segbench.records.quantities import QUANTITIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "run,model,quantity,value,unit,method,outcome,cause,mode,device,device_name,precision,batch_size,width,height,"
+    "classes,optimizer,solver,gradient,steps,t_end,dataset,split,seed,samples,spread_low,spread_high,"
+    "reference_value,reference_unit,reference_conditions,reference_source"
+).split(",")
+
+Row = dict[str, Json]
+
+_MAIN_QUANTITY = {
+    "params": "parameters",
+    "latency": "latency_s",
+    "epoch": "epoch_s",
+    "train": "miou",
+    "evaluate": "miou",
+    "trajectory": "miou",
+    "gradients": "gradient_relative_error",
+    "max_batch": "max_batch",
+    "max_input": "max_input_pixels",
+}
+
+
+def tidy_rows(entries: Iterable[Entry], cards: Mapping[str, Card] | None = None) -> list[Row]:
+    """One row a measurement, and one row for a cell that answered nothing.
+
+    Args:
+        entries: of a ledger.
+        cards: by model name, for the published references.
+    """
+    rows = []
+    for entry in entries:
+        card = (cards or {}).get(entry.model)
+        for item in entry.measurements or (_missing(entry),):
+            rows.append(_row(entry, item, card))
+        if entry.measurements and entry.outcome != "ok":
+            rows.append(_row(entry, _missing(entry), card))
+    return rows
+
+
+def read_ledger(folder: str | Path) -> pd.DataFrame:
+    """A ledger as a DataFrame with the columns of every export.
+
+    Raises:
+        LedgerError: a line was written by a newer format.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(tidy_rows(Ledger(Path(folder)).entries()), columns=COLUMNS)
+
+
+def reference_for(card: Card, quantity_name: str, case: Case) -> Reference | None:
+    """The published number that belongs beside a quantity, with its own conditions.
+
+    Accuracy belongs to its data set; a cost is shown beside any other cost of the kind, conditions included.
+    """
+    found = card.references_for(quantity_name)
+    if QUANTITIES[quantity_name].unit == "fraction":
+        found = [item for item in found if item.dataset == case.dataset]
+    return found[0] if found else None
+
+
+def _missing(entry: Entry) -> Measurement:
+    case = entry.case
+    name = _MAIN_QUANTITY.get(case.task, f"{case.modes[0]}_peak_live_bytes")
+    method = "predicted" if case.device == "none" else "measured:cuda" if "cuda" in case.device else "measured:host"
+    cause = entry.cause or "the cell reported nothing"
+    mode = case.modes[0] if name.startswith(case.modes) else None
+    return Measurement(name, None, method, mode=mode, outcome=entry.outcome, cause=cause)
+
+
+def _row(entry: Entry, item: Measurement, card: Card | None) -> Row:
+    case, environment = entry.case, entry.environment
+    reference = reference_for(card, item.quantity, case) if card else None
+    row: Row = {
+        "run": entry.run,
+        "model": entry.model,
+        "quantity": item.quantity,
+        "value": item.value,
+        "unit": item.unit,
+        "method": item.method,
+        "outcome": item.outcome,
+        "cause": item.cause,
+        "mode": item.mode,
+        "device": case.device,
+        "device_name": environment.device_name if environment else None,
+        "precision": case.precision,
+        "batch_size": case.batch_size,
+        "width": case.width,
+        "height": case.height,
+        "classes": case.classes,
+        "optimizer": case.optimizer or (card.recipe.optimizer if card else None),
+        **{name: entry.arguments.get(name) for name in ("solver", "gradient", "steps", "t_end")},
+        "dataset": case.dataset,
+        "split": case.split,
+        "seed": case.seed,
+        "samples": len(item.samples) or (1 if item.value is not None else 0),
+        "spread_low": item.spread_low,
+        "spread_high": item.spread_high,
+        "reference_value": reference.value if reference else None,
+        "reference_unit": reference.unit if reference else None,
+        "reference_conditions": reference.conditions if reference else None,
+        "reference_source": reference.source if reference else None,
+    }
+    return {**row, **{name: value for name, value in item.factors.items() if name in row}}

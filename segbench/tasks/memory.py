@@ -1,0 +1,108 @@
+"""Measures the peak memory of a training step or an inference in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from segbench.errors import UserError
+from segbench.meters.cuda_memory import bytes_used_by_others, limit_memory, measure_cuda_peaks
+from segbench.meters.live_bytes import measure_live_peaks
+from segbench.meters.process_memory import peak_rss_bytes
+from segbench.records.case import Case
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+from segbench.units import MIB
+from segbench.workload.step import Workload, build_workload, check_classes
+
+_MEASURED_STEPS = 2
+_QUIET_BYTES = 64 * MIB
+"""Less than this on a card is the display's or the driver's own; more is somebody else's work."""
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Reports every memory quantity of each of the case's modes.
+
+    Each mode's process peak includes the modes before it: ask for one mode a case to have it alone.
+    """
+    device = _device(case)
+    workload = build_workload(case, device)
+    parameters = sum(p.numel() for p in workload.network.parameters() if p.requires_grad)
+    report.measured(Measurement("parameters", parameters, "counted"))
+    for mode in case.modes:
+        step = _step(workload, mode, report)
+        rows = (
+            _on_cuda(case, mode, step, device, report) if device.type == "cuda" else _on_cpu(case, mode, step, workload)
+        )
+        for row in rows:
+            report.measured(row)
+
+
+def _device(case: Case) -> torch.device:
+    if case.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(
+            f"device {case.device!r} is not available to torch {torch.__version__}; use --device cpu or none"
+        )
+    return torch.device(case.device)
+
+
+def _step(workload: Workload, mode: str, report: Reporter) -> Callable[[], None]:
+    """One step that makes its own batch, so that the batch is part of the peak."""
+    case, done = workload.case, 0
+
+    def train() -> None:
+        workload.train_step(*workload.make_batch(case.batch_size))
+
+    def infer() -> None:
+        images, _ = workload.make_batch(case.infer_batch)
+        check_classes(workload, workload.infer(images))
+
+    def step() -> None:
+        nonlocal done
+        (train if mode == "train" else infer)()
+        done += 1
+        report.progress(mode, done, case.warmup + _MEASURED_STEPS)
+
+    return step
+
+
+def _factors(case: Case, mode: str) -> dict[str, int]:
+    return {"batch_size": case.batch_size if mode == "train" else case.infer_batch}
+
+
+def _on_cpu(case: Case, mode: str, step: Callable[[], None], workload: Workload) -> Iterator[Measurement]:
+    peaks = measure_live_peaks(workload.network, step, case.warmup + _MEASURED_STEPS)
+    rss = peak_rss_bytes()
+    factors = _factors(case, mode)
+
+    def row(name: str, value: int, samples: tuple[int, ...] = ()) -> Measurement:
+        return Measurement(f"{mode}_{name}", value, "measured:host", mode=mode, samples=samples, factors=factors)
+
+    first, steady = peaks[: case.warmup], peaks[case.warmup :]
+    yield row("peak_live_bytes", max(peak.live for peak in steady), tuple(peak.live for peak in steady))
+    yield row("kernel_scratch_bytes", max(peak.scratch for peak in steady))
+    if first:
+        yield row("first_step_peak_bytes", max(peak.live for peak in first))
+    yield row("peak_process_bytes", rss)
+
+
+def _on_cuda(
+    case: Case, mode: str, step: Callable[[], None], device: torch.device, report: Reporter
+) -> Iterator[Measurement]:
+    if case.budget_bytes:
+        limit_memory(case.budget_bytes, device, case.option("context_bytes", 0))
+    others = bytes_used_by_others(device)
+    if others is not None and others > _QUIET_BYTES:
+        report.note(f"other programs hold {others / MIB:.0f} MiB of the card; close them for a quiet measurement")
+    peaks = measure_cuda_peaks(step, device, case.warmup, _MEASURED_STEPS)
+    factors = _factors(case, mode)
+    detail = {"allocator_retries": peaks.retries}
+
+    def row(name: str, value: int | None, method: str = "measured:cuda", cause: str | None = None) -> Measurement:
+        return Measurement(f"{mode}_{name}", value, method, mode=mode, cause=cause, factors=factors, detail=detail)
+
+    yield row("peak_allocated_bytes", peaks.allocated)
+    yield row("peak_reserved_bytes", peaks.reserved)
+    yield row("peak_process_bytes", peaks.process, "measured:nvml", peaks.process_cause)
+    yield row("first_step_peak_bytes", peaks.first_allocated)
