@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segbench.cards import catalogue
+from segbench.cards.catalogue import card_names, find_model, find_models, model_sets, models_folder
+from segbench.errors import CardError, UnknownName
+
+TABLE2 = ["unet", "pspnet", "deeplabv3", "hrnetv2", "baseline", "segnode"]
+
+
+def test_the_sets_name_existing_cards() -> None:
+    assert model_sets()["table2"] == TABLE2
+    assert all(name in card_names() for members in model_sets().values() for name in members)
+
+
+def test_every_card_of_the_catalogue_is_valid() -> None:
+    assert all(find_model(name).card.title for name in card_names())
+
+
+def test_a_set_unfolds_in_order_and_each_network_comes_once() -> None:
+    assert [model.name for model in find_models(["hrnetv2", "table2"])] == ["hrnetv2", *(m for m in TABLE2 if m != "hrnetv2")]
+
+
+def test_a_typing_mistake_is_answered_with_the_near_name() -> None:
+    with pytest.raises(UnknownName, match="unet"):
+        find_model("unnet")
+
+
+def test_a_card_and_a_class_of_the_users_are_found_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text('title = "Mine"\nbuilder = "segbench.zoo.unet:UNet"\n')
+    Path("net.py").write_text("class Net: ...\n")
+    assert find_model("mine.toml").spec == str(tmp_path / "mine.toml")
+    assert find_model("net.py:Net").card.builder == f"{tmp_path / 'net.py'}:Net"
+    assert find_model("package.module:Net").card.builder == "package.module:Net"
+
+
+@pytest.mark.parametrize("spec", ["missing.py:Net", "net.py:", ":Net", "a b:Net", "x.toml"])
+def test_what_cannot_be_found_is_the_users_mistake(spec: str) -> None:
+    with pytest.raises(CardError):
+        find_model(spec)
+
+
+def test_a_missing_catalogue_is_an_error_and_not_an_empty_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "__file__", str(tmp_path / "segbench" / "cards" / "catalogue.py"))
+    with pytest.raises(CardError, match="missing"):
+        models_folder()

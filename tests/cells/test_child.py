@@ -1,0 +1,95 @@
+"""Real processes: a child is a small Python program that speaks the protocol, or fails to."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from segbench.cells.cell import Result, run_in_child
+from segbench.records.case import Case
+
+PRELUDE = """
+import json, os, signal, sys, time
+cases = json.load(sys.stdin)["cases"]
+def send(event, index=0, **payload): print(json.dumps({"event": event, "index": index, **payload}), flush=True)
+def ok(index=0): send("outcome", index, outcome="ok", cause=None, user_error=False)
+def row(value): send("measured", measurement={"quantity": "parameters", "value": value, "method": "counted"})
+"""
+
+
+def run(body: str, cases: int = 1, timeout_s: float = 20.0) -> list[Result]:
+    command = [sys.executable, "-c", PRELUDE + body]
+    wanted = [Case("memory", f"net{number}") for number in range(cases)]
+    return list(run_in_child("memory", wanted, timeout_s, lambda *_: None, command))
+
+
+def test_a_child_that_answers_is_ok() -> None:
+    (result,) = run("row(7); ok()")
+    assert (result.outcome, result.cause) == ("ok", None)
+    assert [item.value for item in result.measurements] == [7]
+
+
+def test_one_child_may_answer_several_cases() -> None:
+    results = run("for i in range(len(cases)): row(i); ok(i)", cases=3)
+    assert [[item.value for item in result.measurements] for result in results] == [[0], [1], [2]]
+
+
+def test_a_segmentation_fault_is_an_outcome_and_the_other_cases_go_on() -> None:
+    body = "if cases[0]['model'] == 'net0':\n    row(1); os.kill(os.getpid(), signal.SIGSEGV)\nok()"
+    first, second = run(body, cases=2)
+    assert (first.outcome, second.outcome) == ("crashed", "ok")
+    assert "SIGSEGV" in str(first.cause)
+    assert [item.value for item in first.measurements] == [1], "what arrived before the crash is kept"
+
+
+def test_a_kill_names_the_kernel_as_the_usual_reason() -> None:
+    (result,) = run("os.kill(os.getpid(), signal.SIGKILL)")
+    assert result.outcome in ("crashed", "does_not_fit")
+    assert "out-of-memory killer" in str(result.cause)
+
+
+def test_an_exit_code_carries_the_last_line_of_stderr() -> None:
+    (result,) = run("sys.stderr.write('first\\nthe reason\\n'); sys.exit(5)")
+    assert result.outcome == "crashed"
+    assert result.cause == "exit code 5: the reason"
+
+
+def test_a_child_that_ends_without_an_answer_has_crashed() -> None:
+    (result,) = run("os._exit(0)")
+    assert (result.outcome, result.cause) == ("crashed", "the process ended without an answer")
+
+
+def test_a_hang_is_killed_with_its_own_children(tmp_path: Path) -> None:
+    body = f"pid = os.fork()\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(pid)) if pid else None\ntime.sleep(60)"
+    start = time.monotonic()
+    (result,) = run(body, timeout_s=1.5)
+    assert result.outcome == "timed_out"
+    assert time.monotonic() - start < 20
+    time.sleep(0.2)
+    grandchild = int((tmp_path / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(grandchild, 0)
+        status = Path(f"/proc/{grandchild}/status").read_text()
+        if "State:\tZ" in status:  # killed, but its new parent has not looked yet
+            raise ProcessLookupError
+
+
+def test_noise_on_the_pipe_is_not_an_event() -> None:
+    (result,) = run("print('progress: 12 %'); print('{broken'); print('[1, 2]'); row(3); ok()")
+    assert (result.outcome, len(result.measurements)) == ("ok", 1)
+
+
+def test_a_flood_of_output_does_not_block() -> None:
+    (result,) = run("sys.stderr.write('x' * 3_000_000); sys.stdout.write('y' * 3_000_000 + '\\n'); row(3); ok()")
+    assert result.outcome == "ok"
+
+
+def test_a_child_that_does_not_read_its_request_is_no_deadlock() -> None:
+    command = [sys.executable, "-c", "import os; os._exit(3)"]
+    many = [Case("memory", "x" * 200_000)]
+    (result,) = run_in_child("memory", many, 20.0, lambda *_: None, command)
+    assert result.outcome == "crashed"

@@ -1,0 +1,107 @@
+"""The CUDA meter against a device made by hand: what is asked, in which order, and what a missing reading says."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from segbench import nvml
+from segbench.meters import cuda_memory
+from segbench.meters.cuda_memory import bytes_used_by_others, measure_cuda_peaks, process_bytes
+
+DEVICE = torch.device("cuda:0")
+
+
+class FakeCuda:
+    """An allocator whose first two steps are cuDNN's trials, and which keeps a cache until it is emptied."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.steps = 0
+        self.peak = self.cache = self.reserved_peak = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        used = 6_000 if self.steps <= 2 else 2_000
+        self.cache = max(self.cache, used)
+        self.peak = max(self.peak, used)
+        self.reserved_peak = max(self.reserved_peak, self.cache)
+
+    def reset_peak_memory_stats(self, device: torch.device) -> None:
+        self.calls.append("reset")
+        self.peak, self.reserved_peak = 0, self.cache
+
+    def empty_cache(self) -> None:
+        self.calls.append("empty")
+        self.cache = 0
+
+    def synchronize(self, device: torch.device) -> None:
+        self.calls.append("sync")
+
+    def max_memory_allocated(self, device: torch.device) -> int:
+        return self.peak
+
+    def max_memory_reserved(self, device: torch.device) -> int:
+        return self.reserved_peak
+
+    def memory_stats(self, device: torch.device) -> dict[str, int]:
+        return {"num_alloc_retries": 0}
+
+
+class FakeNvml:
+    NVMLError = RuntimeError
+
+    def __init__(self, processes: list[Any], used: int = 0) -> None:
+        self._processes, self._used = processes, used
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: object) -> list[Any]:
+        return self._processes
+
+    def nvmlDeviceGetMemoryInfo(self, handle: object) -> SimpleNamespace:
+        return SimpleNamespace(used=self._used, total=10**10)
+
+
+def use_nvml(monkeypatch: pytest.MonkeyPatch, library: object | None) -> None:
+    @contextmanager
+    def session() -> Any:
+        yield library
+
+    monkeypatch.setattr(nvml, "session", session)
+    monkeypatch.setattr(nvml, "handle_of", lambda *_: "handle")
+
+
+def test_the_autotuning_spike_is_kept_out_of_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeCuda()
+    monkeypatch.setattr(cuda_memory.torch, "cuda", fake)
+    use_nvml(monkeypatch, None)
+    peaks = measure_cuda_peaks(fake.step, DEVICE, warmup=2, repeats=2)
+    assert (peaks.first_allocated, peaks.allocated, peaks.reserved) == (6_000, 2_000, 2_000)
+    assert fake.calls == ["reset", "sync", "empty", "reset", "sync"]
+    assert peaks.process is None
+    assert peaks.process_cause == "NVML is not available"
+
+
+def test_nvml_gives_this_processes_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = SimpleNamespace(pid=os.getpid(), usedGpuMemory=700)
+    use_nvml(monkeypatch, FakeNvml([SimpleNamespace(pid=1, usedGpuMemory=9), mine], used=1_000))
+    assert process_bytes(DEVICE) == (700, None)
+    assert bytes_used_by_others(DEVICE) == 300
+
+
+@pytest.mark.parametrize(
+    ("processes", "cause"),
+    [([], "container"), ([SimpleNamespace(pid=os.getpid(), usedGpuMemory=None)], "without its memory")],
+)
+def test_a_reading_nvml_cannot_give_is_none_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, processes: list[Any], cause: str
+) -> None:
+    use_nvml(monkeypatch, FakeNvml(processes, used=1_000))
+    value, why = process_bytes(DEVICE)
+    assert value is None
+    assert cause in str(why)
+    assert bytes_used_by_others(DEVICE) is None

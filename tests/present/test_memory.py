@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from segbench.cards.card import Card, Reference
+from segbench.present.memory import memory_sheet
+from segbench.records.case import Case
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+
+CARD = Card(
+    title="SegNode",
+    builder="a:B",
+    reference=(Reference(quantity="train_peak_memory", value=13.4, unit="GB", source="Table 2", batch_size=24),),
+)
+
+
+def peak(mode: str, value: int) -> Measurement:
+    return Measurement(f"{mode}_peak_live_bytes", value, "measured:host", mode=mode)
+
+
+def test_a_network_is_set_beside_hrnet_and_the_paper(make_entry: Callable[..., Entry]) -> None:
+    train = {"case": Case("memory", "x", modes=("train",), batch_size=2)}
+    entries = [
+        make_entry("segnode", Measurement("parameters", 20_948_124, "counted"), peak("train", 2**30), **train),
+        make_entry("hrnetv2", peak("train", 2**31), **train),
+    ]
+    sheet = memory_sheet(entries, {"segnode": CARD})
+    assert sheet.columns == ["network", "parameters", "training peak, batch 2", "x hrnetv2", "paper", "outcome"]
+    assert sheet.rows[0] == ["segnode", "20,948,124", "1.00 GiB", "0.50x", "13.4 GB", "ok"]
+    assert any("batch 24 (Table 2)" in note for note in sheet.notes)
+
+
+def test_a_failed_network_keeps_its_row_and_its_cause(make_entry: Callable[..., Entry]) -> None:
+    failed = make_entry("unet", outcome="crashed", cause="killed by SIGSEGV", case=Case("memory", "x", modes=("infer",)))
+    assert memory_sheet([failed], {}).rows[0][-1] == "crashed: killed by SIGSEGV"
