@@ -1,0 +1,160 @@
+"""Watching storages: when each is born, when it dies, in which phase and module, and what it turns out to be for."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from segbench.estimate.log import Mark, Storage, StorageLog
+
+
+@dataclass(slots=True)
+class Record:
+    """A storage while the trace runs; its role may become known long after its birth."""
+
+    bytes: int
+    operator: str
+    module: str
+    shape: tuple[int, ...]
+    dtype: str
+    phase: str
+    role: str = ""
+
+
+class _Watch(weakref.ref[Any]):
+    """A weak reference that knows which storage it watched."""
+
+    __slots__ = ("address", "number")
+
+    address: int
+    number: int
+
+
+class Lifetimes:
+    """The events of a run as they happen.
+
+    A storage's Python object lives exactly as long as the storage itself, so that a weak reference tells its death.
+
+    Args:
+        on_death: told the address of every storage that dies.
+
+    Attributes:
+        phase: the present phase, see `enter`.
+        module: name of the module to which the present operator belongs.
+    """
+
+    def __init__(self, on_death: Callable[[int], None]) -> None:
+        self._on_death = on_death
+        self.records: list[Record] = []
+        self.events: list[int] = []
+        self.phase = ""
+        self.module = ""
+        self._step = 0
+        self._marks: list[Mark] = []
+        self._watches: dict[int, _Watch] = {}
+        self._closed = False
+
+    def enter(self, phase: str, step: int | None = None) -> None:
+        """Starts a phase; whatever lives when the backward pass starts was kept for it."""
+        self._step = self._step if step is None else step
+        if phase == "backward":
+            self._keep_activations()
+        self.phase = phase
+        self._marks.append(Mark(len(self.events), self._step, phase))
+
+    def born(self, tensor: torch.Tensor, operator: str) -> int:
+        """Number of the tensor's storage, which is new unless it was seen before."""
+        storage = tensor.untyped_storage()
+        address = storage._cdata
+        known = self._watches.get(address)
+        if known is not None:
+            return known.number
+        number = len(self.records)
+        size = storage.nbytes()
+        self.records.append(
+            Record(size, operator, self.module, tuple(tensor.shape), str(tensor.dtype)[6:], phase=self.phase)
+        )
+        watch = _Watch(storage, self._died)
+        watch.address, watch.number = address, number
+        self._watches[address] = watch
+        if size:
+            self.events.append(number + 1)
+        return number
+
+    def passing(self, size: int, operator: str, role: str) -> None:
+        """A buffer that is asked for and given back within one operator."""
+        self.events.append(self._unwatched(size, operator, role) + 1)
+        self.events.append(-len(self.records))
+
+    def lasting(self, size: int, operator: str, role: str) -> None:
+        """A buffer that a library keeps for good."""
+        self.events.append(self._unwatched(size, operator, role) + 1)
+
+    def number(self, tensor: torch.Tensor) -> int | None:
+        """Number of the tensor's storage; None if it was never seen."""
+        watch = self._watches.get(tensor.untyped_storage()._cdata)
+        return None if watch is None else watch.number
+
+    def label(self, tensors: Iterable[torch.Tensor | None], role: str) -> None:
+        """These tensors' storages serve `role`, and always did."""
+        for tensor in tensors:
+            number = None if tensor is None else self.number(tensor)
+            if number is not None:
+                self.records[number].role = role
+
+    def died_since(self, position: int, number: int) -> bool:
+        """Whether storage `number` died at or after event number `position`."""
+        return -(number + 1) in self.events[position:]
+
+    def continue_as(self, position: int, older: int) -> None:
+        """The storage born at `position` was in truth the older one, which did not die: both events vanish."""
+        newer = self.events.pop(position) - 1
+        death = self.events.index(-(older + 1), position)
+        del self.events[death]
+        for watch in reversed(self._watches.values()):
+            if watch.number == newer:
+                watch.number = older
+                return
+        self.events[self.events.index(-(newer + 1), position)] = -(older + 1)
+
+    def close(self) -> StorageLog:
+        """The log up to here; what dies afterwards does not count."""
+        self._closed = True
+        born = [event - 1 for event in self.events if event > 0]
+        renumbered = {number: new for new, number in enumerate(born)}
+        storages = tuple(_finished(self.records[number]) for number in born)
+        events = tuple((1 if event > 0 else -1) * (renumbered[abs(event) - 1] + 1) for event in self.events)
+        return StorageLog(storages, events, tuple(self._marks))
+
+    def _died(self, watch: weakref.ref[Any]) -> None:
+        assert isinstance(watch, _Watch)
+        if self._watches.get(watch.address) is watch:
+            del self._watches[watch.address]
+            self._on_death(watch.address)
+        if not self._closed and self.records[watch.number].bytes:
+            self.events.append(-(watch.number + 1))
+
+    def _keep_activations(self) -> None:
+        for watch in self._watches.values():
+            record = self.records[watch.number]
+            if record.phase == "forward" and not record.role:
+                record.role = "activations"
+
+    def _unwatched(self, size: int, operator: str, role: str) -> int:
+        self.records.append(Record(size, operator, self.module, (size,), "uint8", self.phase, role))
+        return len(self.records) - 1
+
+
+def _finished(record: Record) -> Storage:
+    return Storage(
+        bytes=record.bytes,
+        role=record.role or "temporaries",
+        operator=record.operator,
+        module=record.module,
+        shape=record.shape,
+        dtype=record.dtype,
+    )

@@ -1,0 +1,66 @@
+"""Memory that no tensor holds: the CUDA context, and the workspaces of cuBLAS and cuDNN; named inputs, with sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+_aten = torch.ops.aten
+
+MODERN_CONTEXT = 500 * 2**20
+"""CUDA context with lazily loaded kernels (CUDA 11.7 and newer).
+
+426 MiB were measured for an empty context (torch 2.10, CUDA 13, RTX 6000 Ada: unslothai/unsloth-zoo#1053), "around 400
+MB" is PyTorch's maintainers' figure (pytorch/pytorch#109888). The rest is our inference, for the kernels that a network
+and its training load.
+"""
+EAGER_CONTEXT = 1000 * 2**20
+"""CUDA context before 11.7, all kernels loaded at once: "more than 1000 MB" (pytorch/pytorch#107667).
+
+The paper's time; 300 to 400 MB were also seen on its V100 with torch 1.1 (pytorch/pytorch#20532). Our inference.
+"""
+CUBLAS_WORKSPACE = 2 * 4096 * 1024 + 8 * 16 * 1024
+"""`CUBLAS_WORKSPACE_CONFIG=:4096:2:16:8`, the default before Hopper: 8.1 MiB a handle, one handle a thread."""
+HOPPER_CUBLAS_WORKSPACE = 8 * 4096 * 1024
+"""`:4096:8`, the default on compute capability 9.0: 32 MiB."""
+_LARGEST_CONVOLUTION_WORKSPACE = 2**30
+"""cuDNN may ask for more, but PyTorch's heuristics seldom choose such an algorithm; our inference."""
+
+
+@dataclass(frozen=True)
+class Overheads:
+    """What is added to tensors.
+
+    Attributes:
+        context_bytes: the process's context, outside the caching allocator.
+        cublas_bytes: what a cuBLAS handle keeps, inside the allocator, once a matrix product has run.
+        convolutions: `none` counts no cuDNN workspace, which is right for a lower bound and near deterministic runs;
+            `upper` a crude bound for the Winograd algorithm. A workspace that does not fit makes PyTorch choose another
+            algorithm, so that it raises readings but hardly lowers the largest batch (our inference, from the source).
+    """
+
+    context_bytes: int = MODERN_CONTEXT
+    cublas_bytes: int = CUBLAS_WORKSPACE
+    convolutions: Literal["none", "upper"] = "none"
+
+    def convolution_workspace(self, function: Any, args: Sequence[Any], output: Any) -> int:
+        """Bytes cuDNN would ask for during this operator.
+
+        A 3x3 convolution by non-fused Winograd F(4x4, 3x3) transforms tiles of 4x4 outputs to 6x6 numbers, 2.25 times
+        input and output, and the 3x3 weights to 6x6, 4 times.
+        """
+        if self.convolutions == "none":
+            return 0
+        if function is _aten.convolution.default:
+            images, weights, result = args[0], args[1], output
+        elif function is _aten.convolution_backward.default:
+            result, images, weights = args[0], args[1], args[2]
+        else:
+            return 0
+        if tuple(weights.shape[2:]) != (3, 3):
+            return 0
+        numbers = 2.25 * (images.numel() + result.numel()) + 4 * weights.numel()
+        return min(int(numbers * images.element_size()), _LARGEST_CONVOLUTION_WORKSPACE)

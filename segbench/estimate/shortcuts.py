@@ -1,0 +1,134 @@
+"""Operators whose result on `meta` is plain beforehand, so that torch's slow shape functions need not run.
+
+An operator that works in place changes no shape; one that maps elements of dense tensors of one shape and dtype makes
+another such tensor; a norm's or an up-sampling's results have obvious shapes, yet torch decomposes them into dozens of
+operators to find out. With these a training step of HRNetV2 is traced in a third of the time. A test compares every
+shortcut with torch's own answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+_aten = torch.ops.aten
+
+_IN_PLACE = {
+    "add_", "sub_", "mul_", "div_", "neg_", "sqrt_", "pow_", "relu_", "clamp_min_", "clamp_", "sigmoid_", "tanh_",
+    "lerp_", "addcmul_", "addcdiv_", "maximum_", "zero_", "fill_", "leaky_relu_", "silu_", "hardswish_", "elu_",
+}  # fmt: skip
+_LISTS_IN_PLACE = {
+    "_foreach_add_", "_foreach_sub_", "_foreach_mul_", "_foreach_div_", "_foreach_sqrt_", "_foreach_lerp_",
+    "_foreach_addcmul_", "_foreach_addcdiv_", "_foreach_neg_", "_foreach_maximum_", "_foreach_zero_",
+    "_foreach_reciprocal_", "_foreach_pow_",
+}  # fmt: skip
+_LISTS = {"_foreach_add", "_foreach_sub", "_foreach_mul", "_foreach_div", "_foreach_sqrt", "_foreach_neg"}
+_ELEMENT_WISE = {
+    "relu", "add", "sub", "mul", "div", "neg", "threshold_backward", "sigmoid", "sigmoid_backward", "tanh",
+    "tanh_backward", "leaky_relu", "leaky_relu_backward", "silu", "silu_backward", "sqrt", "abs",
+}  # fmt: skip
+
+
+def _operators(names: set[str]) -> dict[Any, None]:
+    """Every overload of these operators that makes its own result."""
+    found = {}
+    for name in names:
+        packet = getattr(_aten, name, None)
+        for overload in packet.overloads() if packet is not None else ():
+            if "out" not in overload:
+                found[getattr(packet, overload)] = None
+    return found
+
+
+_RETURN_FIRST = _operators(_IN_PLACE)
+_RETURN_NONE = _operators(_LISTS_IN_PLACE)
+_RETURN_LIKE_LIST = _operators(_LISTS)
+_RETURN_LIKE_FIRST = _operators(_ELEMENT_WISE)
+
+
+def answer_without_running(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """The operator's result, or NotImplemented where it must run."""
+    if function in _RETURN_FIRST:
+        return args[0]
+    if function in _RETURN_NONE:
+        return None
+    if kwargs:
+        return NotImplemented
+    if function in _RETURN_LIKE_LIST and all(tensor.is_contiguous() for tensor in args[0]):
+        return [_like(tensor) for tensor in args[0]]
+    if function in _RETURN_LIKE_FIRST and _alike(args):
+        return _like(args[0])
+    special = _SPECIAL.get(function)
+    return NotImplemented if special is None else special(*args)
+
+
+def _like(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+
+
+def _alike(args: Sequence[Any]) -> bool:
+    """Whether all tensors are contiguous and of one shape and floating dtype."""
+    first = args[0]
+    if not isinstance(first, torch.Tensor) or not first.dtype.is_floating_point:
+        return False
+    return all(
+        item.shape == first.shape and item.dtype == first.dtype and item.is_contiguous()
+        for item in args
+        if isinstance(item, torch.Tensor)
+    )
+
+
+def _statistics(images: torch.Tensor, *shape: int) -> torch.Tensor:
+    """Means or inverse deviations, which kernels keep in float32 for half precision."""
+    dtype = torch.float32 if images.dtype in (torch.float16, torch.bfloat16) else images.dtype
+    return torch.empty(shape, dtype=dtype, device="meta")
+
+
+def _batch_norm(
+    images: torch.Tensor, _weight: Any, _bias: Any, _mean: Any, _variance: Any, training: bool, *_settings: float
+) -> Any:
+    if not images.is_contiguous():
+        return NotImplemented
+    channels = images.shape[1] if training else 0
+    return _like(images), _statistics(images, channels), _statistics(images, channels)
+
+
+def _batch_norm_backward(
+    gradient: torch.Tensor, images: torch.Tensor, weight: torch.Tensor | None, *rest: Any
+) -> Any:
+    mask = rest[-1]
+    if weight is None or not (images.is_contiguous() and gradient.is_contiguous()):
+        return NotImplemented
+    return tuple(_like(tensor) if wanted else None for tensor, wanted in zip((images, weight, weight), mask, strict=True))
+
+
+def _group_norm(
+    images: torch.Tensor, _weight: Any, _bias: Any, batch: int, _channels: int, _pixels: int, groups: int, _eps: float
+) -> Any:
+    if not images.is_contiguous():
+        return NotImplemented
+    return _like(images), _statistics(images, batch, groups), _statistics(images, batch, groups)
+
+
+def _group_norm_backward(
+    gradient: torch.Tensor, images: torch.Tensor, _mean: Any, _deviation: Any, weight: torch.Tensor | None, *rest: Any
+) -> Any:
+    return _batch_norm_backward(gradient, images, weight, *rest)
+
+
+def _upsample(images: torch.Tensor, size: Sequence[int], *_settings: Any) -> Any:
+    if not images.is_contiguous():
+        return NotImplemented
+    return torch.empty((*images.shape[:2], *size), dtype=images.dtype, device="meta")
+
+
+_SPECIAL: dict[Any, Callable[..., Any]] = {
+    _aten.native_batch_norm.default: _batch_norm,
+    _aten.native_batch_norm_backward.default: _batch_norm_backward,
+    _aten.native_group_norm.default: _group_norm,
+    _aten.native_group_norm_backward.default: _group_norm_backward,
+    _aten.upsample_bilinear2d.default: _upsample,
+    _aten.upsample_nearest2d.default: _upsample,
+}

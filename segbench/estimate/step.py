@@ -1,0 +1,140 @@
+"""Running a step under the trace: a network is built, its step repeated, and every storage told what it was for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from segbench.estimate.corrections import Target, like
+from segbench.estimate.log import StorageLog
+from segbench.estimate.overheads import Overheads
+from segbench.estimate.trace import StorageTrace, tensors_in
+
+STEPS = 3
+"""One to warm up, in which the optimizer makes its state, and two that count, as in a measurement."""
+
+
+class Steppable(Protocol):
+    """A network with what one of its steps needs; built inside the trace."""
+
+    @property
+    def network(self) -> nn.Module: ...
+
+    @property
+    def optimizer(self) -> Optimizer | None: ...
+
+    def make_batch(self, count: int | None = None, /) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images `(N, 3, H, W)` float32 and labels `(N, H, W)` int64, on `meta`."""
+        ...
+
+    def train_step(self, images: torch.Tensor, labels: torch.Tensor) -> Any: ...
+
+    def infer(self, images: torch.Tensor) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What a trace left.
+
+    Attributes:
+        log: births and deaths.
+        parameters: trainable parameters.
+        operators: how many operators ran.
+        assumptions: what the oracle had to answer, as `place took answer`, and how often.
+        warnings: what was seen that is known to be predicted wrongly.
+    """
+
+    log: StorageLog
+    parameters: int
+    operators: int
+    assumptions: dict[str, int]
+    warnings: tuple[str, ...]
+
+
+def trace_step(
+    build: Callable[[], Steppable],
+    mode: str,
+    batch: int,
+    target: Target = "cuda",
+    overheads: Overheads | None = None,
+) -> Traced:
+    """Builds a workload on `meta` and traces its training step or its inference.
+
+    Args:
+        build: makes the workload; called with `meta` as the default device.
+        mode: `train` or `infer`.
+        batch: images per step.
+        target: the device whose memory is meant.
+    """
+    trace = StorageTrace(target, overheads)
+    with like(target), trace:
+        trace.enter("build", step=0)
+        with torch.device("meta"):
+            workload = build()
+        network = workload.network
+        trace.lifetimes.label([*network.parameters(), *network.buffers()], "parameters")
+        with trace.modules.following(network), _phases(trace, network):
+            for step in range(1, STEPS + 1):
+                trace.enter("forward", step)
+                _run_step(workload, mode, batch, trace)
+        log = trace.close()
+    parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    return Traced(log, parameters, trace.operators, dict(trace.mirrors.assumptions), tuple(trace.warnings))
+
+
+def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> None:
+    """One step that makes its own batch, so that the batch is part of the peak."""
+    images, labels = workload.make_batch(batch)
+    trace.lifetimes.label([images, labels], "inputs")
+    if mode == "train":
+        workload.train_step(images, labels)
+    else:
+        workload.infer(images)
+
+
+@contextlib.contextmanager
+def _phases(trace: StorageTrace, network: nn.Module) -> Iterator[None]:
+    """Tells the trace when the backward pass and the optimizer start, and what they leave behind."""
+    original = torch.autograd.backward
+    depth = 0
+
+    def backward(*args: Any, **kwargs: Any) -> None:
+        nonlocal depth
+        if not depth:  # checkpointing may start another backward pass within the first
+            trace.enter("backward")
+        depth += 1
+        try:
+            original(*args, **kwargs)
+        finally:
+            depth -= 1
+        trace.lifetimes.label((parameter.grad for parameter in network.parameters()), "gradients")
+
+    def before_update(_optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        trace.enter("optimizer")
+
+    def after_update(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        trace.lifetimes.label(_state_of(optimizer), "optimizer state")
+        trace.enter("after the update")
+
+    handles = register_optimizer_step_pre_hook(before_update), register_optimizer_step_post_hook(after_update)
+    torch.autograd.backward = backward
+    try:
+        yield
+    finally:
+        torch.autograd.backward = original
+        for handle in handles:
+            handle.remove()
+
+
+def _state_of(optimizer: Optimizer) -> Iterator[torch.Tensor]:
+    for state in optimizer.state.values():
+        for tensor in tensors_in(state.values()):
+            if tensor.device.type == "meta":
+                yield tensor

@@ -1,0 +1,200 @@
+"""The trace: a dispatch mode that watches every storage of a program which runs on the `meta` device.
+
+Nothing is computed and no memory is used, so a step of any size takes as long as its number of operators asks for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from segbench.estimate.corrections import Target
+from segbench.estimate.lifetimes import Lifetimes
+from segbench.estimate.log import StorageLog
+from segbench.estimate.mirrors import MOST_BYTES, SHAPED_BY_DATA, Mirrors
+from segbench.estimate.modules import ModuleNames
+from segbench.estimate.overheads import Overheads
+from segbench.estimate.shortcuts import answer_without_running
+
+_aten = torch.ops.aten
+_MATRIX_PRODUCTS = {
+    _aten.mm.default,
+    _aten.addmm.default,
+    _aten.bmm.default,
+    _aten.baddbmm.default,
+    _aten.mv.default,
+    _aten.addmv.default,
+    _aten.dot.default,
+}
+
+
+class StorageTrace(TorchDispatchMode):
+    """Logs births and deaths of the storages of all `meta` tensors while it is active.
+
+    Args:
+        target: whose behaviour is logged. Libraries' workspaces are logged for `cuda` only.
+        overheads: which workspaces; see `segbench.estimate.overheads`.
+
+    Attributes:
+        lifetimes: the log as it grows, to be told of phases and roles.
+        modules: to be told of the network whose calls are to be named.
+        mirrors: values of small tensors, and the assumptions made where there were none.
+        operators: how many were dispatched.
+        warnings: what was seen that is known to be predicted wrongly, as sentences.
+    """
+
+    def __init__(self, target: Target = "cuda", overheads: Overheads | None = None) -> None:
+        super().__init__()
+        self.mirrors = Mirrors()
+        self.modules = ModuleNames()
+        self.lifetimes = Lifetimes(on_death=self.mirrors.forget_address)
+        self.operators = 0
+        self.warnings: dict[str, None] = {}
+        self._overheads = (overheads or Overheads()) if target == "cuda" else None
+        self._fan_out: tuple[int, int] | None = None
+        self._threads_with_cublas: set[bool] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spares every call a wrapper that only `torch.compile` needs."""
+        return False
+
+    def close(self) -> StorageLog:
+        """The log so far; the trace ends with it."""
+        self._settle_fan_out()
+        return self.lifetimes.close()
+
+    def enter(self, phase: str, step: int | None = None) -> None:
+        """Tells that a phase of the program begins."""
+        self._settle_fan_out()
+        self.lifetimes.enter(phase, step)
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        self._settle_fan_out()
+        self.operators += 1
+        self.lifetimes.module = self.modules.present()
+        tensors = [tensor for tensor in tensors_in((args, kwargs.values())) if tensor.device.type == "meta"]
+        output = self._run(function, args, kwargs, tensors)
+        self._log(function, args, kwargs, output)
+        return output
+
+    def _run(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], tensors: list[torch.Tensor]) -> Any:
+        """Carries the operator out on `meta`, and on the mirrors where all it reads is known."""
+        makes_meta = kwargs.get("device") is not None and kwargs["device"].type == "meta"
+        if not tensors and not makes_meta:
+            return function(*args, **kwargs)
+        known = self.mirrors.know_before(function, args, tensors)
+        if not makes_meta and _leaves_meta(function, kwargs):
+            return self._value_for_the_host(function, args, kwargs, known)
+        if function in SHAPED_BY_DATA:
+            return self._shaped_by_data(function, args, kwargs, known)
+        output = answer_without_running(function, args, kwargs)
+        if output is NotImplemented:
+            output = function(*args, **kwargs)
+        if known:
+            self._mirror(function, args, kwargs, list(tensors_in((output,))))
+        else:
+            self._forget_written(function, args)
+        return output
+
+    def _mirror(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], outputs: list[torch.Tensor]) -> None:
+        if any(output.untyped_storage().nbytes() > MOST_BYTES for output in outputs):
+            return
+        values = self.mirrors.compute(function, args, kwargs)
+        self.mirrors.learn(outputs, list(tensors_in((values,))))
+
+    def _value_for_the_host(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], known: bool) -> Any:
+        """A number, or a copy on the CPU: real where it is known, assumed where it is not."""
+        if known:
+            return self.mirrors.compute(function, args, kwargs)
+        if function is _aten._local_scalar_dense.default:
+            return self.mirrors.ask_oracle(args[0])
+        return torch.zeros(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
+
+    def _shaped_by_data(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], known: bool) -> Any:
+        if not known:
+            return function(*args, **kwargs)
+        values = self.mirrors.compute(function, args, kwargs)
+        real = list(tensors_in((values,)))
+        outputs = [torch.empty_like(value, device="meta") for value in real]
+        self.mirrors.learn(outputs, real)
+        return outputs[0] if isinstance(values, torch.Tensor) else tuple(outputs)
+
+    def _forget_written(self, function: Any, args: Sequence[Any]) -> None:
+        for argument, value in zip(function._schema.arguments, args, strict=False):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                for tensor in tensors_in((value,)):
+                    self.mirrors.forget(tensor)
+
+    def _log(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any) -> None:
+        name = function._schema.name.replace("::", ".")
+        if self._overheads is not None:
+            self._log_workspace(function, args, output, name)
+        position = len(self.lifetimes.events)
+        for tensor in tensors_in((output,)):
+            if tensor.device.type == "meta" and tensor.layout is torch.strided:
+                self.lifetimes.born(tensor, name)
+        if function is _aten.add.Tensor and len(self.lifetimes.events) == position + 1:
+            self._suspect_fan_out(position, args, kwargs, output)
+
+    def _log_workspace(self, function: Any, args: Sequence[Any], output: Any, name: str) -> None:
+        assert self._overheads is not None
+        if function in _MATRIX_PRODUCTS:
+            in_backward = self.lifetimes.phase == "backward"  # another thread on CUDA, with a handle of its own
+            if in_backward not in self._threads_with_cublas and self._overheads.cublas_bytes:
+                self._threads_with_cublas.add(in_backward)
+                self.lifetimes.lasting(self._overheads.cublas_bytes, name, "workspaces")
+        size = self._overheads.convolution_workspace(function, args, output)
+        if size:
+            self.lifetimes.passing(size, name, "workspaces")
+
+    def _suspect_fan_out(self, position: int, args: Sequence[Any], kwargs: dict[str, Any], output: torch.Tensor) -> None:
+        """Notes a sum of gradients that would be taken in place if no dispatch mode were active.
+
+        The engine adds into a gradient that is dense and its own (`InputBuffer::accumulate`), but under any dispatch
+        mode it takes every tensor for a subclass and adds out of place. Whether the first operand was the engine's own
+        shows at the next operator: then it is dead.
+        """
+        older = args[0]
+        if kwargs.get("alpha", 1) != 1 or not isinstance(older, torch.Tensor) or not _called_by_engine():
+            return
+        dense = older.numel() * older.element_size() == older.untyped_storage().nbytes()
+        if dense and older.shape == output.shape and older.dtype == output.dtype:
+            number = self.lifetimes.number(older)
+            self._fan_out = None if number is None else (position, number)
+
+    def _settle_fan_out(self) -> None:
+        if self._fan_out is not None:
+            position, older = self._fan_out
+            self._fan_out = None
+            if self.lifetimes.died_since(position, older):
+                self.lifetimes.continue_as(position, older)
+
+
+def tensors_in(items: Any) -> Iterator[torch.Tensor]:
+    """All tensors in nested sequences."""
+    for item in items:
+        if isinstance(item, torch.Tensor):
+            yield item
+        elif isinstance(item, (list, tuple)) or type(item).__name__ == "dict_values":
+            yield from tensors_in(item)
+
+
+def _leaves_meta(function: Callable[..., Any], kwargs: dict[str, Any]) -> bool:
+    """Whether the operator asks for values on the host."""
+    if function is _aten._local_scalar_dense.default:
+        return True
+    return function is _aten._to_copy.default and kwargs.get("device") is not None and kwargs["device"].type == "cpu"
+
+
+def _called_by_engine() -> bool:
+    """Whether the C++ autograd engine issued the operator, rather than Python code."""
+    frame = sys._getframe(4)  # past this function, the three methods of the trace that lead here
+    return frame.f_code.co_name == "_engine_run_backward"
