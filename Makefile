@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 TORCH ?= $(shell grep -v '^\#' constraints.txt)
+DEVICE ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 BIN := .venv/bin
 DATA := $(firstword $(SEGBENCH_DATA) $(realpath ../shared/data))
 export SEGBENCH_DATA := $(DATA)
@@ -18,7 +19,7 @@ venv: .venv/ready
 	touch $@
 
 demo: venv
-	$(BIN)/segbench memory -m table2 --device $(or $(DEVICE),demo)
+	$(BIN)/segbench memory -m table2 --device $(DEVICE)
 
 test: venv lint unit wheel-test
 
@@ -29,10 +30,10 @@ lint: venv
 	$(BIN)/lint-imports
 
 unit: venv
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not wheel and not browser"
 
 wheel-test: venv
-	$(BIN)/python tests/wheel_test.py
+	$(BIN)/python -m pytest -m wheel tests/test_wheel.py
 
 clean:
 	rm -rf .venv .venv-wheel build dist

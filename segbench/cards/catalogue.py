@@ -90,4 +90,4 @@ def _users_class(spec: str) -> Model:
         spec = f"{path}:{name}"
     elif not re.fullmatch(r"[A-Za-z_][\w.]*", place):
         raise CardError(f"model {spec!r}: {place!r} is not a module's name")
-    return Model(name, spec, Card(title=f"{name} of {Path(place).name}", builder=spec))
+    return Model(f"{Path(place).name}:{name}", spec, Card(title=f"{name} of {Path(place).name}", builder=spec))

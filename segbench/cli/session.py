@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from segbench.records.rows import Row, tidy_rows
 from segbench.statistics.gates import Gate, parse_gate
 
 FORMATS = ("table", "markdown", "csv", "json")
+_PIPE_WIDTH = int(os.environ.get("COLUMNS", "120"))
+"""Of a table written to a file or a pipe, which has no width of its own."""
 EXIT_CELL_FAILED, EXIT_USER, EXIT_GATE, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
@@ -102,7 +105,7 @@ def show(sheets: Sequence[Sheet], rows: Sequence[Row], format: str) -> None:
     elif format == "markdown":
         sys.stdout.write("\n".join(to_markdown(sheet) for sheet in sheets))
     else:
-        console = Console()
+        console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
         for sheet in sheets:
             console.print(to_terminal(sheet))
 

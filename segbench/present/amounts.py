@@ -32,6 +32,11 @@ def in_count(value: float | None) -> str:
     return MISSING if value is None else f"{value:,.0f}"
 
 
+def in_millions(value: float | None) -> str:
+    """`20.95 M`: parameters, as papers count them."""
+    return MISSING if value is None else f"{value / 1e6:.2f} M"
+
+
 def in_large_count(value: float | None) -> str:
     """`62.3 G`, `20.9 M`; three significant digits, powers of ten."""
     if value is None:
@@ -48,8 +53,8 @@ def in_percent(value: float | None) -> str:
 
 
 def as_ratio(value: float | None, to: float | None) -> str:
-    """`0.43x` of another value; missing where either is."""
-    return MISSING if value is None or not to else f"{value / to:.2f}x"
+    """`0.43` of another value; missing where either is."""
+    return MISSING if value is None or not to else f"{value / to:.2f}"
 
 
 def by_unit(value: float | None, unit: str) -> str:

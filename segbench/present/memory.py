@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import Card
-from segbench.present.amounts import MISSING, as_ratio, in_bytes, in_count, published
+from segbench.present.amounts import MISSING, as_ratio, in_bytes, in_millions, published
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
 from segbench.records.ledger import Entry
@@ -24,13 +24,13 @@ def memory_sheet(entries: Sequence[Entry], cards: Mapping[str, Card]) -> Sheet:
     modes = [mode for mode in _MODES if any(mode in entry.case.modes for entry in entries)]
     kind = headline(entries[0])
     cells = {(entry.model, mode): entry for entry in entries for mode in entry.case.modes}
-    columns = ["network", "parameters"]
+    columns = ["\nnetwork", "\nparameters"]
     for mode in modes:
         case = entries[0].case
         batch = case.batch_size if mode == "train" else case.infer_batch
-        columns += [f"{_MODES[mode]} peak, batch {batch}", f"x {RIVAL}", "paper"]
+        columns += [f"{_MODES[mode]}\nbatch {batch}", "\nratio", "\npaper"]
     rows = [_row(name, modes, kind, cells, cards) for name in names]
-    return Sheet("Peak memory", [*columns, "outcome"], rows, _notes(entries, cards, kind, modes))
+    return Sheet("Peak memory", [*columns, "\noutcome"], rows, _notes(entries, cards, kind, modes))
 
 
 def headline(entry: Entry) -> str:
@@ -43,7 +43,7 @@ def _row(
 ) -> list[str]:
     found = [cells[name, mode] for mode in modes if (name, mode) in cells]
     parameters = next((value for entry in found if (value := _value(entry, "parameters")) is not None), None)
-    row = [name, in_count(parameters)]
+    row = [name, in_millions(parameters)]
     for mode in modes:
         which = f"{mode}_peak_{kind}_bytes"
         mine, rival = _value(cells.get((name, mode)), which), _value(cells.get((RIVAL, mode)), which)
@@ -64,7 +64,7 @@ def _paper(name: str, which: str, entry: Entry | None, cards: Mapping[str, Card]
 
 def _notes(entries: Sequence[Entry], cards: Mapping[str, Card], kind: str, modes: list[str]) -> list[str]:
     names = [f"{mode}_peak_{kind}_bytes" for mode in modes]
-    notes = [provenance(entries), f"peak: {quantity(names[0]).meaning} ({', '.join(names)})"]
+    notes = [provenance(entries), f"peak: {quantity(names[0]).meaning} ({', '.join(names)}); ratio: to {RIVAL}"]
     used = [reference_for(cards[e.model], name, e.case) for e in entries if e.model in cards for name in names]
     conditions = {f"{item.conditions} ({item.source})": None for item in used if item}
     if conditions:

@@ -30,9 +30,18 @@ class Sheet:
 def to_terminal(sheet: Sheet) -> Table:
     """A rich table; its caption holds the notes."""
     caption = Text("\n".join(sheet.notes), style="dim") if sheet.notes else None
-    table = Table(title=sheet.title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=sheet.title,
+        title_justify="left",
+        caption=caption,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     for number, heading in enumerate(sheet.columns):
-        table.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
+        side = "left" if number == 0 else "right"
+        table.add_column(heading, justify=side, overflow="fold", no_wrap=0 < number < len(sheet.columns) - 1)
     for row in sheet.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
@@ -48,4 +57,4 @@ def to_markdown(sheet: Sheet) -> str:
 
 
 def _pipes(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ").strip() for cell in cells) + " |"

@@ -18,7 +18,7 @@ from segbench.present import amounts
         (amounts.in_count(20_948_124), "20,948,124"),
         (amounts.in_large_count(62.26e9), "62.3 G"),
         (amounts.in_percent(0.5731), "57.3 %"),
-        (amounts.as_ratio(43, 100), "0.43x"),
+        (amounts.as_ratio(43, 100), "0.43"),
         (amounts.as_ratio(43, None), "-"),
         (amounts.published(31.1, "GB"), "31.1 GB"),
         (amounts.published(24, "count"), "24"),
