@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from segbench.cards.card import Card
+from segbench.errors import CardError, UserError
+from segbench.records.case import Case
+from segbench.workload.network import build_from_card, build_network, logits_of
+
+NETWORKS = """
+import torch
+from torch import nn
+from beside import WIDTH
+
+class Net(nn.Conv2d):
+    def __init__(self, num_classes, kernel=1):
+        super().__init__(3, num_classes, kernel)
+
+class Unfinished(nn.Module):
+    def __init__(self):
+        raise KeyError("weights")
+
+def not_a_network(classes):
+    return classes
+
+number = 7
+"""
+
+
+@pytest.fixture
+def users_file(tmp_path: Path) -> Path:
+    (tmp_path / "beside.py").write_text("WIDTH = 8\n")
+    (tmp_path / "nets.py").write_text(NETWORKS)
+    return tmp_path / "nets.py"
+
+
+def test_a_users_class_is_built_with_the_cases_classes(users_file: Path) -> None:
+    network = build_network(Case("memory", f"{users_file}:Net", classes=5, arguments=(("kernel", 3),)))
+    assert isinstance(network, nn.Conv2d)
+    assert (network.out_channels, network.kernel_size) == (5, (3, 3))
+
+
+def test_equal_seeds_give_equal_weights(users_file: Path) -> None:
+    one, two, three = (build_network(Case("memory", f"{users_file}:Net", seed=seed)) for seed in (1, 1, 2))
+    assert torch.equal(one.weight, two.weight)  # type: ignore[arg-type]
+    assert not torch.equal(one.weight, three.weight)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Missing", "networks there: Net, Unfinished"),
+        ("Unfinished", "KeyError: 'weights'"),
+        ("not_a_network", "gives a int, not a torch.nn.Module"),
+        ("number", "is a int, not a class"),
+    ],
+)
+def test_a_builder_that_fails_is_named_with_the_reason(users_file: Path, name: str, sentence: str) -> None:
+    with pytest.raises(CardError, match=sentence):
+        build_network(Case("memory", f"{users_file}:{name}"))
+
+
+def test_a_module_that_does_not_import_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_package\n")
+    with pytest.raises(CardError, match="cannot be imported: ModuleNotFoundError: No module named 'no_such_package'"):
+        build_network(Case("memory", f"{tmp_path / 'broken.py'}:Net"))
+
+
+def test_an_unknown_argument_is_the_cards_mistake() -> None:
+    card = Card(title="Conv", builder="torch.nn:Conv2d", arguments={"in_channels": 3, "colour": "red"})
+    with pytest.raises(CardError, match="unexpected keyword argument 'colour'"):
+        build_from_card(card)
+
+
+def test_scores_are_found_in_what_networks_return() -> None:
+    scores = torch.zeros(1, 2, 8, 8)
+    for output in (scores, {"aux": scores + 1, "out": scores}, (scores, scores + 1)):
+        assert torch.equal(logits_of(output, (8, 8)), scores)
+
+
+def test_smaller_scores_are_enlarged_to_the_image() -> None:
+    assert logits_of(torch.zeros(1, 2, 4, 4), (9, 7)).shape == (1, 2, 9, 7)
+
+
+def test_what_is_no_segmentation_is_refused() -> None:
+    with pytest.raises(UserError, match=r"returned \(1, 1000\)"):
+        logits_of(torch.zeros(1, 1000), (8, 8))

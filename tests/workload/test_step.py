@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from segbench.errors import UserError
+from segbench.records.case import Case
+from segbench.workload.step import build_workload, check_classes
+
+NET = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self, classes):
+        super().__init__(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, classes, 1))
+
+class Three(Net):
+    def __init__(self):
+        super().__init__(3)
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> str:
+    (tmp_path / "net.py").write_text(NET)
+    return str(tmp_path / "net.py")
+
+
+def case(net: str, name: str = "Net", **changes: object) -> Case:
+    values = {"width": 16, "height": 12, "batch_size": 2, "classes": 5, "optimizer": "sgd", **changes}
+    return Case("memory", f"{net}:{name}", **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_training_steps_reduce_the_loss(net: str, optimizer: str) -> None:
+    workload = build_workload(case(net, optimizer=optimizer), "cpu")
+    images, labels = workload.make_batch()
+    losses = [float(workload.train_step(images, labels)) for _ in range(20)]
+    assert losses[-1] < losses[0]
+
+
+def test_without_an_optimizer_the_weights_stay(net: str) -> None:
+    workload = build_workload(case(net, optimizer="none"), "cpu")
+    before = [p.clone() for p in workload.network.parameters()]
+    workload.train_step(*workload.make_batch())
+    assert all(torch.equal(a, b) for a, b in zip(before, workload.network.parameters(), strict=True))
+    assert all(p.grad is not None for p in workload.network.parameters())
+
+
+def test_inference_is_in_eval_mode_without_gradients(net: str) -> None:
+    workload = build_workload(case(net), "cpu")
+    scores = workload.infer(workload.make_batch(3)[0])
+    assert scores.shape == (3, 5, 12, 16)
+    assert not workload.network.training
+    assert not scores.requires_grad
+
+
+def test_ignored_pixels_do_not_count(net: str) -> None:
+    workload = build_workload(case(net, optimizer="none"), "cpu")
+    images, labels = workload.make_batch()
+    half = labels.clone()
+    half[:, :, 8:] = 255
+    with torch.no_grad():
+        workload.network.eval()
+        scores = workload.network(images)
+        by_hand = torch.nn.functional.cross_entropy(scores[..., :8], labels[..., :8])
+        assert torch.allclose(workload.loss(images, half), by_hand)
+
+
+def test_bf16_autocasts_the_forward(net: str) -> None:
+    workload = build_workload(case(net, precision="bf16"), "cpu")
+    assert workload.infer(workload.make_batch()[0]).dtype is torch.bfloat16
+
+
+def test_a_workload_can_stand_on_meta(net: str) -> None:
+    workload = build_workload(case(net), "meta")
+    assert workload.train_step(*workload.make_batch()).device.type == "meta"
+
+
+def test_channels_last_reaches_weights_and_images(net: str) -> None:
+    workload = build_workload(case(net, channels_last=True), "cpu")
+    images, _ = workload.make_batch()
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_another_number_of_classes_is_the_users_mistake(net: str) -> None:
+    workload = build_workload(case(net, "Three"), "cpu")
+    with pytest.raises(UserError, match="gives 3 classes, the case says 5; use --classes 3"):
+        check_classes(workload, workload.infer(workload.make_batch()[0]))
+
+
+def test_fp16_on_the_cpu_is_refused(net: str) -> None:
+    with pytest.raises(UserError, match="fp16 trains only on CUDA"):
+        build_workload(case(net, precision="fp16"), "cpu")
