@@ -1,0 +1,1 @@
+"""How sure a number is, when to stop measuring, what looks wrong with it, and whether two numbers differ."""

@@ -1,0 +1,141 @@
+"""How sure a median is: rounds of fresh processes are resampled, never single samples.
+
+Samples of one process share its memory layout, its clocks and the machine's mood, so they are not independent: an
+interval over them is far too narrow. A round is the block of the block bootstrap (Kunsch, Annals of Statistics 17,
+1989). Few rounds make the plain percentile bootstrap too narrow as well, because resamples of R blocks reach only as
+far as the R blocks do. In simulations of 600 experiments with 20 autocorrelated samples a round (our own; round effects
+normal, heavy-tailed, skewed, or one round in five 30 % slower) a nominal 95 % interval held the true median in
+
+    rounds   percentile bootstrap   t x bootstrap error (used here)
+       3          70 - 74 %                94 - 96 %
+       5          83 - 88 %                94 - 98 %
+       8          87 - 92 %                92 - 97 %
+      20          91 - 94 %                94 - 96 %
+
+so the interval is Student's t with R - 1 degrees of freedom times the bootstrap's standard error, the latter widened
+by sqrt(R / (R - 1)) for the bootstrap's narrowness (Hesterberg, The American Statistician 69, 2015, section 4), on the
+logarithm, so that a time's interval stays positive. Drift that outlasts a round breaks any such interval; it is
+`stability` that reports it and interleaving that cancels it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Rounds = Sequence[Sequence[float]]
+"""Positive samples, one sequence for each round."""
+
+Block = NDArray[np.float64]
+
+_RESAMPLES = 1000
+LEVEL = 0.95
+_SEED = 20180620
+"""The bootstrap's own seed: the same samples always give the same interval."""
+_PERCENTILES = {"p50": (50, 1), "p90": (90, 10), "p99": (99, 100)}
+"""Name -> (percent, fewest samples it can be read from: one sample must lie beyond it)."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A median and how sure it is.
+
+    Attributes:
+        value: median of all samples.
+        low, high: confidence interval; None where the spread between rounds cannot be known.
+        rounds, samples: what it rests on.
+        blocks: `rounds`, or `batches` where only one round exists: the spread between processes is then unseen.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    rounds: int
+    samples: int
+    blocks: str = "rounds"
+
+    @property
+    def relative_half_width(self) -> float:
+        """Half the interval's width over the value; infinite without an interval."""
+        if self.low is None or self.high is None:
+            return math.inf
+        return (self.high - self.low) / 2 / self.value
+
+
+def estimate_median(rounds: Rounds, level: float = LEVEL) -> Estimate:
+    """The median over all samples of all rounds with its confidence interval.
+
+    One round alone is cut into batches of consecutive samples, which holds the autocorrelation within a process but
+    not the spread between processes.
+
+    Raises:
+        ValueError: no samples at all, or one that is not positive.
+    """
+    blocks = as_blocks(rounds)
+    samples = np.concatenate(blocks)
+    value = float(np.median(samples))
+    used, kind = (blocks, "rounds") if len(blocks) > 1 else (_batches(samples), "batches")
+    if len(used) < 2:
+        return Estimate(value, None, None, len(blocks), samples.size, kind)
+    error = bootstrap_error(len(used), lambda chosen: log_median(used, chosen))
+    half = min(critical_t(len(used) - 1, level) * error, _LARGEST_EXPONENT)
+    return Estimate(value, value * math.exp(-half), value * math.exp(half), len(blocks), samples.size, kind)
+
+
+def percentiles(rounds: Rounds) -> dict[str, float | None]:
+    """`p50`, `p90`, `p99` over all samples; None where there are too few samples for one to lie beyond it."""
+    samples = np.concatenate(as_blocks(rounds))
+    return {
+        name: float(np.percentile(samples, percent)) if samples.size >= fewest else None
+        for name, (percent, fewest) in _PERCENTILES.items()
+    }
+
+
+def as_blocks(rounds: Rounds) -> list[Block]:
+    """The rounds that have samples, as arrays.
+
+    Raises:
+        ValueError: no samples at all, or one that is not positive.
+    """
+    blocks = [np.asarray(samples, dtype=float) for samples in rounds if len(samples)]
+    if not blocks or min(block.min() for block in blocks) <= 0:
+        raise ValueError("a median needs positive samples in at least one round")
+    return blocks
+
+
+def log_median(blocks: Sequence[Block], chosen: NDArray[np.intp]) -> float:
+    """Logarithm of the median of all samples of the chosen blocks, repeated ones counted as often."""
+    return math.log(np.median(np.concatenate([blocks[index] for index in chosen])))
+
+
+def bootstrap_error(blocks: int, statistic: Callable[[NDArray[np.intp]], float]) -> float:
+    """Standard error of a statistic of block numbers over resamples, widened for its narrowness with few blocks."""
+    found = stats.bootstrap(
+        (np.arange(blocks),),
+        statistic,
+        n_resamples=_RESAMPLES,
+        vectorized=False,
+        method="percentile",
+        rng=np.random.default_rng(_SEED),
+    )
+    return float(found.standard_error) * math.sqrt(blocks / (blocks - 1))
+
+
+def critical_t(freedom: float, level: float = LEVEL) -> float:
+    """Student's t that a two-sided interval of this level reaches to."""
+    return float(stats.t.ppf(0.5 + level / 2, freedom))
+
+
+_LARGEST_EXPONENT = 700.0
+"""exp overflows a double just above 709; two rounds that differ wildly must not."""
+
+
+def _batches(samples: Block) -> list[Block]:
+    """About sqrt(n) batches of consecutive samples, at most ten and at least two samples each."""
+    count = min(10, int(math.sqrt(samples.size)), samples.size // 2)
+    return np.array_split(samples, count) if count >= 2 else []

@@ -1,0 +1,73 @@
+"""When enough has been measured: at a noise target, and never before a minimum or after a maximum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segbench.errors import UserError
+from segbench.statistics.intervals import Rounds, estimate_median
+
+OPTIONS = ("target", "min_rounds", "min_runs", "max_runs", "max_seconds")
+"""Options of a case that say how long to measure and not what."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to stop after a round.
+
+    Attributes:
+        stop: no further round is needed or allowed.
+        reached: the noise target is met.
+        half_width: relative half-width of the median's confidence interval, infinite where unknown.
+        why: one clause, for people.
+    """
+
+    stop: bool
+    reached: bool
+    half_width: float
+    why: str
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """How long one network is measured.
+
+    Attributes:
+        target: wanted relative half-width of the median's 95 % confidence interval.
+        min_rounds: fresh processes at least; the interval rests on them.
+        min_runs, max_runs: timed calls over all rounds.
+        max_seconds: time for the network's processes, start included; reached only between rounds.
+    """
+
+    target: float = 0.01
+    min_rounds: int = 5
+    min_runs: int = 10
+    max_runs: int = 10_000
+    max_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target < 1:
+            raise UserError(f"the noise target is {self.target:g}; give a share of the median such as 0.01")
+        if self.min_rounds < 1 or self.min_runs < 1 or self.max_seconds <= 0:
+            raise UserError("rounds, --min-runs and --max-seconds must be positive")
+        if self.max_runs < self.min_runs:
+            raise UserError(f"--max-runs {self.max_runs} is below --min-runs {self.min_runs}")
+
+    def judge(self, rounds: Rounds, seconds: float) -> Verdict:
+        """The verdict after these rounds, which took so many seconds; pure."""
+        runs = sum(len(samples) for samples in rounds)
+        half = estimate_median(rounds).relative_half_width if runs else float("inf")
+        enough = len(rounds) >= self.min_rounds and runs >= self.min_runs
+        reached = enough and half <= self.target
+        noise = (
+            "how well the median is known takes two rounds"
+            if half == float("inf")
+            else f"the median is known to ±{100 * half:.2g} %, the target is ±{100 * self.target:.2g} %"
+        )
+        if reached:
+            return Verdict(True, True, half, f"noise target reached: {noise}")
+        if seconds >= self.max_seconds:
+            return Verdict(True, False, half, f"stopped by --max-seconds {self.max_seconds:g}: {noise}")
+        if runs >= self.max_runs:
+            return Verdict(True, False, half, f"stopped by --max-runs {self.max_runs}: {noise}")
+        return Verdict(False, False, half, noise)
