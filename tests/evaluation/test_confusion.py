@@ -1,0 +1,62 @@
+"""Six pixels by hand, and the two rules for classes that do not occur."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from segbench.evaluation.confusion import Confusion, confusion_of, confusions_of_images
+
+TRUTH = torch.tensor([[[0, 0, 1], [1, 1, 255]]])
+GUESS = torch.tensor([[[0, 1, 1], [1, 0, 0]]])
+"""Class 0: one hit, one miss, one false alarm; class 1: two hits, one miss, one false alarm; one pixel ignored."""
+
+
+def test_six_pixels_give_the_matrix_counted_by_hand():
+    assert confusion_of(GUESS, TRUTH, 2).counts.tolist() == [[1, 1], [1, 2]]
+
+
+def test_six_pixels_give_the_scores_counted_by_hand():
+    confusion = confusion_of(GUESS, TRUTH, 2)
+    assert confusion.iou == pytest.approx([1 / 3, 2 / 4])
+    assert confusion.miou() == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert confusion.recall == pytest.approx([1 / 2, 2 / 3])
+    assert confusion.class_accuracy() == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert confusion.pixel_accuracy == pytest.approx(3 / 5)
+
+
+def test_an_absent_class_is_skipped_or_counts_zero_as_told():
+    confusion = confusion_of(GUESS, TRUTH, 4)
+    assert np.isnan(confusion.iou[2:]).all()
+    assert confusion.miou("skip") == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert confusion.miou("zero") == pytest.approx((1 / 3 + 1 / 2) / 4)
+    assert confusion.class_accuracy("zero") == pytest.approx((1 / 2 + 2 / 3) / 4)
+
+
+def test_a_class_that_is_only_predicted_counts_zero_under_both_rules():
+    confusion = confusion_of(torch.tensor([[[2, 0]]]), torch.tensor([[[0, 0]]]), 3)
+    assert confusion.iou[2] == 0
+    assert confusion.miou("skip") == pytest.approx((1 / 2 + 0) / 2)
+
+
+def test_the_scores_come_from_one_matrix_and_not_from_the_mean_over_images():
+    truth = torch.tensor([[[0, 0, 0, 1]], [[1, 1, 1, 1]]])
+    guess = torch.tensor([[[0, 0, 0, 0]], [[1, 1, 1, 1]]])
+    images = confusions_of_images(guess, truth, 2)
+    whole = Confusion.total(images, 2)
+    assert whole.miou() == pytest.approx((3 / 4 + 4 / 5) / 2)
+    assert np.mean([image.miou() for image in images]) != pytest.approx(whole.miou())
+    assert np.array_equal(whole.counts, confusion_of(guess, truth, 2).counts)
+
+
+def test_nothing_labelled_is_nan_and_not_perfect():
+    confusion = confusion_of(torch.tensor([[[0]]]), torch.tensor([[[255]]]), 2)
+    assert confusion.counts.sum() == 0
+    assert np.isnan(confusion.miou("skip"))
+    assert np.isnan(confusion.pixel_accuracy)
+    assert confusion.miou("zero") == 0
+
+
+def test_bytes_are_counted_like_integers():
+    assert np.array_equal(confusion_of(GUESS.byte(), TRUTH.byte(), 2).counts, confusion_of(GUESS, TRUTH, 2).counts)
