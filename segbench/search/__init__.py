@@ -1,0 +1,1 @@
+"""The largest size that fits: proven on both sides, in few tries."""
