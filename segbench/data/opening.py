@@ -1,0 +1,77 @@
+"""Opens a data set by name: finds its folder, its layout, its split, and refuses or leaves out what is broken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from segbench.cards.data_roots import find_root
+from segbench.cards.datasets import DatasetCard, read_spec
+from segbench.data import ade20k, camvid, cityscapes, lip, pascal_context
+from segbench.data.cache import cached
+from segbench.data.dataset import Dataset
+from segbench.data.files import FileDataset, require_whole, without_broken
+from segbench.data.source import Source
+from segbench.data.synthetic import open_synthetic
+from segbench.errors import DataError
+
+Finder = Callable[[DatasetCard, Path, str, Mapping[str, str]], Source]
+"""Lists a split in a folder known to hold the data set."""
+
+_FINDERS: dict[str, Finder] = {
+    "camvid": camvid.find,
+    "cityscapes": cityscapes.find,
+    "lip": lip.find,
+    "pascal-context-59": pascal_context.find,
+    "pascal-context-60": pascal_context.find,
+    "ade20k": ade20k.find,
+}
+
+
+def open_dataset(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    split: str = "train",
+    *,
+    skip_broken: bool = False,
+    cache: str = "off",
+    **options: object,
+) -> Dataset:
+    """The data set of that name.
+
+    Args:
+        name: of `DATASETS`; options may follow a colon (`camvid:grouping=strict`, `synthetic:size=240x180`).
+        root: its folder, or one that holds it; None looks in SEGBENCH_DATA and the config file.
+        split: `train`, `val`, `test`, or several joined: `train+val+coarse`.
+        skip_broken: decode everything once now, and leave out and count what cannot be used.
+        cache: keep decoded pixels in a memory-mapped file: `on`, `off`, or `auto` for sets that decode to little.
+        options: the reader's; the data set's card lists them.
+
+    Raises:
+        UnknownName: no such data set, split, option or value.
+        DataError: no such folder, no known layout, an empty split, or broken files without `skip_broken`.
+    """
+    card, written = read_spec(name)
+    settled = card.settle({**written, **options})
+    if not card.needs_files:
+        return open_synthetic(card, split, settled)
+    source = find_source(card, root, split, settled)
+    if skip_broken:
+        source = without_broken(source)
+    else:
+        require_whole(source)
+    if not source.pairs:
+        raise DataError(f"{card.title}, split {split}: not one usable image ({len(source.broken)} broken)")
+    return cached(FileDataset(source), cache)
+
+
+def find_source(
+    card: DatasetCard, root: str | os.PathLike[str] | None, split: str, options: Mapping[str, str]
+) -> Source:
+    """The pairs of a split, broken ones listed; nothing is decoded yet.
+
+    Raises:
+        DataError: no such folder, no known layout, or the split is not in it.
+    """
+    return _FINDERS[card.name](card, find_root(card, root), split, options)
