@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
+from segbench.cards.data_roots import find_root
+from segbench.cards.datasets import dataset_card
 from segbench.errors import UserError
 from segbench.records.case import Json
 
@@ -25,3 +28,27 @@ def parse_arguments(pairs: Sequence[str] | None) -> tuple[tuple[str, Json], ...]
         except ValueError:
             found[name] = text
     return tuple(sorted(found.items()))
+
+
+def default_classes(dataset: str | None) -> int:
+    """The data set's number of classes, or the eleven of CamVid that the paper's Table 2 uses.
+
+    Raises:
+        UnknownName: no such data set.
+    """
+    return dataset_card(dataset).classes if dataset else 11
+
+
+def found_root(dataset: str | None, data_root: Path | None) -> str | None:
+    """The data set's folder, found before anything is measured; None for random and synthetic images.
+
+    Raises:
+        UserError: a folder was given but no data set.
+        DataError: the data set is nowhere; the sentence says what to download and from where.
+    """
+    if dataset is None:
+        if data_root is not None:
+            raise UserError(f"--data-root {data_root} needs --dataset to say what lies there")
+        return None
+    card = dataset_card(dataset)
+    return str(find_root(card, data_root)) if card.needs_files else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import plan
 from segbench.cli import options
-from segbench.cli.cases import parse_arguments
+from segbench.cli.cases import default_classes, found_root, parse_arguments
 from segbench.cli.session import Output, finish, measure
 from segbench.devices.choice import Device, choose_device
 from segbench.present.export import Exports
@@ -67,11 +67,11 @@ def memory(
         height=height,
         batch_size=batch_size or _default_batch(where),
         infer_batch=infer_batch,
-        classes=classes or _classes(dataset),
+        classes=classes or default_classes(dataset),
         precision=precision,
         optimizer=optimizer,
         dataset=dataset,
-        data_root=str(data_root) if data_root else None,
+        data_root=found_root(dataset, data_root),
         split=split,
         seed=seed,
         threads=threads,
@@ -95,10 +95,3 @@ def memory(
 
 def _default_batch(device: Device) -> int:
     return 1 if device.name == "cpu" else PAPER_BATCH
-
-
-def _classes(dataset: str | None) -> int:
-    """The data set's number of classes, or the eleven of CamVid that the paper's Table 2 uses."""
-    from segbench.cards.datasets import dataset_facts
-
-    return dataset_facts(dataset).classes if dataset else 11

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from segbench.estimate.corrections import Target, like
+from segbench.estimate.doubts import ATTENTION
 from segbench.estimate.log import StorageLog
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.trace import StorageTrace, tensors_in
@@ -74,33 +76,42 @@ def trace_step(
         target: the device whose memory is meant.
     """
     trace = StorageTrace(target, overheads)
-    with like(target), trace:
+    with like(target, on_attention=lambda: trace.doubts.add(ATTENTION)), trace:
         trace.enter("build", step=0)
         with torch.device("meta"):
             workload = build()
         network = workload.network
-        trace.lifetimes.label([*network.parameters(), *network.buffers()], "parameters")
-        with trace.modules.following(network), _phases(trace, network):
+        owners = _label_parameters(trace, network)
+        with trace.modules.following(network), _phases(trace, owners):
             for step in range(1, STEPS + 1):
                 trace.enter("forward", step)
                 _run_step(workload, mode, batch, trace)
         log = trace.close()
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return Traced(log, parameters, trace.operators, dict(trace.mirrors.assumptions), tuple(trace.warnings))
+    return Traced(log, parameters, trace.operators, dict(trace.mirrors.assumptions), tuple(trace.doubts.sentences))
 
 
 def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> None:
     """One step that makes its own batch, so that the batch is part of the peak."""
     images, labels = workload.make_batch(batch)
-    trace.lifetimes.label([images, labels], "inputs")
+    trace.lifetimes.label(images, "inputs")
+    trace.lifetimes.label(labels, "inputs")
     if mode == "train":
         workload.train_step(images, labels)
     else:
+        del labels
         workload.infer(images)
 
 
+def _label_parameters(trace: StorageTrace, network: nn.Module) -> dict[nn.Parameter, str]:
+    """Tells the trace of parameters and buffers; the name of the module that owns each parameter."""
+    for name, tensor in itertools.chain(network.named_parameters(), network.named_buffers()):
+        trace.lifetimes.label(tensor, "parameters", name.rpartition(".")[0])
+    return {parameter: name.rpartition(".")[0] for name, parameter in network.named_parameters()}
+
+
 @contextlib.contextmanager
-def _phases(trace: StorageTrace, network: nn.Module) -> Iterator[None]:
+def _phases(trace: StorageTrace, owners: dict[nn.Parameter, str]) -> Iterator[None]:
     """Tells the trace when the backward pass and the optimizer start, and what they leave behind."""
     original = torch.autograd.backward
     depth = 0
@@ -114,13 +125,16 @@ def _phases(trace: StorageTrace, network: nn.Module) -> Iterator[None]:
             original(*args, **kwargs)
         finally:
             depth -= 1
-        trace.lifetimes.label((parameter.grad for parameter in network.parameters()), "gradients")
+        for parameter, owner in owners.items():
+            trace.lifetimes.label(parameter.grad, "gradients", owner)
 
     def before_update(_optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         trace.enter("optimizer")
 
     def after_update(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        trace.lifetimes.label(_state_of(optimizer), "optimizer state")
+        for parameter, state in optimizer.state.items():
+            for tensor in tensors_in(state.values()):
+                trace.lifetimes.label(tensor, "optimizer state", owners.get(parameter))
         trace.enter("after the update")
 
     handles = register_optimizer_step_pre_hook(before_update), register_optimizer_step_post_hook(after_update)
@@ -131,10 +145,3 @@ def _phases(trace: StorageTrace, network: nn.Module) -> Iterator[None]:
         torch.autograd.backward = original
         for handle in handles:
             handle.remove()
-
-
-def _state_of(optimizer: Optimizer) -> Iterator[torch.Tensor]:
-    for state in optimizer.state.values():
-        for tensor in tensors_in(state.values()):
-            if tensor.device.type == "meta":
-                yield tensor
