@@ -1,0 +1,75 @@
+"""A fake machine for the command line: cells answer at once with made-up numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from segbench.cells.cell import Listener
+from segbench.cells.cell import Result as CellResult
+from segbench.cells.series import run_series
+from segbench.cli import session
+from segbench.cli.main import app
+from segbench.errors import UserError
+from segbench.records.case import Case
+from segbench.records.environment import Environment
+from segbench.records.measurement import Measurement
+
+ENVIRONMENT = Environment("cpu", "Test CPU", "2.13.0", "3.11", "Linux", "0123", threads=1)
+MIB = 2**20
+
+
+class FakeMachine:
+    """Training takes 100 MiB an image, inference 10; models named in `ends` end otherwise."""
+
+    def __init__(self) -> None:
+        self.ends: dict[str, str] = {}
+        self.interrupt_at: str | None = None
+        self.cases: list[Case] = []
+
+    def run(self, task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[CellResult]:
+        for case in cases:
+            if case.model == self.interrupt_at:
+                raise KeyboardInterrupt
+            self.cases.append(case)
+            outcome = self.ends.get(case.model, "ok")
+            cause = None if outcome == "ok" else "the reason"
+            rows = tuple(self.rows(case)) if outcome == "ok" else ()
+            yield CellResult(case, outcome, cause, ENVIRONMENT, rows, 0.1, user_error=outcome == "failed")
+
+    def rows(self, case: Case) -> Iterator[Measurement]:
+        yield Measurement("parameters", 1_000_000, "counted")
+        for mode in case.modes:
+            each = 100 * MIB * case.batch_size if mode == "train" else 10 * MIB * case.infer_batch
+            for kind in ("live", "process"):
+                yield Measurement(f"{mode}_peak_{kind}_bytes", each, "measured:host", mode=mode)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeMachine:
+    """The fake machine behind every command, in an empty folder."""
+    fake = FakeMachine()
+    monkeypatch.setattr(session, "run_series", partial(run_series, runner=fake.run))
+    monkeypatch.chdir(tmp_path)
+    return fake
+
+
+@pytest.fixture
+def segbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command line in an empty folder; the user's mistakes end as they do in `run`."""
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments: str) -> Result:
+        result = CliRunner().invoke(app, list(arguments))
+        if isinstance(result.exception, UserError):
+            result.exit_code = 2
+            result.stderr_bytes = f"segbench: {result.exception}\n".encode()
+        elif result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return invoke
