@@ -1,0 +1,106 @@
+"""Energy of a stretch of work, by the card's own counter.
+
+The counter (Volta and later) adds up the whole card's energy and is renewed only every few tens of milliseconds. A
+window that holds few renewals reads anything between zero and twice the truth, so it is refused with a reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+
+from segbench import nvml
+from segbench.meters.sampling import Clock
+
+_FEWEST_RENEWALS = 10
+"""Each end of the window is off by up to one renewal: ten keep the error of the window below 10 %."""
+_PATIENCE_S = 1.0
+"""No known counter is renewed more slowly."""
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Of one window.
+
+    Attributes:
+        joules: of the whole card, idle power included; None with a `cause`.
+        seconds: the window's length.
+    """
+
+    joules: float | None
+    seconds: float
+    cause: str | None = None
+
+
+class EnergyMeter:
+    """Reads the counter at both ends of a window.
+
+    Args:
+        read_j: the counter in joules since the driver was loaded, or None where there is none.
+        cause: why there is none.
+        clock: of the host.
+    """
+
+    def __init__(self, read_j: Callable[[], float] | None, cause: str = "", clock: Clock = time.perf_counter) -> None:
+        self._read = read_j
+        self._cause = cause
+        self._clock = clock
+        self._period = counter_period(read_j, clock) if read_j else None
+        self._begun = (0.0, 0.0)
+
+    def start(self) -> None:
+        self._begun = (self._clock(), self._read() if self._read else 0.0)
+
+    def stop(self) -> Energy:
+        """The energy since `start`."""
+        seconds = self._clock() - self._begun[0]
+        if self._read is None:
+            return Energy(None, seconds, self._cause)
+        if self._period is None:
+            return Energy(None, seconds, f"the energy counter did not move within {_PATIENCE_S:g} s")
+        if seconds < _FEWEST_RENEWALS * self._period:
+            window = f"the window of {1e3 * seconds:.0f} ms is shorter than {_FEWEST_RENEWALS} renewals of the counter"
+            advice = f"(every {1e3 * self._period:.0f} ms): raise --min-runs or --max-seconds"
+            return Energy(None, seconds, f"{window} {advice}")
+        return Energy(self._read() - self._begun[1], seconds)
+
+
+def counter_period(read_j: Callable[[], float], clock: Clock = time.perf_counter) -> float | None:
+    """Seconds between two renewals of the counter; None if it does not move."""
+    start, value = clock(), read_j()
+    changes: list[float] = []
+    while len(changes) < 2:
+        now, latest = clock(), read_j()
+        if now - start > _PATIENCE_S:
+            return None
+        if latest != value:
+            changes.append(now)
+            value = latest
+    return changes[1] - changes[0]
+
+
+@contextmanager
+def energy_meter(device: torch.device) -> Iterator[EnergyMeter]:
+    """A meter for the device; elsewhere than on CUDA one that says why it reads nothing."""
+    if device.type != "cuda":
+        yield EnergyMeter(None, "no energy counter: only NVIDIA cards have one that segbench reads")
+        return
+    with nvml.session() as library:
+        yield _cuda_meter(library, device.index or 0)
+
+
+def _cuda_meter(library: ModuleType | None, index: int) -> EnergyMeter:
+    handle = nvml.handle_of(library, index) if library else None
+    if library is None or handle is None:
+        return EnergyMeter(None, "no energy counter: NVML does not answer for this card")
+    read = library.nvmlDeviceGetTotalEnergyConsumption
+    try:
+        read(handle)
+    except library.NVMLError as error:
+        return EnergyMeter(None, f"no energy counter on this card (Volta or later has one): {error}")
+    return EnergyMeter(lambda: read(handle) / 1000)

@@ -1,0 +1,207 @@
+"""Counts the operations of one forward pass by executing it, so that every evaluation of an ODE's f counts.
+
+One multiply-accumulate (MAC) is two floating-point operations (FLOPs): a multiplication and an addition. Counted are
+convolutions and matrix products, attention's two included; what else was executed is listed as uncounted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as module_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class ModuleCount:
+    """What ran inside one module, its children included.
+
+    Attributes:
+        calls: forward calls; an ODE's f has as many as its solver made evaluations.
+    """
+
+    name: str
+    type: str
+    calls: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Operations:
+    """One forward pass.
+
+    Attributes:
+        macs: by kind of operator: `convolution`, `matmul`, `attention`.
+        modules: in the order of their first call, the network itself (named `""`) first.
+        launches: operators that start a kernel: all but views and bare allocations.
+        activation_bytes: of every operator's new output.
+        uncounted: operators without a rule for MACs -> calls.
+        calls: calls of counted operators by kind.
+    """
+
+    macs: Mapping[str, int]
+    modules: tuple[ModuleCount, ...]
+    launches: int
+    activation_bytes: int
+    uncounted: Mapping[str, int]
+    calls: Mapping[str, int]
+
+    @property
+    def total_macs(self) -> int:
+        return sum(self.macs.values())
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.total_macs
+
+
+def count_operations(network: nn.Module, run: Callable[[], object]) -> Operations:
+    """Executes `run`, which calls the network, and counts what it does.
+
+    Works on any device; on `meta` nothing is computed and the count is instant, but a network whose path depends on
+    its data (an adaptive solver, an early exit) cannot run there.
+    """
+    tally = _Tally({id(part): name for name, part in network.named_modules()})
+    with tally.following_modules(), _Counting(tally):
+        run()
+    return Operations(
+        macs=dict(tally.macs),
+        modules=tuple(tally.module_counts()),
+        launches=tally.launches,
+        activation_bytes=tally.activation_bytes,
+        uncounted=dict(tally.uncounted),
+        calls=dict(tally.calls),
+    )
+
+
+@dataclass
+class _Tally:
+    """Running sums, and the stack of modules whose forward is executing."""
+
+    names: Mapping[int, str]
+    stack: list[str] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
+    module_calls: Counter[str] = field(default_factory=Counter)
+    module_macs: Counter[str] = field(default_factory=Counter)
+    macs: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    uncounted: Counter[str] = field(default_factory=Counter)
+    launches: int = 0
+    activation_bytes: int = 0
+
+    @contextmanager
+    def following_modules(self) -> Iterator[None]:
+        handles = [
+            module_hooks.register_module_forward_pre_hook(self._enter),
+            module_hooks.register_module_forward_hook(self._leave, always_call=True),
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, part: nn.Module, _: object) -> None:
+        name = self.names.get(id(part))
+        if name is None:  # made on the fly: counts for whoever called it
+            return
+        self.stack.append(name)
+        self.types.setdefault(name, type(part).__name__)
+        self.module_calls[name] += 1
+
+    def _leave(self, part: nn.Module, *_: object) -> None:
+        if id(part) in self.names:
+            self.stack.pop()
+
+    def module_counts(self) -> Iterator[ModuleCount]:
+        for name, kind in self.types.items():
+            yield ModuleCount(name, kind, self.module_calls[name], self.module_macs[name])
+
+    def add(self, operator: Any, arguments: tuple[Any, ...], output: Any) -> None:
+        if is_free(operator):
+            return
+        self.launches += 1
+        if not operator._schema.is_mutable:
+            self.activation_bytes += sum(leaf.nbytes for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
+        rule = _RULES.get(operator.overloadpacket)
+        if rule is None:
+            self.uncounted[operator.overloadpacket.__name__] += 1
+            return
+        kind, count = rule
+        macs = count(arguments, output)
+        self.macs[kind] += macs
+        self.calls[kind] += 1
+        for name in set(self.stack):  # a module that calls itself counts once
+            self.module_macs[name] += macs
+
+
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Shows the tally every operator below autograd, as it runs."""
+
+    def __init__(self, tally: _Tally) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._tally = tally
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        output = func(*args, **(kwargs or {}))
+        self._tally.add(func, args, output)
+        return output
+
+
+def is_free(operator: Any) -> bool:
+    """Whether the operator starts no kernel: it makes a view, or allocates without writing."""
+    name = operator.overloadpacket.__name__
+    views = any(value.alias_info and not value.alias_info.is_write for value in operator._schema.arguments)
+    return views or name in _ALLOCATIONS or operator.namespace != "aten"
+
+
+_ALLOCATIONS = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view"})
+
+
+def _convolution(arguments: tuple[Any, ...], output: Tensor) -> int:
+    """Every output value of a convolution, or every input value of a transposed one, meets one kernel window."""
+    image, weight, transposed = arguments[0], arguments[1], arguments[6]
+    return (image if transposed else output).numel() * math.prod(weight.shape[1:])  # type: ignore[no-any-return]
+
+
+def _product(left: Tensor, right: Tensor) -> int:
+    """`(..., m, k) @ (..., k, n)`, or `(m, k) @ (k,)`."""
+    columns = right.shape[-1] if right.ndim > 1 else 1
+    return left.numel() * columns
+
+
+def _attention(arguments: tuple[Any, ...], _: object) -> int:
+    """`(..., L, E) @ (..., E, S)` and `(..., L, S) @ (..., S, V)`."""
+    query, key, value = arguments[:3]
+    return query.numel() * key.shape[-2] + query.numel() // query.shape[-1] * key.shape[-2] * value.shape[-1]  # type: ignore[no-any-return]
+
+
+_Rule = tuple[str, Callable[[tuple[Any, ...], Any], int]]
+_RULES: dict[Any, _Rule] = {
+    aten.convolution: ("convolution", _convolution),
+    **{op: ("matmul", lambda given, _: _product(given[0], given[1])) for op in (aten.mm, aten.bmm, aten.mv, aten.dot)},
+    **{op: ("matmul", lambda given, _: _product(given[1], given[2])) for op in (aten.addmm, aten.baddbmm, aten.addmv)},
+    **{
+        getattr(aten, name): ("attention", _attention)
+        for name in (
+            "_scaled_dot_product_flash_attention",
+            "_scaled_dot_product_flash_attention_for_cpu",
+            "_scaled_dot_product_efficient_attention",
+            "_scaled_dot_product_cudnn_attention",
+            "_scaled_dot_product_fused_attention_overrideable",
+        )
+        if hasattr(aten, name)
+    },
+}
