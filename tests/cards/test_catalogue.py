@@ -21,7 +21,10 @@ def test_every_card_of_the_catalogue_is_valid() -> None:
 
 
 def test_a_set_unfolds_in_order_and_each_network_comes_once() -> None:
-    assert [model.name for model in find_models(["hrnetv2", "table2"])] == ["hrnetv2", *(m for m in TABLE2 if m != "hrnetv2")]
+    assert [model.name for model in find_models(["hrnetv2", "table2"])] == [
+        "hrnetv2",
+        *(m for m in TABLE2 if m != "hrnetv2"),
+    ]
 
 
 def test_a_typing_mistake_is_answered_with_the_near_name() -> None:

@@ -17,6 +17,8 @@ def test_torch_is_not_imported(arguments: list[str], tmp_path: object) -> None:
         "heavy = {'torch', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else code)"
     )
-    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=str(tmp_path))
+    child = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=str(tmp_path)
+    )
     assert child.returncode == 0, child.stderr
     assert child.stdout

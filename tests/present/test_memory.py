@@ -39,5 +39,7 @@ def test_a_network_is_set_beside_hrnet_and_the_paper(make_entry: Callable[..., E
 
 
 def test_a_failed_network_keeps_its_row_and_its_cause(make_entry: Callable[..., Entry]) -> None:
-    failed = make_entry("unet", outcome="crashed", cause="killed by SIGSEGV", case=Case("memory", "x", modes=("infer",)))
+    failed = make_entry(
+        "unet", outcome="crashed", cause="killed by SIGSEGV", case=Case("memory", "x", modes=("infer",))
+    )
     assert memory_sheet([failed], {}).rows[0][-1] == "crashed: killed by SIGSEGV"

@@ -16,7 +16,10 @@ PARAMETERS = Measurement("parameters", 31_038_283, "counted")
 
 def test_what_is_appended_is_read_back(tmp_path: Path, make_entry: Callable[..., Entry]) -> None:
     book = Ledger(tmp_path / "runs")
-    first, second = make_entry("unet", PARAMETERS), make_entry("segnode", PARAMETERS, outcome="crashed", cause="SIGSEGV")
+    first, second = (
+        make_entry("unet", PARAMETERS),
+        make_entry("segnode", PARAMETERS, outcome="crashed", cause="SIGSEGV"),
+    )
     book.append(first)
     book.append(second)
     assert book.entries() == [first, second]
