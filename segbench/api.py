@@ -1,0 +1,72 @@
+"""What segbench offers to Python programs; import it from `segbench` itself."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from segbench.cards.card import Recipe
+from segbench.cards.catalogue import find_model
+from segbench.estimate.prediction import Prediction, predict_step
+from segbench.records.case import Case, Json
+from segbench.records.rows import read_ledger
+from segbench.workload.images import random_batch
+from segbench.workload.network import build_from_card
+from segbench.workload.optimizer import build_optimizer
+from segbench.workload.step import Workload
+
+__all__ = ["build_network", "predict_memory", "read_ledger"]
+
+
+def build_network(model: str, classes: int = 11, **arguments: Json) -> nn.Module:
+    """The network a card describes.
+
+    Args:
+        model: as for `--model`: a card's name, a card's file, `file.py:Name` or `package.module:Name`.
+        classes: channels of the output.
+        arguments: builder arguments that replace the card's.
+
+    Raises:
+        UnknownName: no such card.
+        CardError: the builder cannot be imported or refuses the arguments.
+    """
+    return build_from_card(find_model(model).card, classes, arguments)
+
+
+def predict_memory(
+    network: nn.Module,
+    batch_size: int,
+    height: int,
+    width: int,
+    mode: str = "train",
+    classes: int = 11,
+    optimizer: str = "sgd",
+    recipe: Recipe | None = None,
+) -> Prediction:
+    """The memory one step of a network would need on CUDA; nothing runs and the network is left as it is.
+
+    Args:
+        network: maps images `(N, 3, H, W)` to class scores; a copy of it is moved to `meta`.
+        batch_size, height, width: of the images.
+        mode: `train` (forward, cross-entropy, backward, optimizer) or `infer`.
+        classes: of the labels.
+        optimizer: `sgd`, `adamw` or `none`.
+        recipe: values of the optimizer; momentum decides whether SGD keeps a state.
+    """
+    case = Case("predict", type(network).__name__, batch_size=batch_size, height=height, width=width, device="none")
+    device = torch.device("meta")
+
+    def build() -> Workload:
+        twin = copy.deepcopy(network).to(device)
+        return Workload(
+            case=case,
+            network=twin,
+            optimizer=build_optimizer(optimizer, recipe or Recipe(), twin.parameters()),
+            device=device,
+            batches=lambda count: random_batch(count, height, width, classes, device),
+            scaler=torch.amp.GradScaler("cpu", enabled=False),
+        )
+
+    return predict_step(build, mode, batch_size)
