@@ -128,12 +128,14 @@ def _scratch(memory: list[_Event], owners: list[int | None]) -> set[int]:
 
 @cache
 def _calls_others(name: str) -> bool:
-    """Whether the operator is composite: implemented by calls of others, on every device."""
-    return any(
-        torch._C._dispatch_has_kernel_for_dispatch_key(overload, "CompositeImplicitAutograd")
-        for overload in (name, *_overloads(name))
-        if torch._C._dispatch_has_kernel(overload)
-    )
+    """Whether the operator is composite: implemented by calls of others, on every device.
+
+    The profiler does not tell overloads apart. One with a kernel of its own among them (`upsample_bilinear2d`, whose
+    `vec` overload only calls the default one) makes the name a kernel's.
+    """
+    found = [overload for overload in (name, *_overloads(name)) if torch._C._dispatch_has_kernel(overload)]
+    key = "CompositeImplicitAutograd"
+    return bool(found) and all(torch._C._dispatch_has_kernel_for_dispatch_key(overload, key) for overload in found)
 
 
 def _overloads(name: str) -> list[str]:
