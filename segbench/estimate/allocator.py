@@ -28,7 +28,7 @@ ROUND_LARGE = 2 * 2**20
 FIRST_ADDRESS = 0x7F0000000000
 
 
-class OutOfMemory(Exception):  # noqa: N818 - an answer, not an error of ours
+class OutOfMemory(Exception):
     """A request that fits neither the cache nor the limit, after everything unused was released.
 
     Attributes:
@@ -277,8 +277,19 @@ class _Run:
             self.refused += 1
 
 
-def replay(log: StorageLog, limit: int | None = None, observer: Callable[[Action], None] | None = None) -> Replay:
+def replay(
+    log: StorageLog,
+    limit: int | None = None,
+    observer: Callable[[Action], None] | None = None,
+    before: Callable[[int], None] | None = None,
+) -> Replay:
     """Runs a log through the allocator; between warm-up and measured steps the cache is emptied, as measurements do.
+
+    Args:
+        log: what happens.
+        limit: most bytes of segments; None for a device without end.
+        observer: told of every action of the allocator.
+        before: told of every event of the log before it happens.
 
     Raises:
         OutOfMemory: a tensor did not fit under `limit`; a workspace that does not fit is done without.
@@ -291,6 +302,8 @@ def replay(log: StorageLog, limit: int | None = None, observer: Callable[[Action
             warmup_peak = allocator.allocated_peak
             allocator.empty_cache()
             allocator.reset_peaks()
+        if before is not None:
+            before(event)
         run.happen(event, log)
     return Replay(
         allocated_peak=allocator.allocated_peak,

@@ -25,8 +25,13 @@ Target = Literal["cuda", "cpu"]
 
 
 @contextlib.contextmanager
-def like(target: Target) -> Iterator[None]:
-    """Within it `meta` behaves as `target` does, as far as memory is concerned."""
+def like(target: Target, on_attention: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Within it `meta` behaves as `target` does, as far as memory is concerned.
+
+    Args:
+        target: whose behaviour is wanted.
+        on_attention: called when fused attention is asked for, which `meta` takes apart and CUDA does not.
+    """
     with contextlib.ExitStack() as stack:
         for name in ("tensor", "as_tensor"):
             stack.enter_context(_replaced(torch, name, _through_cpu))
@@ -35,6 +40,7 @@ def like(target: Target) -> Iterator[None]:
                 stack.enter_context(_replaced(nn.init, name, _skipped))
         if target == "cuda":
             stack.enter_context(_replaced(F, "dropout", _with_byte_mask))
+            stack.enter_context(_replaced(F, "scaled_dot_product_attention", _telling(on_attention)))
             for name in ("_get_foreach_kernels_supported_devices", "_get_fused_kernels_supported_devices"):
                 stack.enter_context(_replaced(optimizers, name, _with_meta))
         yield
@@ -77,6 +83,17 @@ def _with_byte_mask(original: Callable[..., torch.Tensor]) -> Callable[..., torc
         return torch.native_dropout(input, p, True)[0]
 
     return dropout
+
+
+def _telling(tell: Callable[[], None]) -> Callable[[Callable[..., torch.Tensor]], Callable[..., torch.Tensor]]:
+    def wrap(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def attend(*args: Any, **kwargs: Any) -> torch.Tensor:
+            tell()
+            return original(*args, **kwargs)
+
+        return attend
+
+    return wrap
 
 
 def _with_meta(original: Callable[[], list[str]]) -> Callable[[], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,12 +99,13 @@ class Lifetimes:
         watch = self._watches.get(tensor.untyped_storage()._cdata)
         return None if watch is None else watch.number
 
-    def label(self, tensors: Iterable[torch.Tensor | None], role: str) -> None:
-        """These tensors' storages serve `role`, and always did."""
-        for tensor in tensors:
-            number = None if tensor is None else self.number(tensor)
-            if number is not None:
-                self.records[number].role = role
+    def label(self, tensor: torch.Tensor | None, role: str, module: str | None = None) -> None:
+        """The tensor's storage serves `role`, and always did; `module` owns it, if given."""
+        number = None if tensor is None else self.number(tensor)
+        if number is not None:
+            record = self.records[number]
+            record.role = role
+            record.module = record.module if module is None else module
 
     def died_since(self, position: int, number: int) -> bool:
         """Whether storage `number` died at or after event number `position`."""

@@ -1,4 +1,4 @@
-"""Which module an operator belongs to: the one being called, or the one whose call the engine is now differentiating."""
+"""Which module an operator belongs to: the one being called, or the one whose call is being differentiated."""
 
 from __future__ import annotations
 

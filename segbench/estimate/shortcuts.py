@@ -31,21 +31,17 @@ _ELEMENT_WISE = {
 }  # fmt: skip
 
 
-def _operators(names: set[str]) -> dict[Any, None]:
-    """Every overload of these operators that makes its own result."""
-    found = {}
-    for name in names:
-        packet = getattr(_aten, name, None)
-        for overload in packet.overloads() if packet is not None else ():
-            if "out" not in overload:
-                found[getattr(packet, overload)] = None
-    return found
+def _operators(names: set[str], in_place: bool) -> dict[Any, None]:
+    """Every overload of these operators that works in place, or every one that makes its own result."""
+    packets = [getattr(_aten, name) for name in names if hasattr(_aten, name)]
+    overloads = [getattr(packet, overload) for packet in packets for overload in packet.overloads()]
+    return {overload: None for overload in overloads if overload._schema.is_mutable == in_place}
 
 
-_RETURN_FIRST = _operators(_IN_PLACE)
-_RETURN_NONE = _operators(_LISTS_IN_PLACE)
-_RETURN_LIKE_LIST = _operators(_LISTS)
-_RETURN_LIKE_FIRST = _operators(_ELEMENT_WISE)
+_RETURN_FIRST = _operators(_IN_PLACE, in_place=True)
+_RETURN_NONE = _operators(_LISTS_IN_PLACE, in_place=True)
+_RETURN_LIKE_LIST = _operators(_LISTS, in_place=False)
+_RETURN_LIKE_FIRST = _operators(_ELEMENT_WISE, in_place=False)
 
 
 def answer_without_running(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -95,13 +91,13 @@ def _batch_norm(
     return _like(images), _statistics(images, channels), _statistics(images, channels)
 
 
-def _batch_norm_backward(
-    gradient: torch.Tensor, images: torch.Tensor, weight: torch.Tensor | None, *rest: Any
-) -> Any:
+def _batch_norm_backward(gradient: torch.Tensor, images: torch.Tensor, weight: torch.Tensor | None, *rest: Any) -> Any:
     mask = rest[-1]
     if weight is None or not (images.is_contiguous() and gradient.is_contiguous()):
         return NotImplemented
-    return tuple(_like(tensor) if wanted else None for tensor, wanted in zip((images, weight, weight), mask, strict=True))
+    return tuple(
+        _like(tensor) if wanted else None for tensor, wanted in zip((images, weight, weight), mask, strict=True)
+    )
 
 
 def _group_norm(

@@ -103,7 +103,7 @@ def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -
         workload.infer(images)
 
 
-def _label_parameters(trace: StorageTrace, network: nn.Module) -> dict[nn.Parameter, str]:
+def _label_parameters(trace: StorageTrace, network: nn.Module) -> dict[torch.Tensor, str]:
     """Tells the trace of parameters and buffers; the name of the module that owns each parameter."""
     for name, tensor in itertools.chain(network.named_parameters(), network.named_buffers()):
         trace.lifetimes.label(tensor, "parameters", name.rpartition(".")[0])
@@ -111,7 +111,7 @@ def _label_parameters(trace: StorageTrace, network: nn.Module) -> dict[nn.Parame
 
 
 @contextlib.contextmanager
-def _phases(trace: StorageTrace, owners: dict[nn.Parameter, str]) -> Iterator[None]:
+def _phases(trace: StorageTrace, owners: dict[torch.Tensor, str]) -> Iterator[None]:
     """Tells the trace when the backward pass and the optimizer start, and what they leave behind."""
     original = torch.autograd.backward
     depth = 0

@@ -13,6 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from segbench.estimate.corrections import Target
+from segbench.estimate.doubts import Doubts
 from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.log import StorageLog
 from segbench.estimate.mirrors import MOST_BYTES, SHAPED_BY_DATA, Mirrors
@@ -32,7 +33,7 @@ _MATRIX_PRODUCTS = {
 }
 
 
-class StorageTrace(TorchDispatchMode):
+class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Logs births and deaths of the storages of all `meta` tensors while it is active.
 
     Args:
@@ -44,16 +45,16 @@ class StorageTrace(TorchDispatchMode):
         modules: to be told of the network whose calls are to be named.
         mirrors: values of small tensors, and the assumptions made where there were none.
         operators: how many were dispatched.
-        warnings: what was seen that is known to be predicted wrongly, as sentences.
+        doubts: what was seen that is known to be predicted wrongly.
     """
 
     def __init__(self, target: Target = "cuda", overheads: Overheads | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.mirrors = Mirrors()
         self.modules = ModuleNames()
         self.lifetimes = Lifetimes(on_death=self.mirrors.forget_address)
         self.operators = 0
-        self.warnings: dict[str, None] = {}
+        self.doubts = Doubts()
         self._overheads = (overheads or Overheads()) if target == "cuda" else None
         self._fan_out: tuple[int, int] | None = None
         self._threads_with_cublas: set[bool] = set()
@@ -82,6 +83,7 @@ class StorageTrace(TorchDispatchMode):
         self.lifetimes.module = self.modules.present()
         tensors = [tensor for tensor in tensors_in((args, kwargs.values())) if tensor.device.type == "meta"]
         output = self._run(function, args, kwargs, tensors)
+        self.doubts.look_at(function, args)
         self._log(function, args, kwargs, output)
         return output
 
@@ -155,7 +157,9 @@ class StorageTrace(TorchDispatchMode):
         if size:
             self.lifetimes.passing(size, name, "workspaces")
 
-    def _suspect_fan_out(self, position: int, args: Sequence[Any], kwargs: dict[str, Any], output: torch.Tensor) -> None:
+    def _suspect_fan_out(
+        self, position: int, args: Sequence[Any], kwargs: dict[str, Any], output: torch.Tensor
+    ) -> None:
         """Notes a sum of gradients that would be taken in place if no dispatch mode were active.
 
         The engine adds into a gradient that is dense and its own (`InputBuffer::accumulate`), but under any dispatch

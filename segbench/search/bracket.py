@@ -98,8 +98,8 @@ def find_bracket(probe: Callable[[int], Outcome], expected: Expectation | None =
     """Searches sizes 1 to `most`.
 
     At most four tries if `expected.start` is within 10 % of the truth and readings are in proportion to
-    `expected.bytes`. Otherwise at most about twice the logarithm of the distance more. Without an expectation it gallops
-    up from 1.
+    `expected.bytes`. Otherwise at most about twice the logarithm of the distance more. Without an expectation it
+    gallops up from 1.
 
     Args:
         probe: tries a size. A crash is tried once more; a second one, a time-out or a failure ends the search.
@@ -165,7 +165,7 @@ class _Search:
 
     @property
     def _stride(self) -> int:
-        """Half of 10 % of the start, so that two strides stay within; all of it where two more tries would be too many."""
+        """Half of 10 % of the start, so that two strides stay within; all of it where two would be too many."""
         reach = self._start // 10
         return max(1, reach if reach > 4 else (reach + 1) // 2)
 

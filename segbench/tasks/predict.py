@@ -1,0 +1,98 @@
+"""Predicts the peak memory of a training step or an inference on CUDA; nothing runs, no GPU is needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+
+from segbench.errors import UserError
+from segbench.estimate.overheads import CUBLAS_WORKSPACE, MODERN_CONTEXT, Overheads
+from segbench.estimate.prediction import Prediction, predict_step
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+from segbench.workload.step import Workload, build_workload
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Reports every memory quantity of each of the case's modes, as CUDA would need it.
+
+    Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `timeline` adds bytes by role over the
+    step to the detail.
+    """
+    for number, mode in enumerate(case.modes):
+        started = time.perf_counter()
+        batch = batch_of(case, mode)
+        found = predict_step(lambda: workload_on_meta(case), mode, batch, overheads_of(case))
+        seconds = time.perf_counter() - started
+        if number == 0:
+            report.measured(Measurement("parameters", found.parameters, "counted"))
+        for row in _rows(found, _detail(found, seconds, bool(case.option("timeline")))):
+            report.measured(row)
+        for sentence in notes(found, case.model):
+            report.note(sentence)
+        report.progress(mode, number + 1, len(case.modes))
+
+
+def workload_on_meta(case: Case) -> Workload:
+    """The case's network and step without data, memory or computation; real images would cost the same.
+
+    Raises:
+        UserError: torch.compile is asked for, whose memory planning cannot be foreseen.
+    """
+    if case.compile:
+        raise UserError("the memory of a compiled network cannot be predicted; leave out --compile, or measure on CUDA")
+    return build_workload(replace(case, dataset=None), "meta")
+
+
+def overheads_of(case: Case) -> Overheads:
+    """Context and workspaces as the command chose them."""
+    return Overheads(
+        context_bytes=int(case.option("context_bytes", MODERN_CONTEXT)),
+        cublas_bytes=int(case.option("cublas_bytes", CUBLAS_WORKSPACE)),
+        convolutions=case.option("workspaces", "none"),
+    )
+
+
+def batch_of(case: Case, mode: str) -> int:
+    """Images of a step in this mode."""
+    return case.batch_size if mode == "train" else case.infer_batch
+
+
+def notes(found: Prediction, model: str) -> list[str]:
+    """What limits the prediction, as sentences that name the network."""
+    assumed = [f"{model}: {place} ({times} times)" for place, times in found.assumptions.items()]
+    doubted = [f"{model}: {sentence}" for sentence in found.warnings]
+    return [*doubted, *(f"assumed in {sentence}, which depends on weights or images" for sentence in assumed)]
+
+
+def _rows(found: Prediction, detail: dict[str, Json]) -> Iterator[Measurement]:
+    factors = {"batch_size": found.batch}
+
+    def row(name: str, value: int, detail: dict[str, Json] | None = None) -> Measurement:
+        name = f"{found.mode}_{name}"
+        return Measurement(name, value, "predicted", mode=found.mode, factors=factors, detail=detail or {})
+
+    yield row("peak_live_bytes", found.live, detail)
+    yield row("peak_allocated_bytes", found.allocated)
+    yield row("peak_reserved_bytes", found.reserved)
+    yield row("peak_process_bytes", found.process, {"context_bytes": found.context})
+    yield row("first_step_peak_bytes", found.warmup_allocated)
+
+
+def _detail(found: Prediction, seconds: float, with_timeline: bool) -> dict[str, Json]:
+    """What explains the peak: for `--explain`, `--plot` and the ledger."""
+    detail: dict[str, Json] = {
+        "breakdown": found.breakdown,
+        "modules": found.modules,
+        "largest": [{**asdict(item), "shape": list(item.shape)} for item in found.largest],
+        "peak": {"phase": found.peak_phase, "operator": found.peak_operator, "module": found.peak_module},
+        "assumptions": found.assumptions,
+        "warnings": list(found.warnings),
+        "operators": found.operators,
+        "seconds": round(seconds, 3),
+    }
+    if with_timeline:
+        detail["timeline"] = asdict(found.timeline)
+    return detail

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from segbench.estimate import doubts
+from segbench.estimate.corrections import like
+from segbench.estimate.trace import StorageTrace
+
+
+def doubted(run: nn.Module, *shape: int, channels_last: bool = False) -> list[str]:
+    trace = StorageTrace("cuda")
+    told: list[str] = []
+    with like("cuda", on_attention=lambda: told.append("attention")), trace:
+        inputs = torch.randn(shape, device="meta")
+        if channels_last:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        run.to("meta")(inputs)
+    return [*told, *trace.doubts.sentences]
+
+
+def test_an_ordinary_network_raises_no_doubt() -> None:
+    assert doubted(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), 2, 3, 8, 8) == []
+
+
+def test_channels_last_is_doubted() -> None:
+    assert doubted(nn.Conv2d(3, 8, 3), 2, 3, 8, 8, channels_last=True) == [doubts.CHANNELS_LAST]
+
+
+def test_attention_is_told() -> None:
+    class Attends(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return nn.functional.scaled_dot_product_attention(inputs, inputs, inputs)
+
+    assert doubted(Attends(), 2, 4, 8, 8) == ["attention"]
+
+
+def test_operators_of_others_are_doubted() -> None:
+    @torch.library.custom_op("segbench_test::twice", mutates_args=())
+    def twice(x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    @twice.register_fake
+    def _(x: torch.Tensor) -> torch.Tensor:
+        return torch.empty_like(x)
+
+    class Uses(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return twice(inputs)  # type: ignore[no-any-return]
+
+    (sentence,) = doubted(Uses(), 2, 3)
+    assert "segbench_test" in sentence
+
+
+def test_an_unknown_release_of_torch_is_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", "3.1.0")
+    assert "torch 3.1" in doubts.Doubts().sentences[0]

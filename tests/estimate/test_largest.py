@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segbench.estimate.allocator import replay
+from segbench.estimate.largest import fits, largest, largest_batch
+from segbench.estimate.log import Mark, Storage, StorageLog
+from segbench.units import MIB
+
+
+def a_step(batch: int, weights: int = 100 * MIB, image: int = 30 * MIB) -> StorageLog:
+    """Weights stay; each of two steps makes two maps and drops them in turn."""
+    sizes = [weights, batch * image, batch * image // 2]
+    storages = tuple(Storage(size, "temporaries", "aten.relu", "", (batch, size), "uint8") for size in sizes)
+    return StorageLog(storages, (1, 2, 3, -2, -3, 2, 3, -2, -3), (Mark(0, 0, "build"), Mark(1, 1, ""), Mark(5, 2, "")))
+
+
+@given(limit=st.integers(50, 6000))
+def test_the_largest_batch_fits_and_the_next_does_not(limit: int) -> None:
+    found = largest_batch(a_step, limit * MIB, most=200)
+    assert found.fits is None or fits(a_step(found.fits), limit * MIB)
+    if found.fails_at is None:
+        assert found.fits == 200
+    else:
+        assert found.fails_at == (found.fits or 0) + 1
+        assert not fits(a_step(found.fails_at), limit * MIB)
+
+
+def test_the_answer_by_hand() -> None:
+    """1000 MiB hold 100 and 45 a batch: 20 exactly."""
+    found = largest_batch(a_step, 1000 * MIB)
+    assert (found.fits, found.fails_at) == (20, 21)
+    assert found.used == replay(a_step(20), 1000 * MIB)
+    assert found.needed is not None
+    assert found.needed.allocated_peak == 1046 * MIB, "315 MiB take the whole of a 316 MiB segment"
+    assert found.limited_by == "allocated"
+
+
+def test_if_nothing_fits_it_says_what_one_would_need() -> None:
+    found = largest_batch(a_step, 120 * MIB)
+    assert (found.fits, found.fails_at, found.used) == (None, 1, None)
+    assert found.needed is not None
+    assert found.needed.reserved_peak > 120 * MIB
+
+
+def test_both_sides_are_traced_afresh_and_few_others() -> None:
+    traced: list[int] = []
+
+    def trace(batch: int) -> StorageLog:
+        traced.append(batch)
+        return a_step(batch)
+
+    largest_batch(trace, 1000 * MIB)
+    assert sorted(traced) == [2, 4, 20, 21]
+
+
+@pytest.mark.parametrize("strange", [3, 20])
+def test_a_family_that_deceives_is_found_out(strange: int) -> None:
+    def trace(batch: int) -> StorageLog:  # from some batch on, the network does something else
+        return a_step(batch, image=(30 if batch < strange else 60) * MIB)
+
+    found = largest_batch(trace, 1000 * MIB)
+    truth = largest(trace, 1000 * MIB, range(1, 100))
+    assert (found.fits, found.fails_at) == (truth.fits, truth.fails_at)
+
+
+def test_any_sizes_can_be_searched() -> None:
+    found = largest(a_step, 1000 * MIB, range(8, 64, 8))
+    assert (found.fits, found.fails_at) == (16, 24)

@@ -1,0 +1,85 @@
+"""Every shortcut gives what torch's own shape functions give: shapes, strides and dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from segbench.estimate.shortcuts import _RETURN_LIKE_FIRST, _RETURN_LIKE_LIST, answer_without_running
+from segbench.estimate.trace import tensors_in
+
+aten = torch.ops.aten
+IMAGES = torch.empty(2, 8, 6, 5, device="meta")
+HALF = torch.empty(2, 8, 6, 5, device="meta", dtype=torch.bfloat16)
+CHANNELS = torch.empty(8, device="meta")
+GROUPS = torch.empty(2, 4, device="meta")
+ALL = [True, True, True]
+
+CASES: list[tuple[Any, tuple[Any, ...]]] = [
+    (aten.relu.default, (IMAGES,)),
+    (aten.add.Tensor, (IMAGES, IMAGES)),
+    (aten.add.Tensor, (HALF, HALF)),
+    (aten.mul.Tensor, (IMAGES, 2.0)),
+    (aten.div.Scalar, (IMAGES, 3)),
+    (aten.threshold_backward.default, (IMAGES, IMAGES, 0)),
+    (aten.sigmoid_backward.default, (IMAGES, IMAGES)),
+    (aten.silu.default, (HALF,)),
+    (aten.leaky_relu.default, (IMAGES, 0.1)),
+    (aten._foreach_add.Scalar, ([IMAGES, CHANNELS], 1.0)),
+    (aten._foreach_mul.List, ([IMAGES, CHANNELS], [IMAGES, CHANNELS])),
+    (aten._foreach_sqrt.default, ([IMAGES, CHANNELS],)),
+    (aten.native_batch_norm.default, (IMAGES, CHANNELS, CHANNELS, CHANNELS, CHANNELS, True, 0.1, 1e-5)),
+    (aten.native_batch_norm.default, (HALF, CHANNELS, CHANNELS, CHANNELS, CHANNELS, True, 0.1, 1e-5)),
+    (
+        aten.native_batch_norm_backward.default,
+        (IMAGES, IMAGES, CHANNELS, CHANNELS, CHANNELS, CHANNELS, CHANNELS, True, 1e-5, ALL),
+    ),
+    (aten.native_group_norm.default, (IMAGES, CHANNELS, CHANNELS, 2, 8, 30, 4, 1e-5)),
+    (aten.native_group_norm_backward.default, (IMAGES, IMAGES, GROUPS, GROUPS, CHANNELS, 2, 8, 30, 4, ALL)),
+    (aten.upsample_bilinear2d.default, (IMAGES, [12, 10], False)),
+    (aten.upsample_nearest2d.default, (IMAGES, [12, 10])),
+]
+
+
+def described(output: Any) -> list[tuple[object, ...]]:
+    return [(tuple(t.shape), t.stride(), t.dtype, t.device.type) for t in tensors_in((output,))]
+
+
+@pytest.mark.parametrize(("operator", "args"), CASES, ids=lambda value: str(value) if callable(value) else "")
+def test_a_shortcut_answers_as_torch_does(operator: Any, args: tuple[Any, ...]) -> None:
+    shortcut = answer_without_running(operator, args, {})
+    assert shortcut is not NotImplemented
+    assert described(shortcut) == described(operator(*args))
+
+
+@pytest.mark.parametrize("operator", [aten.add_.Tensor, aten.relu_.default, aten.zero_.default, aten.mul_.Scalar])
+def test_an_operator_in_place_gives_its_first_argument(operator: Any) -> None:
+    args = (IMAGES, 2) if "Tensor" in str(operator) or "Scalar" in str(operator) else (IMAGES,)
+    assert answer_without_running(operator, args, {}) is IMAGES
+
+
+CHANNELS_LAST = IMAGES.to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("operator", "args"),
+    [
+        (aten.add.Tensor, (IMAGES, CHANNELS.view(8, 1, 1))),
+        (aten.add.Tensor, (IMAGES, HALF)),
+        (aten.relu.default, (CHANNELS_LAST,)),
+        (aten.mul.Tensor, (torch.empty(3, dtype=torch.int64, device="meta"), 0.5)),
+        (aten.native_batch_norm.default, (CHANNELS_LAST, None, None, None, None, True, 0.1, 1e-5)),
+        (aten.upsample_bilinear2d.default, (CHANNELS_LAST, [12, 10], False)),
+        (aten.convolution.default, (IMAGES,)),
+    ],
+    ids=["broadcast", "promotion", "channels last", "integers", "norm", "up-sampling", "no shortcut"],
+)
+def test_what_is_not_plain_is_left_to_torch(operator: Any, args: tuple[Any, ...]) -> None:
+    assert answer_without_running(operator, args, {}) is NotImplemented
+
+
+def test_the_tables_hold_functional_overloads_only() -> None:
+    for operator in [*_RETURN_LIKE_FIRST, *_RETURN_LIKE_LIST]:
+        assert not operator._schema.is_mutable
