@@ -59,6 +59,7 @@ def run_series(
     reuse: bool = False,
     together: bool = False,
     runner: Runner = run_in_child,
+    arrange: Callable[[Runner], Runner] = lambda runner: runner,
 ) -> Iterator[Done]:
     """Measures the cells in order, each appended to the ledger before the next starts.
 
@@ -68,8 +69,10 @@ def run_series(
         timeout_s: per case.
         listen: hears progress.
         reuse: take any answer the ledger holds, also of a finished command.
-        together: one child for all cells, where they do not disturb each other (predictions).
+        together: one child for all cells, where they do not disturb each other (predictions), or one call of what
+            `arrange` made of the runner.
         runner: starts the children.
+        arrange: makes another runner of it, as `in_rounds` does.
 
     Raises:
         LedgerError: the ledger cannot be written; found out before anything is measured.
@@ -80,6 +83,7 @@ def run_series(
         if cell.key in known:
             yield Done(known[cell.key], fresh=False)
     todo = [cell for cell in cells if cell.key not in known]
+    runner = arrange(runner)
     for batch in [todo] if together else [[cell] for cell in todo]:
         results = runner(batch[0].case.task, [cell.case for cell in batch], timeout_s, listen) if batch else iter(())
         for cell, result in zip(batch, results, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from segbench.cards.card import Card
+from segbench.cells.cell import Runner
 from segbench.cells.series import Done, Planned, run_series
 from segbench.errors import UserError
 from segbench.present.export import Exports, as_csv, as_json, write_exports
@@ -51,11 +52,20 @@ class Output:
 
 
 def measure(
-    cells: Sequence[Planned], ledger: Path, timeout_s: float, reuse: bool = False, together: bool = False
+    cells: Sequence[Planned],
+    ledger: Path,
+    timeout_s: float,
+    reuse: bool = False,
+    together: bool = False,
+    arrange: Callable[[Runner], Runner] = lambda runner: runner,
 ) -> list[Done]:
     """Measures the cells with a live display on stderr, in the order planned.
 
     Ctrl-C leaves a whole ledger, says how to go on, and exits with 130.
+
+    Args:
+        together: hand all cells over at once.
+        arrange: runs them otherwise than one child a cell, as `in_rounds` does.
     """
     console = Console(stderr=True)
     book = Ledger(ledger)
@@ -64,7 +74,10 @@ def measure(
     by_key = {cell.key: names[cell.case] for cell in cells}
     try:
         with CellProgress(names, console) as progress:
-            for item in run_series(cells, book, timeout_s, progress.listen, reuse=reuse, together=together):
+            series = run_series(
+                cells, book, timeout_s, progress.listen, reuse=reuse, together=together, arrange=arrange
+            )
+            for item in series:
                 done.append(item)
                 entry = item.entry
                 progress.finished(by_key[entry.key], entry.outcome, entry.cause, entry.seconds, item.fresh)

@@ -19,6 +19,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
 from segbench.records.quantities import QUANTITIES
@@ -114,10 +116,15 @@ def contrast(a: Reading, b: Reading) -> Contrast:
 
 def _from_rounds(a: Reading, b: Reading) -> Contrast:
     blocks_a, blocks_b = as_blocks(a.rounds), as_blocks(b.rounds)
-    paired = a.session is not None and a.session == b.session and len(blocks_a) == len(blocks_b)
-    error, freedom = _paired_error(blocks_a, blocks_b) if paired else _separate_error(blocks_a, blocks_b)
+    paired = a.session is not None and a.session == b.session
+    if paired:  # one side may have gone on alone
+        common = min(len(blocks_a), len(blocks_b))
+        blocks_a, blocks_b = blocks_a[:common], blocks_b[:common]
+        error, freedom = _paired_error(blocks_a, blocks_b)
+    else:
+        error, freedom = _separate_error(blocks_a, blocks_b)
+    ratio = float(np.median(np.concatenate(blocks_b)) / np.median(np.concatenate(blocks_a)))
     half = min(critical_t(freedom) * error, _LARGEST_EXPONENT)
-    ratio = b.value / a.value
     low, high = ratio * math.exp(-half), ratio * math.exp(half)
     verdict = _verdict(ratio, low, high)
     how = f"95 % interval {low:.3g} to {high:.3g}, {'interleaved' if paired else 'measured one after the other'}"

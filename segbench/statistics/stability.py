@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ class Advice:
     """One doubt about a number.
 
     Attributes:
-        kind: `few_samples`, `spread`, `outliers`, `slow_first_run`, `rounds_differ` or `drift`.
+        kind: `few_samples`, `spread`, `outliers`, `slow_first_run`, `rounds_differ`, `drift`, `not_steady`, `busy` or
+            `throttled`.
         seen: what was found, with its figure.
         next_step: what to do about it.
     """
@@ -30,6 +32,23 @@ class Advice:
         return f"{self.seen}: {self.next_step}"
 
 
+@dataclass(frozen=True)
+class Circumstances:
+    """What the machine did while the samples were taken.
+
+    Attributes:
+        unsteady: rounds whose warm-up ended before the calls were alike.
+        others_cores: cores that other programs used, for each round.
+        throttled: samples taken while the card was slowed down; they are kept.
+        throttled_by: why.
+    """
+
+    unsteady: int = 0
+    others_cores: tuple[float, ...] = ()
+    throttled: int = 0
+    throttled_by: tuple[str, ...] = ()
+
+
 _FEWEST_SAMPLES = 10
 _WIDE, _VERY_WIDE = 0.10, 0.25
 """Interquartile range over median from which torch.utils.benchmark warns, and warns strongly."""
@@ -37,6 +56,7 @@ _OUTLIER_SCORE = 14.826
 """hyperfine's threshold of the modified z-score: one in a million even for long tails."""
 _OUTLIER_EXCESS = 1.05
 """On a very quiet machine a microsecond is already many deviations away; below 5 % nobody needs to know."""
+_BUSY_CORES = 0.25
 _ROUNDS_APART = 0.05
 _DRIFT_CHANGE, _DRIFT_P = 0.03, 0.05
 _FEWEST_FOR_DRIFT = 5
@@ -45,11 +65,12 @@ _FEWEST_FOR_DRIFT = 5
 _QUIETER = "close other programs, fix the clocks, or raise --rounds"
 
 
-def advise(rounds: Rounds) -> tuple[Advice, ...]:
-    """Every doubt about samples of the same thing; none for a quiet set.
+def advise(rounds: Rounds, seen: Circumstances | None = None) -> tuple[Advice, ...]:
+    """Every doubt about samples of the same thing; none for a quiet set on a quiet machine.
 
     Args:
         rounds: samples in the order taken, warm-up not included.
+        seen: what went on meanwhile.
     """
     blocks = [np.asarray(samples, dtype=float) for samples in rounds if len(samples)]
     if not blocks:
@@ -64,7 +85,23 @@ def advise(rounds: Rounds) -> tuple[Advice, ...]:
     )
     found = [advice for check in checks if (advice := check(blocks))]
     explained = any(advice.kind in ("drift", "spread") for advice in found)
-    return tuple(advice for advice in found if not (explained and advice.kind == "rounds_differ"))
+    kept = [advice for advice in found if not (explained and advice.kind == "rounds_differ")]
+    if seen is not None:
+        kept += _about_the_machine(seen, sum(block.size for block in blocks), len(blocks))
+    return tuple(kept)
+
+
+def _about_the_machine(seen: Circumstances, samples: int, rounds: int) -> Iterator[Advice]:
+    if 2 * seen.unsteady > rounds:
+        what = f"{seen.unsteady} of {rounds} warm-ups ended before the calls were alike"
+        yield Advice("not_steady", what, "raise --max-seconds or --warmup")
+    busy = median(seen.others_cores) if seen.others_cores else 0.0
+    if busy >= _BUSY_CORES:
+        what = f"other programs used {busy:.1f} cores meanwhile"
+        yield Advice("busy", what, "close them; what was interleaved in one command still compares")
+    if seen.throttled:
+        what = f"the card was slowed down in {seen.throttled} of {samples} samples ({', '.join(seen.throttled_by)})"
+        yield Advice("throttled", what, "cool it, or fix its clocks lower (nvidia-smi --lock-gpu-clocks)")
 
 
 def _few_samples(blocks: list[NDArray[np.float64]]) -> Advice | None:

@@ -42,7 +42,7 @@ class StopRule:
     target: float = 0.01
     min_rounds: int = 5
     min_runs: int = 10
-    max_runs: int = 10_000
+    max_runs: int = 1000
     max_seconds: float = 60.0
 
     def __post_init__(self) -> None:
@@ -52,6 +52,10 @@ class StopRule:
             raise UserError("rounds, --min-runs and --max-seconds must be positive")
         if self.max_runs < self.min_runs:
             raise UserError(f"--max-runs {self.max_runs} is below --min-runs {self.min_runs}")
+
+    def options(self) -> dict[str, float]:
+        """As options of a case."""
+        return {name: getattr(self, name) for name in OPTIONS}
 
     def judge(self, rounds: Rounds, seconds: float) -> Verdict:
         """The verdict after these rounds, which took so many seconds; pure."""

@@ -1,0 +1,111 @@
+"""Makes one measurement of those of several rounds: all samples, an interval over rounds, and what explains them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+
+from segbench.cells.cell import Result
+from segbench.records.case import Case, Json
+from segbench.records.environment import Environment
+from segbench.records.measurement import Measurement
+from segbench.records.quantities import quantity
+from segbench.statistics.intervals import Rounds, estimate_median, percentiles
+from segbench.statistics.stability import Circumstances, advise
+from segbench.statistics.stopping import Verdict
+
+
+def merge(case: Case, results: Sequence[Result], headline: str, verdict: Verdict, session: str) -> Result:
+    """One result of all rounds; a round that failed gives its outcome, and what the others measured stays.
+
+    Args:
+        case: as the command planned it.
+        results: one a round, in order, at least one.
+        headline: the quantity that the verdict is about and that is explained.
+        session: names the rounds, so that `compare` can pair them with those of a rival.
+    """
+    last = results[-1]
+    names = dict.fromkeys((item.quantity, item.mode) for result in results for item in result.measurements)
+    merged = [_merged(_items(results, name, mode), session) for name, mode in names]
+    return replace(
+        last,
+        case=case,
+        cause=None if last.outcome == "ok" else f"round {len(results)}: {last.cause}",
+        environment=_environment(results),
+        measurements=tuple(
+            _explained(item, results, verdict) if item.quantity == headline and item.value is not None else item
+            for item in merged
+        ),
+        seconds=sum(result.seconds for result in results),
+    )
+
+
+def rounds_of(results: Sequence[Result], name: str) -> list[tuple[float, ...]]:
+    """The quantity's samples in every round that has them."""
+    return [_samples(item) for item in _items(results, name) if item.value is not None]
+
+
+def _items(results: Sequence[Result], name: str, mode: str | None = None) -> list[Measurement]:
+    found = [item for result in results for item in result.measurements if item.quantity == name]
+    return [item for item in found if mode is None or item.mode == mode]
+
+
+def _samples(item: Measurement) -> tuple[float, ...]:
+    assert item.value is not None
+    return item.samples or (float(item.value),)
+
+
+def _merged(items: list[Measurement], session: str) -> Measurement:
+    """All rounds of one quantity; one that is counted, or known in no round, is the same in each."""
+    known = [item for item in items if item.value is not None]
+    if not known or known[0].method == "counted":
+        return (known or items)[0]
+    rounds = [_samples(item) for item in known]
+    detail: dict[str, Json] = {"rounds": [len(samples) for samples in rounds], "session": session}
+    positive = min(map(min, rounds)) > 0
+    if positive and quantity(known[0].quantity).unit == "second":
+        detail |= percentiles(rounds)
+    found = replace(
+        known[0],
+        samples=tuple(value for samples in rounds for value in samples),
+        warmup=tuple(value for item in known for value in item.warmup),
+        detail=detail,
+    )
+    if not positive:  # a logarithm knows no zero: no interval
+        return replace(found, value=median(found.samples))
+    estimate = estimate_median(rounds)
+    return replace(found, value=estimate.value, spread_low=estimate.low, spread_high=estimate.high)
+
+
+def _explained(item: Measurement, results: Sequence[Result], verdict: Verdict) -> Measurement:
+    """With the reason why measuring stopped, what looks wrong, and what every round saw."""
+    sources = [source for source in _items(results, item.quantity, item.mode) if source.value is not None]
+    rounds: Rounds = [_samples(source) for source in sources]
+    details = [source.detail for source in sources]
+    explanation: dict[str, Json] = {
+        "half_width": verdict.half_width if math.isfinite(verdict.half_width) else None,
+        "reached": verdict.reached,
+        "why": verdict.why,
+        "advice": [str(advice) for advice in advise(rounds, _circumstances(details))],
+        "by_round": [dict(detail) for detail in details],
+    }
+    return replace(item, detail={**item.detail, **explanation})
+
+
+def _circumstances(details: Sequence[Json]) -> Circumstances:
+    reasons = {reason for detail in details for reason in detail.get("throttled_by", ())}
+    return Circumstances(
+        unsteady=sum(not detail.get("steady", True) for detail in details),
+        others_cores=tuple(detail["others_cores"] for detail in details if "others_cores" in detail),
+        throttled=sum(len(detail.get("throttled", ())) for detail in details),
+        throttled_by=tuple(sorted(reasons)),
+    )
+
+
+def _environment(results: Sequence[Result]) -> Environment | None:
+    """The first round's, with the notes of all."""
+    found = [result.environment for result in results if result.environment]
+    notes = dict.fromkeys(note for item in found for note in item.notes)
+    return replace(found[0], notes=tuple(notes)) if found else None

@@ -1,0 +1,81 @@
+"""Measures the time of a training step and so of an epoch in this process, one round of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from math import ceil
+
+import torch
+
+from segbench.cards.catalogue import find_model
+from segbench.data import open_dataset
+from segbench.learning.feed import Feed, LabelledCutter, batches
+from segbench.learning.plan import Plan
+from segbench.meters.epoch import PARTS, TrainingStep
+from segbench.meters.sampling import Timing
+from segbench.meters.stopwatch import stopwatch_for
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+from segbench.tasks.timed import Timed, compiled, device_of, method_of, take_samples
+from segbench.workload.images import Batch
+from segbench.workload.step import Workload, build_workload
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Reports the time of a step, whole and in parts, of an epoch of the option `images`, and the energy of an epoch.
+
+    The option `workers` is the number of processes that load data.
+    """
+    device = device_of(case)
+    workload = compiled(build_workload(case, device))
+    next_batch = _held_batch(workload) if case.dataset is None else _loaded_batches(workload)
+    timed = take_samples(TrainingStep(workload, next_batch, stopwatch_for(device)), device, case, report)
+    for measurement in _rows(timed, case, device):
+        report.measured(measurement)
+
+
+def _held_batch(workload: Workload) -> Callable[[], Batch]:
+    """The same random batch for every step."""
+    batch = workload.make_batch()
+    return lambda: batch
+
+
+def _loaded_batches(workload: Workload) -> Callable[[], Batch]:
+    """What a training is fed: images decoded, cut, coloured and copied for every step."""
+    case = workload.case
+    dataset = open_dataset(str(case.dataset), case.data_root, case.split or "train")
+    recipe = find_model(case.model).card.recipe.model_copy(update={"batch_size": case.batch_size})
+    plan = Plan(recipe, case.width, case.height, epochs=1, workers=case.option("workers", 0), seed=case.seed)
+    feed = Feed(LabelledCutter(dataset, plan, dataset.flip_pairs), case.seed)
+    stream = batches(feed, plan, 0, workload.device)
+
+    def next_batch() -> Batch:
+        (part,) = next(stream)
+        return part.inputs(case.channels_last), part.targets.long()
+
+    return next_batch
+
+
+def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measurement]:
+    images = case.option("images")
+    steps = ceil(images / case.batch_size)
+    factors: Mapping[str, Json] = {"batch_size": case.batch_size, "images": images}
+    method = method_of(device)
+    row = partial(timed.row, method=method, mode="train", factors=factors)
+    yield timed.headline("epoch_s", lambda sample: sample.total * steps, method, "train", factors)
+    yield row("train_step_s", lambda sample: sample.total)
+    for part in PARTS:
+        if part == "data" and case.dataset is None:
+            cause = "random input: nothing is loaded; give --dataset"
+            yield Measurement("train_data_s", None, method, "train", cause=cause, factors=factors)
+        else:
+            yield row(f"train_{part}_s", _seconds_of(part))
+    yield timed.energy_row("train", steps / len(timed.samples), factors)
+    if case.compile:
+        yield Measurement("compile_s", timed.compile_seconds, method, "train", factors=factors)
+
+
+def _seconds_of(part: str) -> Callable[[Timing], float]:
+    return lambda sample: sample.parts[part]

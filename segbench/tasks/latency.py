@@ -1,0 +1,64 @@
+"""Measures the inference time per image in this process, one round of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from segbench.data import open_dataset
+from segbench.evaluation.inference import as_batch, resized
+from segbench.meters.latency import COPIES, PARTS, Inference
+from segbench.meters.sampling import Timing
+from segbench.meters.stopwatch import stopwatch_for
+from segbench.records.case import Case
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+from segbench.tasks.timed import Timed, compiled, device_of, method_of, take_samples
+from segbench.workload.step import build_workload
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Reports the time per image, whole and in parts, the throughput and the energy."""
+    device = device_of(case)
+    workload = compiled(build_workload(case, device))
+    inference = Inference(workload, host_pictures(case), stopwatch_for(device))
+    timed = take_samples(inference, device, case, report)
+    for measurement in _rows(timed, case, device):
+        report.measured(measurement)
+
+
+def host_pictures(case: Case) -> Tensor:
+    """`(N, H, W, 3)` uint8 of the case's size and inference batch: the data set's first images, or random ones."""
+    if case.dataset is None:
+        generator = torch.Generator().manual_seed(case.seed)
+        shape = (case.infer_batch, case.height, case.width, 3)
+        return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    dataset = open_dataset(case.dataset, case.data_root, case.split or "test")
+    images = [dataset[index % len(dataset)].image for index in range(case.infer_batch)]
+    return torch.cat(
+        [resized(as_batch([image]), case.width, case.height).permute(0, 2, 3, 1) for image in images]
+    ).contiguous()
+
+
+def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measurement]:
+    count, method, factors = case.infer_batch, method_of(device), {"batch_size": case.infer_batch}
+    row = partial(timed.row, method=method, mode="infer", factors=factors)
+    yield timed.headline("latency_s", lambda sample: sample.total / count, method, "infer", factors)
+    yield row("batch_latency_s", lambda sample: sample.total)
+    yield row("throughput_images_per_s", lambda sample: count / sample.total)
+    for part in PARTS:
+        if part in COPIES and device.type == "cpu":
+            cause = "no copy: the network runs on the host"
+            yield Measurement(f"latency_{part}_s", None, method, "infer", cause=cause, factors=factors)
+        else:
+            yield row(f"latency_{part}_s", _seconds_of(part, count))
+    yield timed.energy_row("infer", 1 / (count * len(timed.samples)), factors)
+    if case.compile:
+        yield Measurement("compile_s", timed.compile_seconds, method, "infer", factors=factors)
+
+
+def _seconds_of(part: str, images: int) -> Callable[[Timing], float]:
+    return lambda sample: sample.parts[part] / images

@@ -1,0 +1,82 @@
+"""Counts parameters and operations; no time is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from torch import nn
+
+from segbench.meters.operations import Operations, count_operations
+from segbench.meters.operations_crosscheck import OtherCount, count_with_fvcore, count_with_torch
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+from segbench.workload.step import Workload, build_workload, check_classes
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Reports parameters, MACs, FLOPs, kernel launches and activation bytes of one forward pass of one image.
+
+    The option `crosscheck` (default true) has fvcore count as well, which runs the network on the CPU.
+    """
+    case = replace(case, precision="fp32", channels_last=False)
+    workload, counted, where = _count(case, report)
+    others = [count_with_torch(_forward(workload))]
+    if case.option("crosscheck", True):
+        report.progress("cross-check", 1, 2)
+        others.append(_fvcore(case))
+    for measurement in _rows(workload.network, counted, others, where):
+        report.measured(measurement)
+
+
+def _count(case: Case, report: Reporter) -> tuple[Workload, Operations, str]:
+    """On `meta` if the network can, else on the CPU, where a path that depends on the data is taken."""
+    report.progress("count", 0, 2)
+    try:
+        workload = build_workload(case, "meta")
+        return workload, count_operations(workload.network, _forward(workload)), "meta"
+    except (NotImplementedError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        report.note(f"{case.model}: counted on the CPU with random input, whose values may matter: {reason}")
+        workload = build_workload(case, "cpu")
+        return workload, count_operations(workload.network, _forward(workload)), "cpu"
+
+
+def _forward(workload: Workload) -> Callable[[], None]:
+    """One inference of one image."""
+    images = workload.make_batch(1)[0]
+    return lambda: check_classes(workload, workload.infer(images))
+
+
+def _fvcore(case: Case) -> OtherCount:
+    """fvcore traces the network, and PyTorch's shape rules on `meta` do not bear tracing."""
+    workload = build_workload(case, "cpu")
+    return count_with_fvcore(workload.network.eval(), workload.make_batch(1)[0])
+
+
+def _rows(network: nn.Module, counted: Operations, others: list[OtherCount], where: str) -> Iterator[Measurement]:
+    parameters = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
+    yield Measurement("parameters", parameters, "counted")
+    checks: list[Json] = [
+        {
+            "counter": other.counter,
+            "macs": other.macs,
+            "cause": other.cause,
+            "disagrees": other.disagrees_with(counted.total_macs),
+            "uncounted": dict(other.uncounted),
+        }
+        for other in others
+    ]
+    detail: dict[str, Json] = {
+        "counted_on": where,
+        "kinds": dict(counted.macs),
+        "calls": dict(counted.calls),
+        "uncounted": dict(counted.uncounted),
+        "counters": checks,
+        "modules": [[item.name, item.type, item.calls, item.macs] for item in counted.modules],
+    }
+    yield Measurement("macs", counted.total_macs, "counted", "infer", detail=detail)
+    yield Measurement("flops", counted.flops, "counted", "infer")
+    yield Measurement("kernel_launches", counted.launches, "counted", "infer")
+    yield Measurement("activation_bytes", counted.activation_bytes, "counted", "infer")

@@ -1,0 +1,167 @@
+"""What the timing tasks share: the plan of a case, sampling under observation, and samples as measurements."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from statistics import median
+
+import torch
+
+from segbench.errors import UserError
+from segbench.meters.clocks import CardState, ClockProbe, clock_probe
+from segbench.meters.contention import ContentionMeter
+from segbench.meters.energy import Energy, energy_meter
+from segbench.meters.sampling import Plan, Timing, is_steady, repeat, warm_up
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+from segbench.workload.step import Workload
+
+_PROGRESS_EVERY_S = 0.5
+_DIGITS = 9
+"""No clock here ticks finer than a nanosecond, and a ledger holds every sample."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Samples of one call and what the machine did meanwhile.
+
+    Attributes:
+        warmup: totals of the calls before.
+        steady: whether the warm-up ended in a steady state.
+        samples: in order.
+        slowed: for each sample the reasons why the card was slowed down just after it.
+        others_cores: cores other programs used.
+        state: of the card at the end.
+    """
+
+    warmup: tuple[float, ...]
+    steady: bool
+    samples: tuple[Timing, ...]
+    slowed: tuple[tuple[str, ...], ...]
+    energy: Energy
+    others_cores: float
+    state: CardState
+
+    @property
+    def total(self) -> float:
+        """Median seconds of a call."""
+        return median(sample.total for sample in self.samples)
+
+    @property
+    def compile_seconds(self) -> float:
+        """What the warm-up took beyond as many steady calls."""
+        return max(0.0, sum(self.warmup) - len(self.warmup) * self.total)
+
+    def row(
+        self, quantity: str, value: Callable[[Timing], float], method: str, mode: str, factors: Mapping[str, Json]
+    ) -> Measurement:
+        """One quantity of every sample."""
+        samples = tuple(round(value(sample), _DIGITS) for sample in self.samples)
+        return Measurement(quantity, median(samples), method, mode, samples=samples, factors=factors)
+
+    def headline(
+        self, quantity: str, value: Callable[[Timing], float], method: str, mode: str, factors: Mapping[str, Json]
+    ) -> Measurement:
+        """As `row`, with the warm-up and what explains the samples."""
+        warmup = tuple(round(value(Timing(total)), _DIGITS) for total in self.warmup)
+        return replace(self.row(quantity, value, method, mode, factors), warmup=warmup, detail=self.detail())
+
+    def energy_row(self, mode: str, share: float, factors: Mapping[str, Json]) -> Measurement:
+        """The share of the samples' energy that one image or one epoch takes; missing with its reason."""
+        joules, cause = self.energy.joules, self.energy.cause
+        value = None if joules is None else joules * share
+        return Measurement("energy_j", value, "measured:nvml", mode, cause=cause, factors=factors)
+
+    def detail(self) -> dict[str, Json]:
+        """What explains the samples, for the ledger."""
+        slowed = [number for number, reasons in enumerate(self.slowed) if reasons]
+        found: dict[str, Json] = {"steady": self.steady, "others_cores": self.others_cores}
+        if slowed:
+            reasons = sorted({reason for sample in self.slowed for reason in sample})
+            found |= {"throttled": slowed, "throttled_by": reasons}
+        if self.state != CardState():
+            found["card"] = asdict(self.state)
+        return found
+
+
+def device_of(case: Case) -> torch.device:
+    """The case's device.
+
+    Raises:
+        UserError: it is CUDA and torch has none.
+    """
+    if case.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"device {case.device!r} is not available to torch {torch.__version__}; use --device cpu")
+    return torch.device(case.device)
+
+
+def plan_of(case: Case) -> Plan:
+    """How long this process is to measure; a command that measures in rounds sets the options `round_...`."""
+    usual = Plan()
+    return Plan(
+        warmup=case.warmup,
+        min_runs=case.option("round_min_runs", usual.min_runs),
+        max_runs=case.option("round_max_runs", usual.max_runs),
+        seconds=case.option("round_seconds", usual.seconds),
+        target=case.option("target", usual.target),
+    )
+
+
+def compiled(workload: Workload) -> Workload:
+    """The workload with its network compiled if the case says so; the first calls then compile."""
+    if workload.case.compile:
+        workload.network.compile()
+    return workload
+
+
+def take_samples(call: Callable[[], Timing], device: torch.device, case: Case, report: Reporter) -> Timed:
+    """Warms up, then repeats the call while energy, clocks and the rest of the machine are watched."""
+    plan = plan_of(case)
+    with clock_probe(device) as probe, energy_meter(device) as energy:
+        begun = time.perf_counter()
+        warmup = warm_up(call, plan, tell=_Progress(report, "warm-up"))
+        gone = time.perf_counter() - begun
+        others = ContentionMeter()
+        watched = _Watched(call, probe)
+        energy.start()
+        samples = repeat(watched, plan, gone, tell=_Progress(report, "timed"))
+        used = energy.stop()
+        return Timed(
+            warmup, is_steady(warmup), samples, tuple(watched.slowed), used, others.others_cores(), probe.state()
+        )
+
+
+def method_of(device: torch.device) -> str:
+    return "measured:cuda" if device.type == "cuda" else "measured:host"
+
+
+class _Watched:
+    """The call, and after each the reasons that slow the card down; outside the timed part."""
+
+    def __init__(self, call: Callable[[], Timing], probe: ClockProbe) -> None:
+        self._call = call
+        self._probe = probe
+        self.slowed: list[tuple[str, ...]] = []
+
+    def __call__(self) -> Timing:
+        timing = self._call()
+        self.slowed.append(self._probe.slowed_by())
+        return timing
+
+
+class _Progress:
+    """Tells the command twice a second, not after every call: a pipe costs microseconds too."""
+
+    def __init__(self, report: Reporter, stage: str) -> None:
+        self._report = report
+        self._stage = stage
+        self._next = 0.0
+
+    def __call__(self, done: int) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _PROGRESS_EVERY_S
+            self._report.progress(self._stage, done, 0)
