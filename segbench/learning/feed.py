@@ -1,0 +1,206 @@
+"""Which images a step sees and how they are cut: a function of seed and step, whatever the number of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from segbench.data import Sample
+from segbench.errors import UserError
+from segbench.learning.augment import coloured, cut, draw
+from segbench.learning.plan import Plan
+from segbench.workload.images import Samples
+
+Cut = tuple[Tensor, Tensor, Tensor]
+"""One image `(3, H, W)` uint8, its target, and its colour matrix `(3, 4)` float32."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Part of a step's images in one process.
+
+    Attributes:
+        images: `(N, 3, H, W)` uint8, uncoloured.
+        targets: `(N, h, w)` uint8 labels, or `(N,)` int64 classes of whole images.
+        colours: `(N, 3, 4)` float32.
+    """
+
+    images: Tensor
+    targets: Tensor
+    colours: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(part.to(device, non_blocking=True) for part in (self.images, self.targets, self.colours)))
+
+    def pin_memory(self) -> Batch:
+        """Page-locked, for copies to CUDA that do not wait (torch's loader calls it)."""
+        return Batch(*(part.pin_memory() for part in (self.images, self.targets, self.colours)))
+
+    def inputs(self, channels_last: bool = False) -> Tensor:
+        """Coloured and normalised `(N, 3, H, W)` float32."""
+        images = coloured(self.images, self.colours)
+        return images.contiguous(memory_format=torch.channels_last) if channels_last else images
+
+
+class HeldSamples:
+    """Decoded samples in memory: for small sets, where decoding PNGs would cost more than the network's step.
+
+    Args:
+        dataset: read once, now.
+        progress: gets (done, total).
+    """
+
+    def __init__(self, dataset: Samples, progress: Callable[[int, int], None] | None = None) -> None:
+        self.classes = dataset.classes
+        self._samples: list[Sample] = []
+        for index in range(len(dataset)):
+            self._samples.append(dataset[index])
+            if progress is not None:
+                progress(index + 1, len(dataset))
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int, /) -> Sample:
+        return self._samples[index]
+
+
+HOLD_LIMIT_BYTES = 2 * 10**9
+"""Sets that decode to less are held in memory: CamVid at 480x360 takes 0.25e9 bytes, Cityscapes 25e9."""
+
+
+def fits_in_memory(count: int, width: int, height: int) -> bool:
+    """Whether so many images of that size, three bytes and one of label a pixel, are worth holding."""
+    return count * width * height * 4 <= HOLD_LIMIT_BYTES
+
+
+class Cutter(Protocol):
+    """Makes a training example of a sample; must be picklable, for worker processes."""
+
+    def __len__(self) -> int: ...
+
+    def __call__(self, index: int, rng: np.random.Generator, /) -> Cut:
+        """Sample `index`, cut as the generator says."""
+
+
+@dataclass(frozen=True)
+class LabelledCutter:
+    """Cuts images with their label maps.
+
+    Attributes:
+        samples: the training set.
+        plan: sizes and augmentation.
+        flip_pairs: of the data set.
+    """
+
+    samples: Samples
+    plan: Plan
+    flip_pairs: Sequence[tuple[int, int]] = ()
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __call__(self, index: int, rng: np.random.Generator, /) -> Cut:
+        sample = self.samples[index]
+        size = self.plan.width, self.plan.height
+        drawn = draw(self.plan.cutting, (sample.image.shape[1], sample.image.shape[0]), size, rng)
+        image, label = cut(sample, drawn, size, self.plan.label_stride, self.flip_pairs)
+        return image, label, torch.from_numpy(drawn.colour)
+
+
+class Feed(TorchDataset[Cut]):
+    """The endless stream of a run's images.
+
+    The stream is one shuffled epoch after the other; position p shows sample `order[p mod n]` of epoch `p div n`, cut
+    as the generator seeded with (seed, p) says. So a run that is continued, or shared by several processes, sees
+    exactly the same pixels, and every image is used equally often even where the batch does not divide the set.
+
+    Args:
+        cutter: makes the examples.
+        seed: of order and cutting.
+
+    Raises:
+        UserError: there is nothing to train on.
+    """
+
+    def __init__(self, cutter: Cutter, seed: int) -> None:
+        if not len(cutter):
+            raise UserError("the training split is empty; choose another with --split")
+        self._cutter = cutter
+        self._seed = seed
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
+
+    @property
+    def images_per_epoch(self) -> int:
+        return len(self._cutter)
+
+    def __getitem__(self, position: int) -> Cut:
+        epoch, place = divmod(position, len(self._cutter))
+        if self._order[0] != epoch:
+            self._order = epoch, np.random.default_rng((self._seed, epoch, 0)).permutation(len(self._cutter))
+        return self._cutter(int(self._order[1][place]), np.random.default_rng((self._seed, position)))
+
+
+def batches(
+    feed: Feed, plan: Plan, start: int, device: torch.device, rank: int = 0, world: int = 1
+) -> Iterator[list[Batch]]:
+    """This process's parts of every step from `start` on: `accumulate` batches a step, on the device.
+
+    Raises:
+        UserError: the batch cannot be shared out evenly.
+    """
+    size = plan.recipe.batch_size
+    parts = world * plan.accumulate
+    if size % parts:
+        shared = f"{world} processes times {plan.accumulate} parts"
+        raise UserError(f"a batch of {size} cannot be shared by {shared}; choose a multiple of {parts} with -b")
+    share = size // parts
+    mine = range(rank * plan.accumulate, (rank + 1) * plan.accumulate)
+    keys = _Keys(start, size, share, mine)
+    loaded = iter(_loaded(feed, plan.workers, keys, device))
+    while True:
+        yield [next(loaded).to(device) for _ in mine]
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """Endless lists of stream positions: this process's parts of each step, in order."""
+
+    start: int
+    size: int
+    share: int
+    mine: range
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.start
+        while True:
+            for part in self.mine:
+                first = step * self.size + part * self.share
+                yield list(range(first, first + self.share))
+            step += 1
+
+
+def _loaded(feed: Feed, workers: int, keys: _Keys, device: torch.device) -> Iterator[Batch]:
+    if not workers:
+        return (_joined([feed[position] for position in positions]) for positions in keys)
+    loader: DataLoader[Cut] = DataLoader(
+        feed,
+        batch_sampler=keys,  # endless: nobody may ask its length
+        num_workers=workers,
+        collate_fn=_joined,
+        pin_memory=device.type == "cuda",
+    )
+    return iter(loader)
+
+
+def _joined(cuts: Sequence[Cut]) -> Batch:
+    images, targets, colours = zip(*cuts, strict=True)
+    return Batch(torch.stack(images), torch.stack(targets), torch.stack(colours))

@@ -1,0 +1,121 @@
+"""What a training makes small: the network and its loss as one module, which is what DDP wraps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from segbench.errors import UserError
+from segbench.learning.losses import PixelLoss
+from segbench.learning.plan import Supervision
+from segbench.workload.network import logits_of
+
+AUXILIARY_WEIGHT = 0.4
+"""Of every output beside the main one (PSPNet's and HRNet-OCR's auxiliary losses)."""
+
+ENTRY_WEIGHT = 0.1
+"""Of the state before the first step, which has seen nothing of f yet (the study's recipe)."""
+
+
+class Objective(nn.Module, ABC):
+    """A network and its loss, summed over a part of a batch."""
+
+    network: nn.Module
+
+    @abstractmethod
+    def forward(self, images: Tensor, targets: Tensor, draw: float) -> Tensor:
+        """The sum of the losses.
+
+        Args:
+            images: `(N, 3, H, W)` float32, normalised.
+            targets: labels `(N, h, w)`, or classes `(N,)`.
+            draw: a number 0..1 for what a step chooses at random, the same in all processes.
+        """
+
+    @abstractmethod
+    def weight(self, targets: Tensor) -> Tensor:
+        """What the sums over all parts must be divided by, summed over all parts too; a scalar."""
+
+
+class Trajectory(Protocol):
+    """An ODE network, as far as training along its trajectory needs it."""
+
+    ode: Any
+
+    def encode(self, images: Tensor) -> Any:
+        """The state at time 0."""
+
+    def decode(self, state: Any, size: tuple[int, int]) -> Tensor:
+        """Class scores of a state at any time."""
+
+
+class Segmentation(Objective):
+    """Pixel loss of a segmentation network, at its end or along an ODE network's trajectory.
+
+    Args:
+        network: to be trained.
+        loss: of one class map.
+        supervision: `end`: the last state only. `all`: every state of the solver's grid, state i of N with weight i/N
+            and the first with 0.1. `end+random`: the last and one other drawn at random, weighted likewise. The
+            weights are scaled to sum to 1, so that the loss stays comparable between the three (our choice).
+
+    Raises:
+        UserError: a trajectory is asked of a network that has none.
+    """
+
+    def __init__(self, network: nn.Module, loss: PixelLoss, supervision: Supervision = "end") -> None:
+        super().__init__()
+        if supervision != "end" and not has_trajectory(network):
+            name = type(network).__name__
+            raise UserError(f"supervision {supervision!r} needs a trajectory and {name} has none; choose end")
+        self.network = network
+        self._loss = loss
+        self._supervision = supervision
+
+    def forward(self, images: Tensor, targets: Tensor, draw: float) -> Tensor:
+        """The weighted sum over the supervised class maps."""
+        maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), draw))
+        whole = sum(share for share, _ in maps)
+        return torch.stack([share / whole * self._loss.total(logits, targets) for share, logits in maps]).sum()
+
+    def weight(self, targets: Tensor) -> Tensor:
+        return self._loss.weight(targets)
+
+    def _class_maps(self, images: Tensor, size: tuple[int, int], draw: float) -> Iterator[tuple[float, Tensor]]:
+        """Weights and class scores `(N, C, *size)`."""
+        if not has_trajectory(self.network):
+            yield from ((share, logits_of(output, size)) for share, output in _outputs(self.network(images)))
+            return
+        network = cast(Trajectory, self.network)
+        if self._supervision == "end":
+            yield 1.0, network.decode(network.ode(network.encode(images)), size)
+            return
+        steps = network.ode.steps
+        chosen = supervised_steps(self._supervision, steps, draw)
+        states = network.ode.trajectory(network.encode(images), [network.ode.t_end * step / steps for step in chosen])
+        for step, state in zip(chosen, states, strict=True):
+            yield max(step / steps, ENTRY_WEIGHT), network.decode(state, size)
+
+
+def has_trajectory(network: nn.Module) -> bool:
+    """Whether it is an ODE network whose states can be read at any time."""
+    return all(hasattr(network, name) for name in ("ode", "encode", "decode"))
+
+
+def supervised_steps(supervision: Literal["all", "end+random"], steps: int, draw: float) -> list[int]:
+    """The states of a grid of `steps` steps that the loss reads, in order; the last is always among them."""
+    return list(range(steps + 1)) if supervision == "all" else [int(draw * steps), steps]
+
+
+def _outputs(output: Any) -> list[tuple[float, Any]]:
+    """The main output with weight 1 and auxiliary ones behind it."""
+    if isinstance(output, Mapping):
+        main = output.get("out", next(iter(output.values())))
+        return [(1.0, main), *((AUXILIARY_WEIGHT, item) for item in output.values() if item is not main)]
+    if isinstance(output, (tuple, list)):
+        return [(1.0, output[0]), *((AUXILIARY_WEIGHT, item) for item in output[1:])]
+    return [(1.0, output)]

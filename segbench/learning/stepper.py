@@ -1,0 +1,87 @@
+"""One optimizer step over all parts of a batch, in one process or several."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from segbench.learning.distributed import World
+from segbench.learning.feed import Batch
+from segbench.learning.objective import Objective
+from segbench.learning.plan import Plan
+from segbench.learning.state import State
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Stepper:
+    """Turns batches into better weights.
+
+    Everything random in a step (dropout, a random state of the trajectory) is drawn from generators seeded with
+    (seed, step), so a run that is continued draws what it would have drawn.
+
+    Args:
+        objective: the network and its loss, on its device.
+        state: what is stepped.
+        plan: precision, clipping, seed.
+        world: gradients are summed over it.
+    """
+
+    def __init__(self, objective: Objective, state: State, plan: Plan, world: World) -> None:
+        self._objective, self._state, self._plan, self._world = objective, state, plan, world
+        self._shared = DistributedDataParallel(objective) if world.is_shared else None
+
+    def step(self, parts: list[Batch], lr: float) -> Tensor:
+        """Forward and backward over the parts, clipping, one update.
+
+        Returns:
+            The batch's mean loss over all processes, float64, on the device.
+        """
+        plan, number = self._plan, self._state.step
+        torch.manual_seed(_seed(plan.seed, number, self._world.rank))
+        draw = float(np.random.default_rng((plan.seed, number, 1)).random())
+        weights = [self._objective.weight(part.targets) for part in parts]
+        weight = self._world.sum(torch.stack(weights).sum()).clamp_min(torch.finfo(torch.float32).tiny)
+        self._objective.train()
+        self._state.optimizer.zero_grad(set_to_none=True)
+        losses = [self._backward(part, weight, draw, exchange=part is parts[-1]) for part in parts]
+        self._update(lr)
+        return self._world.sum(torch.stack(losses).sum())
+
+    def _backward(self, part: Batch, weight: Tensor, draw: float, exchange: bool) -> Tensor:
+        """Adds a part's gradients; processes exchange them with the last part."""
+        module = self._shared or self._objective
+        quiet = nullcontext() if exchange or self._shared is None else self._shared.no_sync()
+        with quiet:
+            with self._autocast(part.images.device):
+                total = module(part.inputs(self._plan.channels_last), part.targets, draw)
+            loss = cast(Tensor, total / weight)
+            # DDP takes the mean of the processes' gradients, and the loss is a sum over the processes.
+            self._state.scaler.scale(loss * self._world.size).backward()  # type: ignore[no-untyped-call]
+        return loss.detach().double()
+
+    def _update(self, lr: float) -> None:
+        state, clip = self._state, self._plan.recipe.clip
+        for group in state.optimizer.param_groups:
+            group["lr"] = lr
+        if clip is not None:
+            state.scaler.unscale_(state.optimizer)
+            nn.utils.clip_grad_norm_(state.network.parameters(), clip)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        if state.ema is not None:
+            state.ema.update(state.network)
+
+    def _autocast(self, device: torch.device) -> AbstractContextManager[object]:
+        if self._plan.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(device.type, _AUTOCAST[self._plan.precision])
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])

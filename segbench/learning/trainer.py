@@ -1,0 +1,283 @@
+"""The loop: step after step until the budget is used, logged, validated, and saved so that a kill costs little."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from segbench.errors import CheckpointError, UserError
+from segbench.learning.checkpoint import read_last, save_checkpoint
+from segbench.learning.clock import Clock, tick_of
+from segbench.learning.curve import plot_curve
+from segbench.learning.distributed import World
+from segbench.learning.ema import Ema
+from segbench.learning.feed import Batch, Feed, batches
+from segbench.learning.log import TrainingLog
+from segbench.learning.objective import Objective
+from segbench.learning.optimizer import training_optimizer
+from segbench.learning.plan import Plan
+from segbench.learning.schedule import rate
+from segbench.learning.state import State
+from segbench.learning.stepper import Stepper
+
+_LOG_EVERY = 20
+"""Steps between rows of the log."""
+
+_TELL_EVERY_S = 1.0
+"""Wall seconds between progress events."""
+
+Validate = Callable[[nn.Module], Mapping[str, float]]
+"""Scores of a network on the validation set by name; higher is better."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training is, for whoever watches.
+
+    Attributes:
+        step: steps done.
+        steps: the expected total; for a budget in minutes an estimate.
+        loss: mean since the last row of the log, nan before the first.
+        scores: of the last validation, empty before the first.
+        images_per_s: over the run so far, by the budget's clock.
+        eta_s: seconds of the budget's clock that are left.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    scores: Mapping[str, float]
+    images_per_s: float
+    eta_s: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be trained, on what, and where it is kept.
+
+    Attributes:
+        objective: network and loss, on `device`.
+        feed: of training images.
+        validate: called every now and then, with the network in the weights to be saved; None never.
+        scores: the names that `validate` gives, the one that `best` goes by first.
+        folder: of the run.
+        facts: for the checkpoints: `model`, `card`, `data` ...
+        tell: hears progress, about once a second.
+    """
+
+    objective: Objective
+    feed: Feed
+    plan: Plan
+    device: torch.device
+    folder: Path
+    facts: Mapping[str, Any]
+    validate: Validate | None = None
+    scores: tuple[str, ...] = ("miou",)
+    tell: Callable[[Progress], None] | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a run.
+
+    Attributes:
+        steps, seconds: done and used, by the budget's clock, earlier parts of a continued run included.
+        scores: of the last validation.
+        best, best_step: the best score of the decisive kind; None and 0 without validation.
+        step_s: seconds of each step since the run was last started.
+    """
+
+    steps: int
+    seconds: float
+    scores: Mapping[str, float]
+    best: float | None
+    best_step: int
+    step_s: tuple[float, ...]
+
+
+class Trainer:
+    """Runs a job.
+
+    Args:
+        job: what to do.
+        world: the processes that do it together, each with the same job.
+    """
+
+    def __init__(self, job: Job, world: World | None = None) -> None:
+        self._job, self._world = job, world or World()
+        plan, network = job.plan, job.objective.network
+        cuda_half = plan.precision == "fp16" and job.device.type == "cuda"
+        self.state = State(
+            network=network,
+            optimizer=training_optimizer(network, plan.recipe),
+            scaler=torch.amp.GradScaler(job.device.type, enabled=cuda_half),
+            ema=Ema(network, plan.recipe.ema) if plan.recipe.ema else None,
+            loss_sum=torch.zeros((), dtype=torch.float64, device=job.device),
+        )
+        self._stepper = Stepper(job.objective, self.state, plan, self._world)
+        self._clock = Clock(plan, job.feed.images_per_epoch, tick_of(job.device.type))
+        self._step_s: list[float] = []
+        self._loss = math.nan
+
+    def resume(self) -> bool:
+        """Takes up an earlier run of the same plan and data from its folder; whether there was one.
+
+        Raises:
+            CheckpointError: no whole checkpoint is left, or it belongs to another plan or other data.
+        """
+        found = read_last(self._job.folder)
+        if found is None:
+            return False
+        _require_same_run(self._job, found.facts)
+        self.state.restore(found)
+        self._clock.used = self.state.seconds
+        return True
+
+    def run(self) -> Summary:
+        """Trains until the budget is used; a job that had finished only tells its summary.
+
+        Raises:
+            UserError: the loss is no longer a number.
+            CheckpointError: a checkpoint cannot be written.
+        """
+        job, state = self._job, self.state
+        log = TrainingLog(job.folder / "log.csv", job.scores, state.step) if self._world.is_first else None
+        stream = batches(job.feed, job.plan, state.step, job.device, self._world.rank, self._world.size)
+        saved = told = time.monotonic()
+        progress = self._progress()
+        while progress < 1:
+            lr = rate(job.plan.recipe, state.step, progress)
+            self._step(stream, lr)
+            before, progress = progress, self._progress()
+            validated = self._validated() if self._is_due(before, progress) else {}
+            if validated or state.step % _LOG_EVERY == 0:
+                self._log_row(log, lr, validated)
+            if time.monotonic() - saved >= job.plan.save_every_s:
+                self._save()
+                saved = time.monotonic()
+            if job.tell is not None and time.monotonic() - told >= _TELL_EVERY_S:
+                job.tell(self._told(progress))
+                told = time.monotonic()
+        return self._finished()
+
+    def _step(self, stream: Iterator[list[Batch]], lr: float) -> None:
+        state = self.state
+        with self._clock.running():
+            loss = self._stepper.step(next(stream), lr)
+        state.loss_sum += loss
+        state.loss_count += 1
+        state.step += 1
+        self._step_s.append(self._clock.used - state.seconds)
+        state.seconds = self._clock.used
+
+    def _progress(self) -> float:
+        """Share of the budget used, the same in every process."""
+        return self._world.first_says(self._clock.progress(self.state.step), self._job.device)
+
+    def _is_due(self, before: float, after: float) -> bool:
+        """Whether a validation lies between two moments; the end is always one."""
+        times = self._job.plan.validations
+        return self._job.validate is not None and int(min(after, 1.0) * times) > int(before * times)
+
+    def _validated(self) -> Mapping[str, float]:
+        """Scores of the weights that are to be kept; the best so far are saved."""
+        state, job = self.state, self._job
+        assert job.validate is not None
+        with state.ema.applied(state.network) if state.ema else nullcontext():
+            scores = job.validate(state.network)
+        state.scores = dict(scores)
+        score = scores[job.scores[0]]
+        if score > state.best:
+            state.best, state.best_step = score, state.step
+            if self._world.is_first:
+                save_checkpoint(state.best_checkpoint(self._facts()), job.folder / "best.safetensors")
+        return scores
+
+    def _log_row(self, log: TrainingLog | None, lr: float, scores: Mapping[str, float]) -> None:
+        """Writes what happened since the last row, and starts counting anew."""
+        state, plan = self.state, self._job.plan
+        self._loss = self._mean_loss()
+        images = state.loss_count * plan.recipe.batch_size
+        seconds = state.seconds - state.row_seconds
+        if log is not None:
+            row = {
+                "step": state.step,
+                "epoch": state.step * plan.recipe.batch_size / self._job.feed.images_per_epoch,
+                "seconds": state.seconds,
+                "lr": lr,
+                "loss": self._loss,
+                "images_per_s": images / seconds if seconds else math.nan,
+            }
+            log.add({**row, **scores})
+        state.loss_sum.zero_()
+        state.loss_count, state.row_seconds = 0, state.seconds
+
+    def _mean_loss(self) -> float:
+        state = self.state
+        loss = float(state.loss_sum) / max(1, state.loss_count)
+        if not math.isfinite(loss):
+            lr, clip = self._job.plan.recipe.lr, self._job.plan.recipe.clip
+            advice = "a smaller --lr, a --warmup of some hundred steps" + ("" if clip else ", or --clip 5")
+            raise UserError(f"the loss is {loss} by step {state.step} at learning rate {lr:g}; try {advice}")
+        return loss
+
+    def _save(self) -> None:
+        """Keeps the state, unless it is spoilt already."""
+        self._mean_loss()
+        if self._world.is_first:
+            checkpoint = self.state.checkpoint(self._facts())
+            save_checkpoint(checkpoint, self._job.folder / "last.safetensors", keep_previous=True)
+
+    def _facts(self) -> dict[str, Any]:
+        plan = self._job.plan
+        rng = {"seed": plan.seed, "drawn_from": "(seed, step), (seed, position in the stream of images)"}
+        return {**self._job.facts, "plan": plan.to_json(), "rng": rng, "torch": torch.__version__}
+
+    def _told(self, progress: float) -> Progress:
+        state = self.state
+        return Progress(
+            step=state.step,
+            steps=round(state.step / progress),
+            loss=self._loss,
+            scores=state.scores,
+            images_per_s=state.step * self._job.plan.recipe.batch_size / state.seconds if state.seconds else math.nan,
+            eta_s=state.seconds / progress * (1 - progress),
+        )
+
+    def _finished(self) -> Summary:
+        state, job = self.state, self._job
+        if self._step_s:
+            self._save()
+        if self._world.is_first:
+            plot_curve(job.folder / "log.csv", job.scores[0], str(job.facts.get("title", "")), job.folder / "curve.png")
+        self._world.wait()
+        best = state.best if math.isfinite(state.best) else None
+        return Summary(state.step, state.seconds, state.scores, best, state.best_step, tuple(self._step_s))
+
+
+_MAY_CHANGE = ("workers", "save_every_s")
+"""Parts of a plan that do not change what is learnt."""
+
+
+def _require_same_run(job: Job, facts: Mapping[str, Any]) -> None:
+    """Refuses to continue a run with another plan, network or data.
+
+    Raises:
+        CheckpointError: names what differs.
+    """
+    found = job.plan.differences(Plan.from_json(facts["plan"]))
+    found = [item for item in found if not item.startswith(_MAY_CHANGE)]
+    for name in ("model", "data"):
+        if facts.get(name) != job.facts.get(name):
+            found.append(f"{name}: {job.facts.get(name)}, not {facts.get(name)}")
+    if found:
+        advice = "give the same options, or choose another folder with -o"
+        raise CheckpointError(f"the run in {job.folder} cannot be continued: {'; '.join(found)}; {advice}")

@@ -1,0 +1,100 @@
+"""Losses of a handful of pixels by hand, and sums that any split of a batch leaves alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from segbench.learning.losses import PixelLoss, median_frequency_weights
+
+
+def maps(count: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(count, 3, 4, 5, generator=generator)
+    labels = torch.randint(0, 3, (count, 4, 5), generator=generator)
+    labels[0, :, :4] = 255
+    return logits, labels
+
+
+def mean(loss: PixelLoss, logits: torch.Tensor, labels: torch.Tensor) -> float:
+    return float(loss.total(logits, labels) / loss.weight(labels))
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.2, 1.0, 3.0])])
+def test_the_mean_is_that_of_pytorch(weights):
+    logits, labels = maps()
+    expected = functional.cross_entropy(logits, labels, weight=weights, ignore_index=255)
+    assert mean(PixelLoss(weights), logits, labels) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.2, 1.0, 3.0])])
+def test_parts_add_up_to_the_whole_where_means_of_means_would_not(weights):
+    loss = PixelLoss(weights)
+    logits, labels = maps()
+    total = sum(float(loss.total(logits[i : i + 1], labels[i : i + 1])) for i in range(4))
+    weight = sum(float(loss.weight(labels[i : i + 1])) for i in range(4))
+    assert total / weight == pytest.approx(mean(loss, logits, labels), rel=1e-5)
+    naive = np.mean([mean(loss, logits[i : i + 1], labels[i : i + 1]) for i in range(4)])
+    assert naive != pytest.approx(total / weight, rel=1e-3)
+
+
+@pytest.mark.parametrize("ohem", [False, True])
+def test_a_part_without_labelled_pixels_weighs_nothing_and_has_gradients(ohem):
+    loss = PixelLoss(ohem=ohem)
+    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
+    labels = torch.full((1, 2, 2), 255)
+    total = loss.total(logits, labels)
+    total.backward()
+    assert float(total.detach()) == 0 and float(loss.weight(labels)) == 0
+    assert logits.grad is not None and not logits.grad.any()
+
+
+def test_hard_examples_are_those_with_a_small_probability_of_their_class():
+    probabilities = torch.tensor([0.99, 0.95, 0.5, 0.2])
+    logits = torch.stack([probabilities, 1 - probabilities]).log().view(1, 2, 1, 4)
+    labels = torch.zeros(1, 1, 4, dtype=torch.long)
+    expected = -(math.log(0.5) + math.log(0.2)) / 2
+    assert mean(PixelLoss(ohem=True), logits, labels) == pytest.approx(expected, rel=1e-5)
+
+
+def test_some_pixels_are_kept_even_where_all_are_easy():
+    probabilities = torch.linspace(0.95, 0.999, 24)
+    logits = torch.stack([probabilities, 1 - probabilities]).log().view(1, 2, 4, 6)
+    labels = torch.zeros(1, 4, 6, dtype=torch.long)
+    expected = -(math.log(probabilities[0]) + math.log(probabilities[1])) / 2  # a twelfth of 24
+    assert mean(PixelLoss(ohem=True), logits, labels) == pytest.approx(expected, rel=1e-4)
+
+
+def test_hard_examples_are_weighted_by_their_class():
+    logits, labels = maps(1)
+    labels = labels % 3
+    weights = torch.tensor([0.5, 1.0, 2.0])
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    hard = losses >= -math.log(0.9)
+    expected = (losses * weights[labels])[hard].sum() / weights[labels][hard].sum()
+    assert mean(PixelLoss(weights, ohem=True), logits, labels) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_median_frequency_weights_by_hand():
+    """Class 0: 6 of 12 pixels of the images it is in; class 1: 1 of 4; class 2: 1 of 8; class 3: never."""
+    labels = [np.array([[0, 0, 0, 1]], np.uint8), np.array([[0, 0, 0, 2], [255, 255, 255, 255]], np.uint8)]
+    weights = median_frequency_weights(labels, 4, "median-frequency")
+    assert weights == pytest.approx([1 / 2, 1, 2, 1])
+    roots = median_frequency_weights(labels, 4, "sqrt-median-frequency")
+    assert roots == pytest.approx([math.sqrt(1 / 2), 1, math.sqrt(2), 1])
+
+
+def test_median_frequency_weights_of_the_real_camvid(real_data):
+    """The values the notes computed independently on the same labels."""
+    if not (real_data / "camvid" / "trainannot").is_dir():
+        pytest.skip("SEGBENCH_DATA has no camvid/")
+    from segbench.data import open_dataset
+
+    dataset = open_dataset("camvid", root=real_data / "camvid", split="train")
+    labels = (dataset[index].label for index in range(len(dataset)))
+    expected = [0.279, 0.202, 4.787, 0.149, 1.000, 0.422, 3.847, 1.974, 0.789, 6.375, 8.859]
+    assert median_frequency_weights(labels, 11, "median-frequency") == pytest.approx(expected, abs=0.0006)

@@ -1,0 +1,107 @@
+"""Which states of a trajectory a loss reads, and how much each weighs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from segbench.errors import UserError
+from segbench.learning.losses import PixelLoss
+from segbench.learning.objective import Segmentation, supervised_steps
+
+
+class Ode(nn.Module):
+    """A solve of h' = 1 from h = 0, so that the state is the time."""
+
+    steps, t_end = 4, 2.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[list[float]] = []
+
+    def forward(self, state: torch.Tensor) -> torch.Tensor:
+        return state + self.t_end
+
+    def trajectory(self, state: torch.Tensor, times: list[float]) -> list[torch.Tensor]:
+        self.asked.append(list(times))
+        return [state + time for time in times]
+
+
+class OdeNetwork(nn.Module):
+    """Two classes; the score of class 0 is the time of the state that is decoded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ode = Ode()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, :1] * 0
+
+    def decode(self, state: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        score = state[..., : size[0], : size[1]] * self.scale
+        return torch.cat([score, torch.zeros_like(score)], 1)
+
+
+def loss_at(time: float) -> float:
+    return float(torch.log1p(torch.exp(torch.tensor(-time))))
+
+
+def mean_loss(supervision: str, draw: float = 0.0) -> tuple[float, Ode]:
+    network = OdeNetwork()
+    objective = Segmentation(network, PixelLoss(), supervision)  # type: ignore[arg-type]
+    labels = torch.zeros(1, 3, 4, dtype=torch.long)
+    total = objective(torch.randn(1, 3, 6, 8), labels, draw)
+    return float((total / objective.weight(labels)).detach()), network.ode
+
+
+def test_the_end_alone_is_one_loss():
+    value, ode = mean_loss("end")
+    assert ode.asked == []  # no trajectory is kept where only its end is wanted
+    assert value == pytest.approx(loss_at(2.0))
+
+
+def test_every_step_weighs_its_share_of_the_way_and_the_entry_a_tenth():
+    value, ode = mean_loss("all")
+    assert ode.asked == [[0.0, 0.5, 1.0, 1.5, 2.0]]
+    weights, times = [0.1, 0.25, 0.5, 0.75, 1.0], [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert value == pytest.approx(
+        sum(w * loss_at(t) for w, t in zip(weights, times, strict=True)) / sum(weights), rel=1e-5
+    )
+
+
+def test_the_end_and_one_other_state_at_random():
+    value, ode = mean_loss("end+random", draw=0.6)
+    assert ode.asked == [[1.0, 2.0]]
+    assert value == pytest.approx((0.5 * loss_at(1.0) + loss_at(2.0)) / 1.5, rel=1e-5)
+
+
+def test_every_other_state_is_drawn_equally_often():
+    assert {supervised_steps("end+random", 4, draw)[0] for draw in (0.0, 0.26, 0.51, 0.76)} == {0, 1, 2, 3}
+    assert supervised_steps("end+random", 4, 0.999999) == [3, 4]
+
+
+def test_a_trajectory_is_refused_of_a_network_without_one():
+    with pytest.raises(UserError, match="Conv2d has none; choose end"):
+        Segmentation(nn.Conv2d(3, 2, 1), PixelLoss(), "all")
+
+
+class Auxiliary(nn.Module):
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, images: torch.Tensor) -> object:
+        main = torch.stack([images[:, 0], -images[:, 0]], 1)
+        other = main * 0
+        return {"tuple": (main, other), "mapping": {"out": main, "aux": other}}[self.kind]
+
+
+@pytest.mark.parametrize("kind", ["tuple", "mapping"])
+def test_auxiliary_outputs_count_four_tenths(kind):
+    images = torch.ones(1, 3, 4, 4)
+    labels = torch.zeros(1, 2, 2, dtype=torch.long)
+    objective = Segmentation(Auxiliary(kind), PixelLoss())
+    value = float(objective(images, labels, 0.0) / objective.weight(labels))
+    assert value == pytest.approx((loss_at(2.0) + 0.4 * loss_at(0.0)) / 1.4, rel=1e-5)
