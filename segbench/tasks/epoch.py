@@ -18,7 +18,8 @@ from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks.protocol import Reporter
-from segbench.tasks.timed import Timed, compiled, device_of, method_of, take_samples
+from segbench.tasks.timed import Timed, compiled, method_of, take_samples
+from segbench.workload.device import device_of
 from segbench.workload.images import Batch
 from segbench.workload.step import Workload, build_workload
 

@@ -16,7 +16,8 @@ from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
 from segbench.tasks.protocol import Reporter
-from segbench.tasks.timed import Timed, compiled, device_of, method_of, take_samples
+from segbench.tasks.timed import Timed, compiled, method_of, take_samples
+from segbench.workload.device import device_of
 from segbench.workload.step import build_workload
 
 

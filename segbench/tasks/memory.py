@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from segbench.errors import UserError
 from segbench.meters.cuda_memory import bytes_used_by_others, limit_memory, measure_cuda_peaks
 from segbench.meters.live_bytes import measure_live_peaks
 from segbench.meters.process_memory import peak_rss_bytes
@@ -14,6 +13,7 @@ from segbench.records.case import Case
 from segbench.records.measurement import Measurement
 from segbench.tasks.protocol import Reporter
 from segbench.units import MIB
+from segbench.workload.device import device_of
 from segbench.workload.step import Workload, build_workload, check_classes
 
 _MEASURED_STEPS = 2
@@ -26,7 +26,7 @@ def run(case: Case, report: Reporter) -> None:
 
     Each mode's process peak includes the modes before it: ask for one mode a case to have it alone.
     """
-    device = _device(case)
+    device = device_of(case)
     workload = build_workload(case, device)
     parameters = sum(p.numel() for p in workload.network.parameters() if p.requires_grad)
     report.measured(Measurement("parameters", parameters, "counted"))
@@ -37,14 +37,6 @@ def run(case: Case, report: Reporter) -> None:
         )
         for row in rows:
             report.measured(row)
-
-
-def _device(case: Case) -> torch.device:
-    if case.device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(
-            f"device {case.device!r} is not available to torch {torch.__version__}; use --device cpu or none"
-        )
-    return torch.device(case.device)
 
 
 def _step(workload: Workload, mode: str, report: Reporter) -> Callable[[], None]:

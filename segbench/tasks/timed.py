@@ -9,7 +9,6 @@ from statistics import median
 
 import torch
 
-from segbench.errors import UserError
 from segbench.meters.clocks import CardState, ClockProbe, clock_probe
 from segbench.meters.contention import ContentionMeter
 from segbench.meters.energy import Energy, energy_meter
@@ -85,17 +84,6 @@ class Timed:
         if self.state != CardState():
             found["card"] = asdict(self.state)
         return found
-
-
-def device_of(case: Case) -> torch.device:
-    """The case's device.
-
-    Raises:
-        UserError: it is CUDA and torch has none.
-    """
-    if case.device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"device {case.device!r} is not available to torch {torch.__version__}; use --device cpu")
-    return torch.device(case.device)
 
 
 def plan_of(case: Case) -> Plan:
