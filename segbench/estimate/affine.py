@@ -2,75 +2,60 @@
 
 Each storage of a convolutional network has either a fixed size or one in proportion to the batch. If two traces made
 the same storages in the same order, the log at any batch follows event by event, and with it rounding, fragmentation
-and retries, which are not affine. A test shows that such a log equals a fresh trace.
+and retries, which are not affine. A test shows that such a log equals a fresh trace. In the number of pixels sizes are
+only nearly affine (odd sides are rounded), which is good enough for a guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from segbench.estimate.log import Storage, StorageLog
 
 
 class NotAffine(Exception):
-    """The two traces did not do the same things, or a size does not grow by whole bytes an image."""
+    """The two traces made different storages; trace every size of interest instead."""
 
 
 @dataclass(frozen=True)
 class LogFamily:
-    """The logs of a step at every batch.
+    """The logs of a step at every size, from the logs at two.
 
     Attributes:
         small, large: two traced logs of equal structure.
-        small_batch, large_batch: their batches.
+        small_size, large_size: their batches, or numbers of pixels.
 
     Raises:
-        NotAffine: they have no common structure; trace every batch of interest then.
+        NotAffine: their structures differ.
     """
 
     small: StorageLog
     large: StorageLog
-    small_batch: int
-    large_batch: int
+    small_size: int
+    large_size: int
 
     def __post_init__(self) -> None:
         if self.small.events != self.large.events or len(self.small.storages) != len(self.large.storages):
             raise NotAffine("the two traces made different storages")
-        _ = self.slopes
 
-    @cached_property
-    def slopes(self) -> tuple[int, ...]:
-        """Bytes an image that each storage grows by."""
-        span = self.large_batch - self.small_batch
-        pairs = list(zip(self.small.storages, self.large.storages, strict=True))
-        broken = next((small for small, large in pairs if (large.bytes - small.bytes) % span), None)
-        if broken is not None:
-            raise NotAffine(f"{broken.operator} in {broken.module!r} does not grow by whole bytes an image")
-        return tuple((large.bytes - small.bytes) // span for small, large in pairs)
-
-    def at(self, batch: int) -> StorageLog:
-        """The log at a batch."""
-        more = batch - self.small_batch
+    def at(self, size: int) -> StorageLog:
+        """The log at a size; exact where every storage grows by whole bytes a step of size."""
+        more, span = size - self.small_size, self.large_size - self.small_size
         storages = tuple(
-            _grown(storage, slope * more, self.small_batch, batch) if slope else storage
-            for storage, slope in zip(self.small.storages, self.slopes, strict=True)
+            small if small.bytes == large.bytes else _grown(small, (large.bytes - small.bytes) * more // span)
+            for small, large in zip(self.small.storages, self.large.storages, strict=True)
         )
         return StorageLog(storages, self.small.events, self.small.marks)
 
+    def upper_bound(self, limit: int) -> int:
+        """A size beyond which the live bytes alone exceed the limit; 0 if any size does.
 
-def log_family(trace: Callable[[int], StorageLog], small: int = 2, large: int = 4) -> LogFamily:
-    """Traces two batches; 2 is the smallest at which batch normalisation of a map pooled to 1x1 can train.
-
-    Raises:
-        NotAffine: see `LogFamily`.
-    """
-    return LogFamily(trace(small), trace(large), small, large)
+        The peak is the maximum of lines, one a moment, so that it lies above the line through two of its values.
+        """
+        low, high = self.small.peak[1], self.large.peak[1]
+        slope = (high - low) / (self.large_size - self.small_size)
+        return max(0, int(self.small_size + (limit - low) / slope)) if slope > 0 else 0
 
 
-def _grown(storage: Storage, growth: int, old_batch: int, batch: int) -> Storage:
-    shape = storage.shape
-    if shape and shape[0] == old_batch:
-        shape = (batch, *shape[1:])
-    return replace(storage, bytes=storage.bytes + growth, shape=shape)
+def _grown(storage: Storage, growth: int) -> Storage:
+    return replace(storage, bytes=max(0, storage.bytes + growth))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from segbench.estimate.affine import NotAffine, log_family
+from segbench.estimate.affine import LogFamily, NotAffine
 from segbench.estimate.allocator import OutOfMemory, Replay, replay
 from segbench.estimate.log import StorageLog
 
@@ -38,19 +38,52 @@ class Largest:
 def largest_batch(trace: Callable[[int], StorageLog], limit: int, most: int = MOST) -> Largest:
     """The largest batch whose step fits under `limit` bytes of segments.
 
-    Two traces give the log of every batch (`affine`); the answer is checked by fresh traces of both its sides, and
-    found by tracing alone if they disagree.
+    Two traces give the log of every batch (`affine`) and with it an answer, which fresh traces of both sides prove.
     """
     trace = cache(trace)
+    return largest_near(trace, limit, range(1, most + 1), guess(trace, limit, FAMILY, most))
+
+
+FAMILY = (2, 4)
+"""Batches traced first; 2 is the smallest at which batch normalisation of a map pooled to 1x1 can train."""
+
+
+def guess(
+    trace: Callable[[int], StorageLog],
+    limit: int,
+    traced: tuple[int, int],
+    most: int,
+    amount: Callable[[int], int] = lambda size: size,
+) -> int:
+    """The largest size that fits by interpolated logs; at least 1.
+
+    Args:
+        traced: two sizes to trace.
+        most: sizes beyond are not looked at.
+        amount: what storages grow in proportion to, at a size: the batch itself, or pixels.
+    """
+    small, large = traced
     try:
-        family = log_family(trace)
+        family = LogFamily(trace(small), trace(large), amount(small), amount(large))
     except NotAffine:
-        return largest(trace, limit, range(1, most + 1))
-    place = _first_failure(family.at, limit, range(1, most + 1))
-    near = range(max(1, place), min(most, place + 1) + 1)  # the last batch that fits, and the next
-    checked = largest(trace, limit, near)
-    agrees = (checked.fits or 0) == place and (checked.fails_at == place + 1 or place == most)
-    return checked if agrees else largest(trace, limit, range(1, most + 1))
+        return small
+    bound = family.upper_bound(limit)
+    end = bisect_left(range(1, most + 1), True, key=lambda size: amount(size) > bound)
+    return max(1, _first_failure(lambda size: family.at(amount(size)), limit, range(1, end + 1)))
+
+
+def largest_near(trace: Callable[[int], StorageLog], limit: int, sizes: range, guess: int) -> Largest:
+    """Like `largest`, with few traces where the answer is near a guess."""
+    trace = cache(trace)
+    reach = 1
+    while True:
+        near = range(max(sizes.start, guess - reach), min(sizes.stop, guess + reach + 1))
+        found = largest(trace, limit, near)
+        below = found.fits is not None or near.start == sizes.start
+        above = found.fails_at is not None or near.stop == sizes.stop
+        if below and above:
+            return found
+        reach *= 4
 
 
 def largest(trace: Callable[[int], StorageLog], limit: int, sizes: range) -> Largest:

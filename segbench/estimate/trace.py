@@ -6,7 +6,7 @@ Nothing is computed and no memory is used, so a step of any size takes as long a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -81,7 +81,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._settle_fan_out()
         self.operators += 1
         self.lifetimes.module = self.modules.present()
-        tensors = [tensor for tensor in tensors_in((args, kwargs.values())) if tensor.device.type == "meta"]
+        tensors = [tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_meta]
         output = self._run(function, args, kwargs, tensors)
         self.doubts.look_at(function, args)
         self._log(function, args, kwargs, output)
@@ -101,7 +101,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if output is NotImplemented:
             output = function(*args, **kwargs)
         if known:
-            self._mirror(function, args, kwargs, list(tensors_in((output,))))
+            self._mirror(function, args, kwargs, tensors_in((output,)))
         else:
             self._forget_written(function, args)
         return output
@@ -110,7 +110,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(output.untyped_storage().nbytes() > MOST_BYTES for output in outputs):
             return
         values = self.mirrors.compute(function, args, kwargs)
-        self.mirrors.learn(outputs, list(tensors_in((values,))))
+        self.mirrors.learn(outputs, tensors_in((values,)))
 
     def _value_for_the_host(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], known: bool) -> Any:
         """A number, or a copy on the CPU: real where it is known, assumed where it is not."""
@@ -124,7 +124,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not known:
             return function(*args, **kwargs)
         values = self.mirrors.compute(function, args, kwargs)
-        real = list(tensors_in((values,)))
+        real = tensors_in((values,))
         outputs = [torch.empty_like(value, device="meta") for value in real]
         self.mirrors.learn(outputs, real)
         return outputs[0] if isinstance(values, torch.Tensor) else tuple(outputs)
@@ -141,7 +141,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._log_workspace(function, args, output, name)
         position = len(self.lifetimes.events)
         for tensor in tensors_in((output,)):
-            if tensor.device.type == "meta" and tensor.layout is torch.strided:
+            if tensor.is_meta and tensor.layout is torch.strided:
                 self.lifetimes.born(tensor, name)
         if function is _aten.add.Tensor and len(self.lifetimes.events) == position + 1:
             self._suspect_fan_out(position, args, kwargs, output)
@@ -182,13 +182,15 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.lifetimes.continue_as(position, older)
 
 
-def tensors_in(items: Any) -> Iterator[torch.Tensor]:
-    """All tensors in nested sequences."""
+def tensors_in(items: Iterable[Any]) -> list[torch.Tensor]:
+    """All tensors in nested lists and tuples, in order."""
+    found: list[torch.Tensor] = []
     for item in items:
         if isinstance(item, torch.Tensor):
-            yield item
-        elif isinstance(item, (list, tuple)) or type(item).__name__ == "dict_values":
-            yield from tensors_in(item)
+            found.append(item)
+        elif isinstance(item, (list, tuple)):
+            found += tensors_in(item)
+    return found
 
 
 def _leaves_meta(function: Callable[..., Any], kwargs: dict[str, Any]) -> bool:

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.estimate.affine import LogFamily, NotAffine, log_family
+from segbench.estimate.affine import LogFamily, NotAffine
 from segbench.estimate.allocator import replay
 from segbench.estimate.log import StorageLog
 from segbench.estimate.step import trace_step
+from segbench.units import MIB
 
 
 class Work:
@@ -45,27 +44,36 @@ def traced(batch: int, mode: str = "train") -> StorageLog:
     return trace_step(Work, mode, batch).log
 
 
+def family(mode: str = "train") -> LogFamily:
+    return LogFamily(traced(2, mode), traced(4, mode), 2, 4)
+
+
+def bytes_of(log: StorageLog) -> list[int]:
+    return [storage.bytes for storage in log.storages]
+
+
 @pytest.mark.parametrize("mode", ["train", "infer"])
 @pytest.mark.parametrize("batch", [3, 5, 17, 100])
 def test_an_interpolated_log_equals_a_fresh_trace(batch: int, mode: str) -> None:
-    family = log_family(lambda size: traced(size, mode))
-    fresh, interpolated = traced(batch, mode), family.at(batch)
-    assert interpolated == fresh
+    fresh, interpolated = traced(batch, mode), family(mode).at(batch)
+    assert (interpolated.events, interpolated.marks) == (fresh.events, fresh.marks)
+    assert bytes_of(interpolated) == bytes_of(fresh)
     assert replay(interpolated) == replay(fresh)
 
 
 def test_live_bytes_are_affine_in_the_batch_though_reserved_ones_are_not() -> None:
-    family = log_family(traced)
-    peaks = [family.at(batch).peak[1] for batch in (10, 20, 30)]
+    logs = [family().at(batch) for batch in (10, 20, 30)]
+    peaks = [log.peak[1] for log in logs]
     assert peaks[1] - peaks[0] == peaks[2] - peaks[1]
-    reserved = [replay(family.at(batch)).reserved_peak for batch in (10, 20, 30)]
+    reserved = [replay(log).reserved_peak for log in logs]
     assert reserved[1] - reserved[0] != reserved[2] - reserved[1]
 
 
+def test_beyond_the_upper_bound_live_bytes_exceed_the_limit() -> None:
+    bound = family().upper_bound(100 * MIB)
+    assert traced(bound).peak[1] <= 100 * MIB < traced(bound + 1).peak[1]
+
+
 def test_logs_of_different_structure_have_no_family() -> None:
-    log = traced(2)
     with pytest.raises(NotAffine, match="different storages"):
-        LogFamily(log, traced(4, "infer"), 2, 4)
-    odd = tuple(replace(item, bytes=item.bytes + 1) if item.role == "inputs" else item for item in log.storages)
-    with pytest.raises(NotAffine, match="whole bytes"):
-        LogFamily(log, replace(log, storages=odd), 2, 4)
+        LogFamily(traced(2), traced(4, "infer"), 2, 4)

@@ -1,0 +1,67 @@
+"""The two axes of a search: how a size becomes a case, and which quantities tell the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from segbench.records.axis import InputAxis
+from segbench.records.case import Case
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What grows.
+
+    Attributes:
+        name: the task that predicts the answer, and its loose name.
+        answer, other: quantities of the largest size that fits and of the one that does not.
+        at: the case at a size.
+        amount: the quantity's value at a size, to which memory is in proportion.
+        size_of: the size of an amount, inverse of `amount`.
+        unit: one word for sentences.
+    """
+
+    name: str
+    answer: str
+    other: str
+    at: Callable[[int], Case]
+    amount: Callable[[int], int]
+    size_of: Callable[[float], int]
+    unit: str
+
+
+def axis_of(case: Case) -> Axis:
+    """The axis of a case whose task is `max_batch` or `max_input`; the case has one mode."""
+    return _input_axis(case) if case.task == "max_input" else _batch_axis(case)
+
+
+def _batch_axis(case: Case) -> Axis:
+    field = "batch_size" if case.modes == ("train",) else "infer_batch"
+    return Axis(
+        name="max_batch",
+        answer="max_batch",
+        other="max_batch_fails_at",
+        at=lambda size: replace(case, task="memory", **{field: size}),  # type: ignore[arg-type]
+        amount=lambda size: size,
+        size_of=lambda amount: max(1, int(amount)),
+        unit="batch",
+    )
+
+
+def _input_axis(case: Case) -> Axis:
+    sizes = InputAxis(case.width, case.height)
+
+    def at(size: int) -> Case:
+        width, height = sizes.size(size)
+        return replace(case, task="memory", width=width, height=height)
+
+    return Axis(
+        name="max_input",
+        answer="max_input_pixels",
+        other="max_input_fails_at_pixels",
+        at=at,
+        amount=sizes.pixels,
+        size_of=sizes.number_of,
+        unit="input",
+    )

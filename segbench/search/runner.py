@@ -1,0 +1,187 @@
+"""Searches on a real device: every size is tried in a fresh process, so that no try disturbs the next.
+
+The parent holds no CUDA context: it starts children and reads what they measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from segbench.cells.cell import Listener, Result, Runner, run_in_child
+from segbench.records.case import Case, Json
+from segbench.records.environment import Environment
+from segbench.records.measurement import Measurement
+from segbench.search.axes import Axis, axis_of
+from segbench.search.bracket import MOST, Bracket, Expectation, Outcome, Verdict, find_bracket
+from segbench.units import GIB
+
+_VERDICTS: dict[str, Verdict] = {
+    "ok": "fits",
+    "does_not_fit": "does_not_fit",
+    "timed_out": "timed_out",
+    "crashed": "crashed",
+    "unsupported": "unsupported",
+}
+
+
+def search_in_children(
+    task: str, cases: Sequence[Case], timeout_s: float, listen: Listener, run: Runner = run_in_child
+) -> Iterator[Result]:
+    """A runner for the tasks `max_batch` and `max_input` on CUDA: one search a case.
+
+    Args:
+        task: not used, the cases know theirs.
+        cases: of one mode each, with a budget.
+        timeout_s: of each try.
+        listen: hears the tries' progress.
+        run: runs one try; tests give a fake.
+    """
+    del task
+    for case in cases:
+        yield _Search(case, axis_of(case), timeout_s, listen, run).result()
+
+
+@dataclass
+class _Search:
+    """One case's search.
+
+    Attributes:
+        context: bytes of the process outside the allocator; assumed until a try has measured it.
+    """
+
+    case: Case
+    axis: Axis
+    timeout_s: float
+    listen: Listener
+    run: Runner
+    context: int = 0
+    last: Result | None = None
+    environment: Environment | None = None
+    parameters: list[Measurement] = field(default_factory=list)
+
+    def result(self) -> Result:
+        started = time.monotonic()
+        self.context = int(self.case.option("context_bytes", 0))
+        found = find_bracket(self.probe, self._expectation(), MOST)
+        unanswered = found.unanswered
+        outcome = "ok" if unanswered is None else unanswered.outcome.verdict
+        cause = None if unanswered is None else f"{self.axis.unit} {unanswered.size}: {unanswered.outcome.cause}"
+        return Result(
+            case=self.case,
+            outcome=outcome,
+            cause=cause,
+            environment=self.environment,
+            measurements=(*self.parameters, *self._rows(found, outcome, cause)),
+            seconds=time.monotonic() - started,
+            user_error=self.last is not None and self.last.user_error,
+            stderr=self.last.stderr if self.last is not None else "",
+        )
+
+    def probe(self, size: int) -> Outcome:
+        """Tries a size in a fresh process under the budget."""
+        case = self.axis.at(size).with_options(context_bytes=self.context)
+        self.listen(self.case, "progress", {"stage": f"{self.axis.unit} {size}", "done": 0, "total": 0})
+        result = next(iter(self.run("memory", [case], self.timeout_s, lambda *_: None)))
+        self.last = result
+        self.environment = self.environment or result.environment
+        return self._outcome(result)
+
+    def _outcome(self, result: Result) -> Outcome:
+        verdict = _VERDICTS.get(result.outcome, "failed")
+        if verdict != "fits":
+            return Outcome(verdict, cause=result.cause)
+        self.parameters = [item for item in result.measurements if item.quantity == "parameters"]
+        process = self._process_bytes(result)
+        budget = self.case.budget_bytes
+        if budget is not None and process is not None and process > budget:
+            cause = f"the process held {process / GIB:.2f} GiB, context included, of {budget / GIB:.2f} GiB"
+            return Outcome("does_not_fit", bytes=process, cause=cause)
+        return Outcome("fits", bytes=process, retries=self._retries(result))
+
+    def _process_bytes(self, result: Result) -> int | None:
+        """What the try held in all; learns the context from it where NVML tells the process."""
+        mode = self.case.modes[0]
+        reserved = _value(result, f"{mode}_peak_reserved_bytes")
+        process = _value(result, f"{mode}_peak_process_bytes")
+        if reserved is not None and process is not None:
+            self.context = max(0, process - reserved)
+        return process if process is not None else None if reserved is None else reserved + self.context
+
+    def _retries(self, result: Result) -> int:
+        name = f"{self.case.modes[0]}_peak_reserved_bytes"
+        found = next((item for item in result.measurements if item.quantity == name), None)
+        return int(found.detail.get("allocator_retries", 0)) if found else 0
+
+    def _expectation(self) -> Expectation | None:
+        """Where to begin, from a prediction; None where there is none, and the search gallops."""
+        case = replace(self.case, device="none")
+        result = next(iter(self.run(self.axis.name, [case], self.timeout_s, lambda *_: None)))
+        answer = next((item for item in result.measurements if item.quantity == self.axis.answer), None)
+        if answer is None:
+            return None
+        (low, low_bytes), (high, high_bytes) = answer.detail["line"]
+        each = (high_bytes - low_bytes) / (high - low)
+        return Expectation(
+            start=self.axis.size_of(answer.value or 1),
+            bytes=lambda size: max(1.0, low_bytes + each * (self.axis.amount(size) - low)),
+            budget=self.case.budget_bytes,
+        )
+
+    def _rows(self, found: Bracket, outcome: str, cause: str | None) -> Iterator[Measurement]:
+        detail = self._detail(found)
+        mode = self.case.modes[0]
+        fits = None if found.fits is None else self.axis.amount(found.fits)
+        fails_at = None if found.fails_at is None else self.axis.amount(found.fails_at)
+        nothing = found.fits is None and outcome == "ok"
+        yield Measurement(
+            self.axis.answer,
+            fits,
+            "measured:cuda",
+            mode=mode,
+            outcome="does_not_fit" if nothing else outcome,
+            cause=self._needs(found) if nothing else cause,
+            factors=self._factors(found.fits),
+            detail=detail,
+        )
+        yield Measurement(
+            self.axis.other,
+            fails_at,
+            "measured:cuda",
+            mode=mode,
+            outcome=outcome,
+            cause=cause or (None if fails_at is not None else "everything up to the search's end fits"),
+            factors=self._factors(found.fails_at),
+            detail=detail,
+        )
+
+    def _factors(self, size: int | None) -> dict[str, Json]:
+        if size is None:
+            return {}
+        case = self.axis.at(size)
+        batch = case.batch_size if case.modes == ("train",) else case.infer_batch
+        return {"batch_size": batch, "width": case.width, "height": case.height}
+
+    def _needs(self, found: Bracket) -> str:
+        refused = found.outcome_at(1)
+        return f"1 does not fit: {refused.cause if refused else 'no reason given'}"
+
+    def _detail(self, found: Bracket) -> dict[str, Json]:
+        last = found.outcome_at(found.fits)
+        return {
+            "budget_bytes": self.case.budget_bytes,
+            "context_bytes": self.context,
+            "limited_by": "process",
+            "used": {"process": last.bytes if last else None, "retries": last.retries if last else 0},
+            "proof": "tried in fresh processes",
+            "tries": [
+                {"size": item.size, "verdict": item.outcome.verdict, "bytes": item.outcome.bytes}
+                for item in found.tries
+            ],
+        }
+
+
+def _value(result: Result, name: str) -> int | None:
+    found = next((item.value for item in result.measurements if item.quantity == name), None)
+    return None if found is None else int(found)

@@ -1,0 +1,112 @@
+"""Predicts the largest batch that fits a budget, by replaying both sides of the answer; no GPU is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+
+from segbench.estimate.allocator import Replay
+from segbench.estimate.largest import FAMILY, Largest, largest_batch
+from segbench.estimate.log import StorageLog
+from segbench.estimate.step import trace_step
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks.predict import overheads_of, workload_on_meta
+from segbench.tasks.protocol import Reporter
+from segbench.units import GIB
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Reports, for each of the case's modes, the largest batch and the one that does not fit.
+
+    The context is taken off `budget_bytes`; what remains is the allocator's limit.
+    """
+    for number, mode in enumerate(case.modes):
+        trace = _tracer(case, mode)
+        found = largest_batch(trace, allocator_limit(case))
+        line = [(batch, trace(batch).peak[1]) for batch in FAMILY]
+        for row in bracket_rows("max_batch", found.fits, found.fails_at, mode, found, line, case):
+            report.measured(row)
+        report.progress(mode, number + 1, len(case.modes))
+
+
+def _tracer(case: Case, mode: str) -> Callable[[int], StorageLog]:
+    @cache
+    def trace(batch: int) -> StorageLog:
+        return trace_step(lambda: workload_on_meta(case), mode, batch, overheads=overheads_of(case)).log
+
+    return trace
+
+
+def allocator_limit(case: Case) -> int:
+    """Bytes the caching allocator may hold within the case's budget."""
+    assert case.budget_bytes is not None
+    return case.budget_bytes - overheads_of(case).context_bytes
+
+
+def bracket_rows(
+    name: str,
+    fits: int | None,
+    fails_at: int | None,
+    mode: str,
+    found: Largest,
+    line: list[tuple[int, int]],
+    case: Case,
+) -> list[Measurement]:
+    """The answer and the proof of its other side, with what both sides use.
+
+    Args:
+        name: `max_batch` or `max_input`; its quantities differ in their unit's suffix.
+        fits, fails_at: in the quantity's unit.
+        line: two amounts (batches or pixels) and their live peaks: a search on a device begins with it.
+    """
+    detail = {**_detail(found, case), "line": line}
+    answer, other = _QUANTITIES[name]
+    cause = None if fits is not None else _does_not_fit(found, case)
+    return [
+        Measurement(
+            answer,
+            fits,
+            "predicted",
+            mode=mode,
+            outcome="ok" if fits is not None else "does_not_fit",
+            cause=cause,
+            detail=detail,
+        ),
+        Measurement(
+            other,
+            fails_at,
+            "predicted",
+            mode=mode,
+            cause=None if fails_at is not None else "everything up to the search's end fits",
+            detail=detail,
+        ),
+    ]
+
+
+_QUANTITIES = {
+    "max_batch": ("max_batch", "max_batch_fails_at"),
+    "max_input": ("max_input_pixels", "max_input_fails_at_pixels"),
+}
+
+
+def _does_not_fit(found: Largest, case: Case) -> str:
+    assert found.needed is not None and case.budget_bytes is not None
+    needed = found.needed.reserved_peak + overheads_of(case).context_bytes
+    return f"1 does not fit: it needs {needed / GIB:.2f} GiB of {case.budget_bytes / GIB:.2f} GiB, context included"
+
+
+def _detail(found: Largest, case: Case) -> dict[str, Json]:
+    return {
+        "budget_bytes": case.budget_bytes,
+        "context_bytes": overheads_of(case).context_bytes,
+        "limited_by": found.limited_by,
+        "used": _used(found.used),
+        "needed": _used(found.needed),
+        "proof": "replayed under the limit",
+    }
+
+
+def _used(replay: Replay | None) -> dict[str, int] | None:
+    return None if replay is None else asdict(replay)

@@ -1,0 +1,50 @@
+"""Predicts the largest input that fits a budget, by replaying both sides of the answer; no GPU is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+from segbench.estimate.largest import guess, largest_near
+from segbench.estimate.log import StorageLog
+from segbench.estimate.step import trace_step
+from segbench.records.axis import InputAxis
+from segbench.records.case import Case, Json
+from segbench.tasks.max_batch import allocator_limit, bracket_rows
+from segbench.tasks.predict import batch_of, overheads_of, workload_on_meta
+from segbench.tasks.protocol import Reporter
+
+MOST = 2048
+"""Sizes higher than 16384 pixels are not looked at."""
+TRACED = (32, 64)
+"""Sizes traced first, 256 and 512 pixels high, for the guess from which the search starts."""
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Reports, for each of the case's modes, the largest input of the case's aspect and the one that does not fit."""
+    axis, limit = InputAxis(case.width, case.height), allocator_limit(case)
+    for number, mode in enumerate(case.modes):
+        trace = _tracer(case, mode, axis)
+        found = largest_near(trace, limit, range(1, MOST + 1), guess(trace, limit, TRACED, MOST, axis.pixels))
+        fits = None if found.fits is None else axis.pixels(found.fits)
+        fails_at = None if found.fails_at is None else axis.pixels(found.fails_at)
+        line = [(axis.pixels(size), trace(size).peak[1]) for size in TRACED]
+        sizes = {"max_input_pixels": found.fits, "max_input_fails_at_pixels": found.fails_at}
+        for row in bracket_rows("max_input", fits, fails_at, mode, found, line, case):
+            report.measured(replace(row, factors=_factors(axis, sizes[row.quantity])))
+        report.progress(mode, number + 1, len(case.modes))
+
+
+def _factors(axis: InputAxis, size: int | None) -> dict[str, Json]:
+    return {} if size is None else dict(zip(("width", "height"), axis.size(size), strict=True))
+
+
+def _tracer(case: Case, mode: str, axis: InputAxis) -> Callable[[int], StorageLog]:
+    @cache
+    def trace(number: int) -> StorageLog:
+        width, height = axis.size(number)
+        sized = replace(case, width=width, height=height)
+        return trace_step(lambda: workload_on_meta(sized), mode, batch_of(case, mode), overheads=overheads_of(case)).log
+
+    return trace
