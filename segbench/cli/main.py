@@ -9,8 +9,11 @@ import typer
 
 from segbench import __version__
 from segbench.cli.doctor import doctor
+from segbench.cli.epoch import epoch
+from segbench.cli.latency import latency
 from segbench.cli.memory import memory
 from segbench.cli.models import models
+from segbench.cli.params import params
 from segbench.errors import UserError
 
 app = typer.Typer(
@@ -25,6 +28,9 @@ app = typer.Typer(
 _COST, _CATALOGUE = "What it costs", "What there is"
 
 app.command(rich_help_panel=_COST)(memory)
+app.command(rich_help_panel=_COST)(latency)
+app.command(rich_help_panel=_COST)(epoch)
+app.command(rich_help_panel=_COST)(params)
 app.command(rich_help_panel=_CATALOGUE)(models)
 app.command(rich_help_panel=_CATALOGUE)(doctor)
 

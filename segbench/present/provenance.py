@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from segbench.records.ledger import Entry
 
@@ -19,10 +19,16 @@ def provenance(entries: Sequence[Entry]) -> str:
         _all(case.precision for case in cases),
         _all(f"{case.width}x{case.height}" for case in cases),
         _all(f"{case.dataset} images" if case.dataset else "random input" for case in cases),
-        _all(item.method for entry in entries for item in entry.measurements if item.method != "counted"),
+        _all(_methods(entries)),
         _all(f"run {entry.run}" for entry in entries),
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _methods(entries: Iterable[Entry]) -> Iterator[str]:
+    """Of everything that has a value and could have been found otherwise."""
+    for entry in entries:
+        yield from (item.method for item in entry.measurements if item.method != "counted" and item.value is not None)
 
 
 def _all(values: Iterable[str]) -> str:

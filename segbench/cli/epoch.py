@@ -1,0 +1,174 @@
+"""`segbench epoch`: training time per step and per epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segbench.cards.catalogue import Model, find_models
+from segbench.cards.datasets import dataset_card
+from segbench.cells.rounds import in_rounds
+from segbench.cells.series import plan
+from segbench.cli import options, timing
+from segbench.cli.cases import default_classes, found_root, parse_arguments
+from segbench.cli.session import Output, finish, measure
+from segbench.devices.choice import Device, choose_device
+from segbench.errors import UserError
+from segbench.present.epoch import epoch_sheets
+from segbench.present.export import Exports
+from segbench.records.case import Case
+from segbench.records.host import package_version
+from segbench.records.ledger import DEFAULT_LEDGER, Entry
+from segbench.units import parse_bytes, parse_size
+
+_PAPER_DATASET = "camvid"
+"""Whose 367 training images make the epoch of the paper's Table 2."""
+
+Batch = Annotated[
+    str, typer.Option("-b", "--batch-size", help="Images per step, or max: the largest that fits the budget.")
+]
+Budget = Annotated[
+    str | None,
+    typer.Option("--budget", help="Memory for -b max, as in 32GB. [default: the card's]", show_default=False),
+]
+Images = Annotated[
+    int | None, typer.Option("--images", help="Images of an epoch. [default: the split's; 367, CamVid's]", min=1)
+]
+Workers = Annotated[int, typer.Option("--workers", help="Processes that load images.", min=0)]
+
+
+def epoch(
+    model: options.Models,
+    device: options.DeviceName = "auto",
+    input: options.InputSize = "480x360",
+    batch_size: Batch = "1",
+    budget: Budget = None,
+    images: Images = None,
+    classes: options.Classes = None,
+    precision: options.Precision = "fp32",
+    optimizer: options.Optimizer = None,
+    dataset: options.Dataset = None,
+    data_root: options.DataRoot = None,
+    split: options.Split = None,
+    workers: Workers = 0,
+    argument: options.Arguments = None,
+    noise: timing.Target = timing.USUAL.target,
+    rounds: timing.RoundCount = timing.USUAL.min_rounds,
+    min_runs: timing.MinRuns = timing.USUAL.min_runs,
+    max_runs: timing.MaxRuns = timing.USUAL.max_runs,
+    max_seconds: timing.MaxSeconds = timing.USUAL.max_seconds,
+    warmup: timing.WarmUp = 2,
+    seed: options.Seed = 0,
+    threads: options.Threads = None,
+    channels_last: options.ChannelsLast = False,
+    tf32: options.Tf32 = False,
+    cudnn_benchmark: options.CudnnBenchmark = False,
+    compile: options.Compile = False,
+    timeout: options.Timeout = 600.0,
+    ledger: options.LedgerFolder = DEFAULT_LEDGER,
+    reuse: options.Reuse = False,
+    format: options.Format = "table",
+    export_csv: options.ExportCsv = None,
+    export_json: options.ExportJson = None,
+    export_markdown: options.ExportMarkdown = None,
+    fail_if: options.FailIf = None,
+) -> None:
+    """Training time of a step and of an epoch: loading, forward, backward, optimizer.
+
+    The networks take turns in rounds of fresh processes until each median is known to the noise target. The paper
+    trains each network at the largest batch that fits its card: -b max --budget 32GB.
+    """
+    output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
+    rule = timing.stop_rule(noise, rounds, min_runs, max_runs, max_seconds)
+    models = find_models(model)
+    where = choose_device(device, "epoch")
+    width, height = parse_size(input)
+    case = Case(
+        task="epoch",
+        model="",
+        arguments=parse_arguments(argument),
+        device=where.name,
+        width=width,
+        height=height,
+        modes=("train",),
+        classes=classes or default_classes(dataset),
+        precision=precision,
+        optimizer=optimizer,
+        dataset=dataset,
+        data_root=found_root(dataset, data_root),
+        split=split,
+        seed=seed,
+        threads=threads,
+        warmup=warmup,
+        channels_last=channels_last,
+        tf32=tf32,
+        cudnn_benchmark=cudnn_benchmark,
+        compile=compile,
+    ).with_options(images=images or _images(dataset, split), workers=workers, **rule.options())
+    torch = package_version("torch") or ""
+    if batch_size == "max":
+        sizes = largest_batches(models, case, where, budget, ledger, timeout)
+    else:
+        sizes = dict.fromkeys((network.name for network in models), _number(batch_size))
+    cells = plan(
+        models,
+        lambda network: [replace(case, model=network.spec, batch_size=sizes[network.name])],
+        where.title,
+        torch,
+    )
+    done = measure(cells, ledger, timeout, reuse=reuse, together=True, arrange=in_rounds(rule, "epoch_s"))
+    timing.print_advice(done, "epoch_s")
+    cards = {item.name: item.card for item in models}
+    finish(done, epoch_sheets([item.entry for item in done], cards), cards, output)
+
+
+def largest_batches(
+    models: Sequence[Model], case: Case, where: Device, budget: str | None, ledger: Path, timeout_s: float
+) -> Mapping[str, int]:
+    """The largest training batch of each network within the budget, predicted and kept in the ledger.
+
+    Raises:
+        UserError: no budget is given where there is no card, or a network does not fit it at all.
+    """
+    available = parse_bytes(budget) if budget else where.memory_bytes
+    if available is None:
+        raise UserError("-b max needs a budget where there is no card: give --budget, as in --budget 32GB")
+    question = replace(
+        case, task="max_batch", device="none", budget_bytes=available, batch_size=1, dataset=None, data_root=None,
+        options=(),
+    )  # fmt: skip
+    cells = plan(
+        models, lambda network: [replace(question, model=network.spec)], "none", package_version("torch") or ""
+    )
+    return {item.entry.model: _batch_of(item.entry) for item in measure(cells, ledger, timeout_s, reuse=True)}
+
+
+def _batch_of(entry: Entry) -> int:
+    for item in entry.measurements:
+        if item.quantity == "max_batch" and item.value:
+            return int(item.value)
+    why = entry.cause or next((item.cause for item in entry.measurements if item.cause), "")
+    raise UserError(f"no batch of {entry.model} fits the budget ({why}); give a larger --budget, or -b 1")
+
+
+def _number(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise UserError(f"--batch-size {text!r} is neither a number of images nor max")
+    return int(text)
+
+
+def _images(dataset: str | None, split: str | None) -> int:
+    """Images of the split, by its official number; CamVid's where nothing is named.
+
+    Raises:
+        UserError: the data set has no official number.
+    """
+    card = dataset_card(dataset or _PAPER_DATASET)
+    count = sum(card.splits[part] for part in card.parts(split or "train"))
+    if not count:
+        raise UserError(f"the number of images of {dataset} is not fixed; give --images")
+    return count

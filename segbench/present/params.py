@@ -1,0 +1,97 @@
+"""The tables of `segbench params`: parameters and operations, three counters side by side, and module by module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from segbench.cards.card import Card
+from segbench.present.amounts import MISSING, in_bytes, in_count, in_large_count
+from segbench.present.provenance import provenance
+from segbench.present.sheet import Sheet
+from segbench.present.values import measured, outcome, paper, paper_conditions, value_of
+from segbench.records.case import Json
+from segbench.records.ledger import Entry
+
+_COLUMNS = ["network", "parameters", "paper", "MACs", "FLOPs", "torch", "fvcore", "kernels", "activations", "outcome"]
+_RULE = (
+    "1 MAC = 2 FLOPs; counted by execution of one image: convolutions and matrix products, an ODE's every evaluation"
+)
+
+
+def params_sheets(entries: Sequence[Entry], cards: Mapping[str, Card], depth: int = 0) -> list[Sheet]:
+    """The networks, and with a depth above 0 a table of modules for each.
+
+    Args:
+        depth: levels of modules to show; their MACs include what they contain.
+    """
+    rows = [_row(entry, cards) for entry in entries]
+    notes = [provenance(entries), _RULE, *_doubts(entries), *paper_conditions(list(entries), "parameters", cards)]
+    return [
+        Sheet("Parameters and operations", _COLUMNS, rows, notes),
+        *(_modules(entry, depth) for entry in entries if depth and measured(entry, "macs")),
+    ]
+
+
+def _row(entry: Entry, cards: Mapping[str, Card]) -> list[str]:
+    return [
+        entry.model,
+        in_count(value_of(entry, "parameters")),
+        paper(entry, "parameters", cards),
+        in_large_count(value_of(entry, "macs")),
+        in_large_count(value_of(entry, "flops")),
+        *(_other(entry, counter) for counter in ("torch", "fvcore")),
+        in_count(value_of(entry, "kernel_launches")),
+        in_bytes(value_of(entry, "activation_bytes")),
+        outcome(entry),
+    ]
+
+
+def _counters(entry: Entry) -> list[dict[str, Json]]:
+    item = measured(entry, "macs")
+    return list(item.detail.get("counters", ())) if item else []
+
+
+def _other(entry: Entry, counter: str) -> str:
+    """`62.3 G`, with a mark where it disagrees."""
+    for found in _counters(entry):
+        if found["counter"] == counter:
+            return in_large_count(found["macs"]) + (" !" if found["disagrees"] else "")
+    return MISSING
+
+
+def _doubts(entries: Sequence[Entry]) -> list[str]:
+    """Counters that disagree or could not count, and operators that count as nothing."""
+    notes = []
+    for entry in entries:
+        for found in _counters(entry):
+            if found["disagrees"]:
+                unknown = _operators(found["uncounted"])
+                notes.append(
+                    f"! {entry.model}: {found['counter']} disagrees" + (f"; it skips {unknown}" if unknown else "")
+                )
+            elif found["macs"] is None:
+                notes.append(f"{entry.model}: {found['counter']} cannot count it: {found['cause']}")
+        item = measured(entry, "macs")
+        if item and item.detail.get("uncounted"):
+            notes.append(f"{entry.model}: not counted as MACs: {_operators(item.detail['uncounted'])}")
+    return notes
+
+
+def _operators(calls: Mapping[str, int], most: int = 8) -> str:
+    """`native_batch_norm 306, add 170, ...`, the most frequent first."""
+    ordered = sorted(calls.items(), key=lambda pair: -pair[1])
+    shown = ", ".join(f"{name} {count}" for name, count in ordered[:most])
+    return shown + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
+
+
+def _modules(entry: Entry, depth: int) -> Sheet:
+    """Modules of the first levels that do any counted work."""
+    item = measured(entry, "macs")
+    assert item is not None
+    total = item.value or 1
+    rows = [
+        [name or "(all)", kind, in_count(calls), in_large_count(macs), f"{100 * macs / total:.1f} %"]
+        for name, kind, calls, macs in item.detail["modules"]
+        if macs and (len(name.split(".")) if name else 0) <= depth
+    ]
+    return Sheet(f"{entry.model}: operations by module", ["module", "type", "calls", "MACs", "share"], rows)
