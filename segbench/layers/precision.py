@@ -29,8 +29,14 @@ class Precision:
             return cls(kind)
         return cls(kind, True, torch.get_autocast_dtype(kind))
 
-    def reopened(self) -> AbstractContextManager[object]:
-        """Autocast as it was, also where it is on now and was off then."""
+    def reopened(self, *, cache: bool = True) -> AbstractContextManager[object]:
+        """Autocast as it was, also where it is on now and was off then.
+
+        Args:
+            cache: keep rounded weights until the outermost autocast ends. Not where gradients are off: older torch then
+                hands the copies, which no gradient can pass, to later evaluations of the same weights.
+        """
         if not torch.amp.is_autocast_available(self.device_type):
             return nullcontext()
-        return torch.autocast(self.device_type, self.dtype if self.enabled else None, enabled=self.enabled)
+        dtype = self.dtype if self.enabled else None
+        return torch.autocast(self.device_type, dtype, enabled=self.enabled, cache_enabled=cache)

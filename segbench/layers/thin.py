@@ -90,11 +90,14 @@ class _Thin(torch.autograd.Function):
         kernel: Tensor,
         conv_bias: Tensor | None,
     ) -> Tensor:
-        activated = functional.relu(normalise(norm, images, weight, bias), inplace=True)
         ctx.norm, ctx.conv = norm, conv
         ctx.stage, ctx.precision = current_stage(), Precision.around(images)
         ctx.save_for_backward(images, weight, bias, kernel, conv_bias)
-        return functional.conv2d(activated, kernel, conv_bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+        with ctx.precision.reopened(cache=False):
+            activated = functional.relu(normalise(norm, images, weight, bias), inplace=True)
+            return functional.conv2d(
+                activated, kernel, conv_bias, conv.stride, conv.padding, conv.dilation, conv.groups
+            )
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
@@ -107,17 +110,17 @@ class _Thin(torch.autograd.Function):
         )
         with torch.enable_grad(), ctx.precision.reopened(), at_stage(ctx.stage.index, recomputing=True):
             activated = functional.relu(normalise(ctx.norm, *sources), inplace=True)
-        differentiable = activated.requires_grad
         inner, kernel_gradient, bias_gradient = _convolution_backward(
-            gradient, activated.detach(), kernel, conv_bias, ctx.conv, (differentiable, *wanted[3:])
+            gradient, activated.detach(), kernel, conv_bias, ctx.conv, (activated.requires_grad, *wanted[3:])
         )
-        outer = iter(
-            torch.autograd.grad(activated, [source for source in sources if source is not None and source.requires_grad], inner)
-            if differentiable
-            else ()
-        )
-        found = [next(outer) if source is not None and source.requires_grad else None for source in sources]
-        return None, None, *found, kernel_gradient, bias_gradient
+        return None, None, *_pull_back(activated, sources, inner), kernel_gradient, bias_gradient
+
+
+def _pull_back(output: Tensor, sources: tuple[Tensor | None, ...], gradient: Tensor | None) -> list[Tensor | None]:
+    """Gradients of the sources that want one, None for the others."""
+    wanting = [source for source in sources if source is not None and source.requires_grad]
+    found = iter(torch.autograd.grad(output, wanting, gradient) if wanting else ())
+    return [next(found) if source is not None and source.requires_grad else None for source in sources]
 
 
 def _convolution_backward(

@@ -50,5 +50,7 @@ def uniform_grid(t_end: float, steps: int, wanted: Sequence[float]) -> Grid:
     for time, index in zip(wanted, kept, strict=True):
         if abs(time / length - index) > _SAME_POINT or not 1 <= index <= steps:
             points = ", ".join(f"{i * length:g}" for i in range(steps + 1))
-            raise UserError(f"time {time:g} is not a point of the solver's grid ({points}); choose among them or set steps")
+            raise UserError(
+                f"time {time:g} is not a point of the solver's grid ({points}); choose among them or set steps"
+            )
     return Grid(tuple(i * length for i in range(kept[-1])) + (kept[-1] * length,), kept)

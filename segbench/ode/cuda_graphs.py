@@ -1,0 +1,90 @@
+"""CUDA graphs: f's kernels captured once and launched with one call, the more worth it as f is the same every time.
+
+SegNode's f has 236 launches and is evaluated several times a solve; at batch 1 launching can take longer than computing.
+Not yet run on CUDA hardware: written after the manual's "whole-network capture" (torch.cuda.CUDAGraph).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segbench.errors import UserError
+from segbench.layers.norms import StageBatchNorm2d, frozen_statistics
+
+Results = tuple[Any, ...]
+"""Tensors, or None where a function has no result."""
+
+Function = Callable[[float | Tensor, tuple[Tensor, ...]], Results]
+"""From a time and tensors to tensors, without side effects but those of f's buffers."""
+
+_WARM_UPS = 3
+"""As in torch's manual: cuDNN chooses its algorithms and libraries allocate their workspaces before the capture."""
+
+
+class CudaGraphs:
+    """The captured functions of one f, by function, conditions, and shapes.
+
+    Only what runs without autograd's own graph can be replayed: forward evaluations of inference and of every method
+    but `backprop` and `checkpoint-step`, and whole vector-Jacobian products of the others.
+
+    Raises:
+        UserError: f has statistics for each stage; a graph would repeat those of the stage at which it was captured.
+    """
+
+    def __init__(self, f: nn.Module) -> None:
+        if any(isinstance(norm, StageBatchNorm2d) and norm.stages for norm in f.modules()):
+            raise UserError("CUDA graphs do not work with norm 'batch-per-stage'; use norm 'group' or 'batch'")
+        self._f = f
+        self._captured: dict[Hashable, _Capture] = {}
+
+    def replay(
+        self, conditions: tuple[Hashable, ...], function: Function, time: float | Tensor, tensors: tuple[Tensor, ...]
+    ) -> Results:
+        """What `function(time, tensors)` gives; plain outside of CUDA.
+
+        Args:
+            conditions: everything but the arguments on which the result's computation depends.
+        """
+        if tensors[0].device.type != "cuda":
+            return function(time, tensors)
+        layout = tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in tensors)
+        addresses = tuple(parameter.data_ptr() for parameter in self._f.parameters())
+        key = (conditions, layout, addresses)
+        if key not in self._captured:
+            self._captured[key] = self._capture(function, tensors)
+        return self._captured[key].replay(time, tensors)
+
+    def _capture(self, function: Function, tensors: tuple[Tensor, ...]) -> _Capture:
+        time = torch.zeros((), dtype=tensors[0].dtype, device=tensors[0].device)
+        inputs = tuple(tensor.clone() for tensor in tensors)
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream), frozen_statistics(self._f):
+            for _ in range(_WARM_UPS):
+                function(time, inputs)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            outputs = function(time, inputs)
+        return _Capture(graph, time, inputs, outputs)
+
+
+@dataclass(frozen=True)
+class _Capture:
+    graph: torch.cuda.CUDAGraph
+    time: Tensor
+    inputs: tuple[Tensor, ...]
+    outputs: Results
+
+    def replay(self, time: float | Tensor, tensors: tuple[Tensor, ...]) -> Results:
+        """Copies in and out: the graph reads and writes fixed memory, which the next replay overwrites."""
+        self.time.copy_(time) if isinstance(time, Tensor) else self.time.fill_(time)
+        for place, tensor in zip(self.inputs, tensors, strict=True):
+            place.copy_(tensor)
+        self.graph.replay()
+        return tuple(None if output is None else output.clone() for output in self.outputs)
