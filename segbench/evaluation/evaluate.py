@@ -93,7 +93,7 @@ def evaluate(
     chosen = range(len(dataset)) if indices is None else indices
     with autocast or nullcontext():
         for sample, prediction in answers(network, dataset, protocol, chosen, flip_pairs, batch_size):
-            label = torch.from_numpy(sample.label).to(prediction.device)
+            label = torch.tensor(sample.label, device=prediction.device)
             names.append(sample.name)
             matrices.append(confusion_of(prediction[None], label[None], dataset.classes).counts[None].astype(np.int32))
             if boundary:

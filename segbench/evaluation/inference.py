@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -62,7 +63,7 @@ def resized(images: Tensor, width: int, height: int) -> Tensor:
 
 def as_batch(images: Sequence[Pixels]) -> Tensor:
     """`(N, 3, H, W)` uint8 of images `(H, W, 3)` of one size."""
-    return torch.stack([torch.from_numpy(image) for image in images]).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
 def _at_size(images: Tensor, ask: Network, scale: float, protocol: Protocol) -> Tensor:

@@ -1,9 +1,9 @@
 """Checkpoints that survive a kill at any moment: one file holds tensors and facts, and is replaced in one rename.
 
 `last.safetensors` is the state of a training, `previous.safetensors` the one before it, `best.safetensors` the weights
-that validated best. The facts (card, plan, step, rng, data fingerprint) stand in the safetensors header, so that tensors and
-facts cannot disagree, with one SHA-256 over both; `NAME.json` repeats them for people and for programs that do not read
-safetensors.
+that validated best. The facts (card, plan, step, rng, data fingerprint) stand in the safetensors header, so that
+tensors and facts cannot disagree, with one SHA-256 over both; `NAME.json` repeats them for people and for programs that
+do not read safetensors.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from segbench.data import Sample
 from segbench.errors import UserError
-from segbench.learning.augment import coloured, cut, draw
+from segbench.learning.augment import DRAWN, coloured, cut, draw
 from segbench.learning.plan import Plan
 from segbench.workload.images import Samples
 
@@ -87,8 +87,8 @@ class Cutter(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __call__(self, index: int, rng: np.random.Generator, /) -> Cut:
-        """Sample `index`, cut as the generator says."""
+    def __call__(self, index: int, numbers: Sequence[float], /) -> Cut:
+        """Sample `index`, cut as the numbers say (see `draw`)."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ class LabelledCutter:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __call__(self, index: int, rng: np.random.Generator, /) -> Cut:
+    def __call__(self, index: int, numbers: Sequence[float], /) -> Cut:
         sample = self.samples[index]
         size = self.plan.width, self.plan.height
-        drawn = draw(self.plan.cutting, (sample.image.shape[1], sample.image.shape[0]), size, rng)
+        drawn = draw(self.plan.cutting, (sample.image.shape[1], sample.image.shape[0]), size, numbers)
         image, label = cut(sample, drawn, size, self.plan.label_stride, self.flip_pairs)
         return image, label, torch.from_numpy(drawn.colour)
 
@@ -120,7 +120,7 @@ class Feed(TorchDataset[Cut]):
     """The endless stream of a run's images.
 
     The stream is one shuffled epoch after the other; position p shows sample `order[p mod n]` of epoch `p div n`, cut
-    as the generator seeded with (seed, p) says. So a run that is continued, or shared by several processes, sees
+    as the numbers drawn with the seed (seed, p) say. So a run that is continued, or shared by several processes, sees
     exactly the same pixels, and every image is used equally often even where the batch does not divide the set.
 
     Args:
@@ -146,7 +146,8 @@ class Feed(TorchDataset[Cut]):
         epoch, place = divmod(position, len(self._cutter))
         if self._order[0] != epoch:
             self._order = epoch, np.random.default_rng((self._seed, epoch, 0)).permutation(len(self._cutter))
-        return self._cutter(int(self._order[1][place]), np.random.default_rng((self._seed, position)))
+        numbers = np.random.default_rng((self._seed, position)).random(DRAWN).tolist()
+        return self._cutter(int(self._order[1][place]), numbers)
 
 
 def batches(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from segbench.data import Sample
 from segbench.errors import UserError
-from segbench.learning.augment import Box, Draw, colour_matrix, coloured, cut, draw
+from segbench.learning.augment import DRAWN, Box, Draw, colour_matrix, coloured, cut, draw
 from segbench.learning.plan import PLAIN, Cutting
 from segbench.workload.images import MEAN, normalise
 
@@ -28,7 +28,7 @@ def drawn(box: Box, mirrored: bool = False) -> Draw:
 
 def test_without_augmentation_the_whole_frame_is_kept():
     sample = numbered()
-    image, label = cut(sample, draw(PLAIN, (16, 12), (16, 12), np.random.default_rng(0)), (16, 12))
+    image, label = cut(sample, draw(PLAIN, (16, 12), (16, 12), np.random.default_rng(0).random(DRAWN)), (16, 12))
     assert np.array_equal(image.permute(1, 2, 0).numpy(), sample.image)
     assert np.array_equal(label.numpy(), sample.label)
 
@@ -56,7 +56,7 @@ def test_padding_when_zooming_out_is_ignored_in_what_is_drawn_too():
     cutting = Cutting(zoom=(0.5, 0.5), aspect=0.0)
     sample = Sample(numbered().image, np.zeros((12, 16), np.uint8), "zeros")
     for seed in range(20):
-        _, label = cut(sample, draw(cutting, (16, 12), (32, 24), np.random.default_rng(seed)), (32, 24))
+        _, label = cut(sample, draw(cutting, (16, 12), (32, 24), np.random.default_rng(seed).random(DRAWN)), (32, 24))
         assert int((label == 0).sum()) == 16 * 12
 
 
@@ -91,7 +91,7 @@ def test_labels_at_half_size_are_those_of_the_pixel_centres():
 def test_every_draw_can_be_cut_and_shows_only_labels_of_the_frame_or_255(seed, low, factor, aspect, frame, stretch):
     cutting = Cutting(zoom=(low, low * factor), aspect=aspect, stretch=stretch)
     sample = numbered(frame[1], frame[0])
-    chosen = draw(cutting, frame, (20, 14), np.random.default_rng(seed))
+    chosen = draw(cutting, frame, (20, 14), np.random.default_rng(seed).random(DRAWN))
     image, label = cut(sample, chosen, (20, 14), label_stride=2)
     assert image.shape == (3, 14, 20) and label.shape == (7, 10)
     assert set(label.unique().tolist()) <= {*range(frame[0]), 255}
@@ -107,21 +107,23 @@ def test_image_and_label_agree_after_any_cut():
     columns = np.mgrid[:60, :80][1]
     sample = Sample(np.repeat((columns * 3)[..., None], 3, 2).astype(np.uint8), columns.astype(np.uint8), "ramp")
     for seed in range(30):
-        chosen = draw(Cutting(zoom=(1, 2), aspect=0.2), (80, 60), (40, 30), np.random.default_rng(seed))
+        chosen = draw(Cutting(zoom=(1, 2), aspect=0.2), (80, 60), (40, 30), np.random.default_rng(seed).random(DRAWN))
         image, label = cut(sample, chosen, (40, 30))
         assert np.abs(image[0].numpy() / 3.0 - label.numpy())[:, 2:-2].max() < 1.7
 
 
 def test_zoom_one_stretches_the_whole_frame_where_told():
     cutting = Cutting(zoom=(1, 1), aspect=0, stretch=True)
-    assert draw(cutting, (30, 90), (20, 20), np.random.default_rng(0)).box == Box(0, 0, 30, 90)
-    kept = draw(Cutting(zoom=(1, 1), aspect=0), (30, 90), (20, 20), np.random.default_rng(0)).box
+    assert draw(cutting, (30, 90), (20, 20), np.random.default_rng(0).random(DRAWN)).box == Box(0, 0, 30, 90)
+    kept = draw(Cutting(zoom=(1, 1), aspect=0), (30, 90), (20, 20), np.random.default_rng(0).random(DRAWN)).box
     assert (kept.width, kept.height) == (30, 30)
 
 
 def test_zoom_is_drawn_log_uniformly_over_its_range():
     rng = np.random.default_rng(0)
-    widths = [draw(Cutting(zoom=(1, 4), aspect=0), (64, 64), (64, 64), rng).box.width for _ in range(4000)]
+    widths = [
+        draw(Cutting(zoom=(1, 4), aspect=0), (64, 64), (64, 64), rng.random(DRAWN)).box.width for _ in range(4000)
+    ]
     assert min(widths) >= 16 and max(widths) <= 64
     assert np.mean(np.array(widths) > 32) == pytest.approx(0.5, abs=0.03)
 

@@ -1,0 +1,99 @@
+"""Pretraining by classifying whole images: a head on any segmentation network's body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segbench.errors import UserError
+from segbench.learning.augment import MIDDLE, coloured
+from segbench.learning.feed import Batch
+from segbench.learning.image_folder import CENTRE, ImageCutter, ImageFolder
+from segbench.learning.objective import Objective
+from segbench.learning.plan import Plan
+
+PROBE_CLASSES = 7
+"""Bodies are built with this many classes: no layer of a body has this width, so the class convolutions are found."""
+
+
+class ImageClassifier(nn.Module):
+    """Classes of whole images, from what the body's own class convolutions read.
+
+    Whatever these convolutions take in is averaged over the image, concatenated and mapped to the classes by one linear
+    layer. So it works on any network that ends in convolutions to class scores (SegNode has four, HRNet one), and
+    everything below the new layer keeps its name: `--init` then loads it into the segmentation network. The body's own
+    class convolutions are not trained.
+
+    Args:
+        body: a network built with `PROBE_CLASSES` classes.
+        classes: of the images.
+
+    Raises:
+        UserError: the body has no convolution to that many classes.
+    """
+
+    def __init__(self, body: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.body = body
+        ends = [
+            layer for layer in body.modules() if isinstance(layer, nn.Conv2d) and layer.out_channels == PROBE_CLASSES
+        ]
+        if not ends:
+            name = type(body).__name__
+            raise UserError(f"{name} has no convolution to class scores, so no classification head can be put on it")
+        self.linear = nn.Linear(sum(layer.in_channels for layer in ends), classes)
+        self._seen: list[Tensor] = []
+        for layer in ends:
+            layer.requires_grad_(False)
+            layer.register_forward_pre_hook(self._look)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(N, 3, H, W)` -> class scores `(N, classes)`."""
+        self._seen.clear()
+        self.body(images)
+        features = torch.cat([maps.mean((2, 3)) for maps in self._seen], dim=1)
+        self._seen.clear()
+        scores: Tensor = self.linear(features)
+        return scores
+
+    def _look(self, _: nn.Module, inputs: tuple[Tensor]) -> None:
+        self._seen.append(inputs[0])
+
+
+class Classification(Objective):
+    """Cross-entropy over whole images.
+
+    Args:
+        network: gives `(N, classes)`.
+        smoothing: share of the target spread over all classes.
+    """
+
+    def __init__(self, network: nn.Module, smoothing: float = 0.1) -> None:
+        super().__init__()
+        self.network = network
+        self._smoothing = smoothing
+
+    def forward(self, images: Tensor, targets: Tensor, draw: float) -> Tensor:  # noqa: ARG002  # nothing is random
+        scores = self.network(images).float()
+        return functional.cross_entropy(scores, targets, label_smoothing=self._smoothing, reduction="sum")
+
+    def weight(self, targets: Tensor) -> Tensor:
+        return torch.tensor(float(targets.numel()), device=targets.device)
+
+
+@torch.no_grad()
+def accuracy(network: nn.Module, folder: ImageFolder, plan: Plan, device: torch.device) -> Mapping[str, float]:
+    """`accuracy`: the share of a split's images whose best class is right, cut in the middle."""
+    cutter = ImageCutter(folder, replace(plan, cutting=CENTRE))
+    size = plan.recipe.batch_size
+    network.eval()
+    hits = 0
+    for first in range(0, len(folder), size):
+        cuts = [cutter(index, MIDDLE) for index in range(first, min(first + size, len(folder)))]
+        batch = Batch(*(torch.stack(parts) for parts in zip(*cuts, strict=True))).to(device)
+        hits += int((network(coloured(batch.images, batch.colours)).argmax(1) == batch.targets).sum())
+    return {"accuracy": hits / len(folder)}
