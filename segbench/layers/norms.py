@@ -76,15 +76,14 @@ class StageBatchNorm2d(nn.BatchNorm2d):
     def forward(self, images: Tensor) -> Tensor:
         return normalise(self, images, self.weight, self.bias)
 
-    def statistics(self) -> tuple[Tensor, Tensor]:
+    def statistics(self) -> tuple[Tensor | None, Tensor | None]:
         """Running mean and variance `(channels,)` of the current stage, views of the buffers.
 
         Raises:
             UserError: the solve has more stages than there are statistics.
         """
         mean, variance = self.running_mean, self.running_var
-        assert mean is not None and variance is not None
-        if not self.stages:
+        if not self.stages or mean is None or variance is None:
             return mean, variance
         index = current_stage().index
         if index >= self.stages:
@@ -111,8 +110,10 @@ def normalise(norm: nn.Module, images: Tensor, weight: Tensor | None, bias: Tens
         return functional.group_norm(images, norm.num_groups, weight, bias, norm.eps)
     if not isinstance(norm, nn.BatchNorm2d):
         raise TypeError(f"{type(norm).__name__} is neither a group norm nor a batch norm")
-    own = isinstance(norm, StageBatchNorm2d)
-    mean, variance = norm.statistics() if own else (norm.running_mean, norm.running_var)
+    if isinstance(norm, StageBatchNorm2d):
+        mean, variance = norm.statistics()
+    else:
+        mean, variance = norm.running_mean, norm.running_var
     updating = norm.training and not current_stage().recomputing
     if updating and norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)

@@ -26,12 +26,13 @@ class Stage:
     recomputing: bool = False
 
 
-_CURRENT: ContextVar[Stage] = ContextVar("stage", default=Stage())
+_OUTSIDE = Stage()
+_CURRENT: ContextVar[Stage] = ContextVar("stage")
 
 
 def current_stage() -> Stage:
-    """The innermost open stage."""
-    return _CURRENT.get()
+    """The innermost open stage; index 0 and not recomputing outside of any."""
+    return _CURRENT.get(_OUTSIDE)
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def at_stage(index: int | None = None, *, recomputing: bool = False) -> Iterator
         index: the stage's number; None keeps the outer one.
         recomputing: whether statistics must stay as they are.
     """
-    outer = _CURRENT.get()
+    outer = current_stage()
     token = _CURRENT.set(Stage(outer.index if index is None else index, recomputing or outer.recomputing))
     try:
         yield

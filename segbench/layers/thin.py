@@ -73,14 +73,16 @@ def norm_relu_conv(
         thin: as one node that keeps `images` only; without gradients it is plain anyway.
     """
     if thin and torch.is_grad_enabled():
-        output: Tensor = _Thin.apply(norm, conv, images, weight, bias, conv.weight, conv.bias)
+        output: Tensor = _Thin.apply(  # type: ignore[no-untyped-call]
+            norm, conv, images, weight, bias, conv.weight, conv.bias
+        )
         return output
     return conv(functional.relu(normalise(norm, images, weight, bias), inplace=True))  # type: ignore[no-any-return]
 
 
 class _Thin(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         norm: nn.Module,
         conv: nn.Conv2d,
@@ -100,23 +102,23 @@ class _Thin(torch.autograd.Function):
             )
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, weight, bias, kernel, conv_bias = ctx.saved_tensors
         wanted = ctx.needs_input_grad[2:]
-        sources = tuple(
+        sources = [
             None if tensor is None else tensor.detach().requires_grad_(need)
             for tensor, need in zip((images, weight, bias), wanted[:3], strict=True)
-        )
+        ]
         with torch.enable_grad(), ctx.precision.reopened(), at_stage(ctx.stage.index, recomputing=True):
-            activated = functional.relu(normalise(ctx.norm, *sources), inplace=True)
+            activated = functional.relu(normalise(ctx.norm, *sources), inplace=True)  # type: ignore[arg-type]
         inner, kernel_gradient, bias_gradient = _convolution_backward(
             gradient, activated.detach(), kernel, conv_bias, ctx.conv, (activated.requires_grad, *wanted[3:])
         )
         return None, None, *_pull_back(activated, sources, inner), kernel_gradient, bias_gradient
 
 
-def _pull_back(output: Tensor, sources: tuple[Tensor | None, ...], gradient: Tensor | None) -> list[Tensor | None]:
+def _pull_back(output: Tensor, sources: list[Tensor | None], gradient: Tensor | None) -> list[Tensor | None]:
     """Gradients of the sources that want one, None for the others."""
     wanting = [source for source in sources if source is not None and source.requires_grad]
     found = iter(torch.autograd.grad(output, wanting, gradient) if wanting else ())

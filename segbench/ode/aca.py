@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import torch
 
-from segbench.layers.stage import at_stage
 from segbench.ode.adaptive_grid import embedded_scheme, find_grid
 from segbench.ode.checkpoint_stage import CheckpointStage
 from segbench.ode.evaluator import Evaluator

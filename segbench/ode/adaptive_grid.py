@@ -69,12 +69,12 @@ def find_grid(
     Raises:
         UserError: the tolerance cannot be met.
     """
-    points, kept, states = [0.0], [], []
-    for time, state in _steps(embedded, f, state, times, tolerance):
+    points, kept, states = [0.0], list[int](), list[State]()
+    for time, reached in _steps(embedded, f, state, times, tolerance):
         points.append(time)
         if time == times[len(kept)]:
             kept.append(len(points) - 1)
-            states.append(state)
+            states.append(reached)
     return Grid(tuple(points), tuple(kept)), states
 
 
@@ -144,7 +144,7 @@ def _factor(ratio: float, order: int) -> float:
     if ratio == 0:
         return _GROWTH
     shrinkage = 1.0 if ratio < 1 else _SHRINKAGE
-    return min(_GROWTH, max(_SAFETY / ratio ** (1 / order), shrinkage))
+    return min(_GROWTH, max(_SAFETY * math.pow(ratio, -1 / order), shrinkage))
 
 
 def _first_step(f: Evaluator, state: State, slope: State, order: int, tolerance: Tolerance) -> float:

@@ -2,8 +2,8 @@
 
 Carries the solution z and a velocity v, at first f(0, z). A step: m = z + dt/2 v, v' = 2 f(t + dt/2, m) - v,
 z' = m + dt/2 v'. Backwards the same with the sign of dt turned.
-Source: Mutze 2013, "An asynchronous leapfrog method II"; Zhuang et al. 2021, "MALI: A memory efficient and reverse accurate
-integrator for Neural ODEs".
+Source: Mutze 2013, "An asynchronous leapfrog method II"; Zhuang et al. 2021, "MALI: A memory efficient and reverse
+accurate integrator for Neural ODEs".
 Its region of stability touches the negative real axis only at 0: keep f's Jacobian times the step moderate.
 """
 

@@ -66,7 +66,8 @@ class ODEBlock(nn.Module):
         self.steps, self.t_end = steps, t_end
         self.rtol, self.atol = rtol, atol
         self.per_sample_norm = per_sample_norm
-        self.use(solver=solver, gradient=gradient)
+        self._solver, self._gradient = solver, gradient
+        self.use()
         self.counts = Counts()
         self._graphs = CudaGraphs(f) if cuda_graph else None
         if compile_f:

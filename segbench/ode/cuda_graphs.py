@@ -1,6 +1,7 @@
 """CUDA graphs: f's kernels captured once and launched with one call, the more worth it as f is the same every time.
 
-SegNode's f has 236 launches and is evaluated several times a solve; at batch 1 launching can take longer than computing.
+SegNode's f has 236 launches and is evaluated several times a solve; at batch 1 launching can take longer than
+computing.
 Not yet run on CUDA hardware: written after the manual's "whole-network capture" (torch.cuda.CUDAGraph).
 """
 
@@ -62,7 +63,7 @@ class CudaGraphs:
     def _capture(self, function: Function, tensors: tuple[Tensor, ...]) -> _Capture:
         time = torch.zeros((), dtype=tensors[0].dtype, device=tensors[0].device)
         inputs = tuple(tensor.clone() for tensor in tensors)
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream), frozen_statistics(self._f):
             for _ in range(_WARM_UPS):

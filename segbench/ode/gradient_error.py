@@ -33,10 +33,10 @@ def gradient_relative_error(network: nn.Module, loss: Callable[[], Tensor]) -> f
     found = _gradient(network, loss)
     with _back_propagating(blocks):
         expected = _gradient(network, loss)
-    length = expected.norm().item()
+    length = float(expected.norm())
     if length == 0:
         raise UserError("the loss has a gradient of zero, to which no error can be related")
-    return (found - expected).norm().item() / length
+    return float((found - expected).norm()) / length
 
 
 def _gradient(network: nn.Module, loss: Callable[[], Tensor]) -> Tensor:

@@ -53,4 +53,4 @@ def uniform_grid(t_end: float, steps: int, wanted: Sequence[float]) -> Grid:
             raise UserError(
                 f"time {time:g} is not a point of the solver's grid ({points}); choose among them or set steps"
             )
-    return Grid(tuple(i * length for i in range(kept[-1])) + (kept[-1] * length,), kept)
+    return Grid(tuple(i * length for i in range(kept[-1] + 1)), kept)

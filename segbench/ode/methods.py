@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -39,7 +39,7 @@ class Settings:
     gradient: str = "backprop"
     steps: int = 4
     t_end: float = 1.0
-    tolerance: Tolerance = Tolerance()
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
 
 Solve = Callable[[Settings, Evaluator, State, Sequence[float]], list[State]]

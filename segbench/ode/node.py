@@ -32,13 +32,15 @@ class GradientMethod(Protocol):
 
 def solve_as_node(method: GradientMethod, f: Evaluator, grid: Grid, state: State) -> list[State]:
     """States at the kept times."""
-    flat = _Solve.apply(method, f, grid, len(state), *state, *f.parameters)
+    flat: tuple[Tensor, ...] = _Solve.apply(  # type: ignore[no-untyped-call]
+        method, f, grid, len(state), *state, *f.parameters
+    )
     return grouped(flat, len(state))
 
 
 class _Solve(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, method: GradientMethod, f: Evaluator, grid: Grid, parts: int, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         kept, stored = method.forward(f, grid, tensors[:parts])
@@ -47,7 +49,7 @@ class _Solve(torch.autograd.Function):
         return tuple(part for state in kept for part in state)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         total = GradientSum(ctx.f)
         stored = grouped(ctx.saved_tensors, ctx.parts)

@@ -1,7 +1,7 @@
 """The continuous adjoint on the forward grid, with parameter gradients as a quadrature beside the solve.
 
-State y and cotangent a are solved backwards in time by the forward scheme, a' = -(df/dy)^T a; the parameter gradient, the
-integral of (df/dtheta)^T a, needs no state of its own and is summed with the scheme's weights.
+State y and cotangent a are solved backwards in time by the forward scheme, a' = -(df/dy)^T a; the parameter gradient,
+the integral of (df/dtheta)^T a, needs no state of its own and is summed with the scheme's weights.
 Stored: the kept states only. Evaluations: one solve forward, as many backward. Approximate: the solution is not
 retraced exactly and the discrete gradient is another one; on SegNode's untrained f its error against the exact gradient
 was 0.18 (group norm) and 1.12 (batch norm) with two steps of rk4, so look at `gradient_relative_error` before use.
