@@ -8,9 +8,13 @@ import sys
 import typer
 
 from segbench import __version__
+from segbench.cli.compare import compare
 from segbench.cli.doctor import doctor
 from segbench.cli.epoch import epoch
+from segbench.cli.fits import fits
 from segbench.cli.latency import latency
+from segbench.cli.max_batch import max_batch
+from segbench.cli.max_input import max_input
 from segbench.cli.memory import memory
 from segbench.cli.models import models
 from segbench.cli.params import params
@@ -25,12 +29,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_COST, _CATALOGUE = "What it costs", "What there is"
+_COST, _SENSE, _CATALOGUE = "What it costs", "What it means", "What there is"
 
 app.command(rich_help_panel=_COST)(memory)
+app.command("max-batch", rich_help_panel=_COST)(max_batch)
+app.command("max-input", rich_help_panel=_COST)(max_input)
+app.command(rich_help_panel=_COST)(fits)
 app.command(rich_help_panel=_COST)(latency)
 app.command(rich_help_panel=_COST)(epoch)
 app.command(rich_help_panel=_COST)(params)
+app.command(rich_help_panel=_SENSE)(compare)
 app.command(rich_help_panel=_CATALOGUE)(models)
 app.command(rich_help_panel=_CATALOGUE)(doctor)
 

@@ -29,9 +29,8 @@ def stop_rule(noise: float, rounds: int, min_runs: int, max_runs: int, max_secon
     Raises:
         UserError: they contradict each other.
     """
-    return StopRule(
-        noise, rounds, min_runs, max(min_runs, max_runs) if max_runs == USUAL.max_runs else max_runs, max_seconds
-    )
+    most = max(min_runs, max_runs) if max_runs == USUAL.max_runs else max_runs
+    return StopRule(noise, rounds, min_runs, most, max_seconds)
 
 
 def print_advice(done: Sequence[Done], headline: str) -> None:
@@ -43,4 +42,4 @@ def print_advice(done: Sequence[Done], headline: str) -> None:
                 continue
             missed = [] if row.detail.get("reached", True) else [row.detail["why"]]
             for sentence in [*missed, *row.detail.get("advice", ())]:
-                console.print(f"[yellow]{item.entry.model}:[/yellow] {sentence}", highlight=False)
+                console.print(f"[yellow]{item.entry.model}:[/yellow] {sentence}", highlight=False, soft_wrap=True)

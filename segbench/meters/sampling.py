@@ -98,10 +98,11 @@ machine (1 - 2 %), well below what a first call costs (tens of percent to orders
 
 
 def is_steady(totals: Sequence[float]) -> bool:
-    """Whether the last three calls take as long as the three before them."""
-    if len(totals) < 2 * _WINDOW:
+    """Whether the last three calls take as long as the three before them; of fewer than six, halves are compared."""
+    window = min(_WINDOW, len(totals) // 2)
+    if not window:
         return False
-    last, before = median(totals[-_WINDOW:]), median(totals[-2 * _WINDOW : -_WINDOW])
+    last, before = median(totals[-window:]), median(totals[-2 * window : len(totals) - window])
     return abs(last - before) <= _ALIKE * before
 
 
@@ -127,7 +128,9 @@ _FEWEST_FOR_AN_INTERVAL = 6
 def _warm(totals: list[float], plan: Plan, seconds: float) -> bool:
     if len(totals) < plan.warmup:
         return False
-    return seconds >= plan.seconds / 2 or (seconds >= plan.warmup_seconds and is_steady(totals))
+    if seconds >= plan.seconds / 2:
+        return True
+    return seconds >= plan.warmup_seconds and len(totals) >= 2 * _WINDOW and is_steady(totals)
 
 
 def _limit_reached(samples: list[Timing], plan: Plan, seconds: float) -> bool:

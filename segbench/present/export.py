@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,13 +43,28 @@ def write_exports(exports: Exports, rows: Sequence[Row], sheets: Sequence[Sheet]
     Raises:
         UserError: a file cannot be written; those before it stand.
     """
+    return write_texts(
+        exports,
+        {
+            "csv": lambda: as_csv(rows),
+            "json": lambda: as_json(rows),
+            "markdown": lambda: "\n".join(to_markdown(sheet) for sheet in sheets),
+        },
+    )
+
+
+def write_texts(exports: Exports, texts: Mapping[str, Callable[[], str]]) -> list[Path]:
+    """Writes every file that was asked for; the paths written.
+
+    Args:
+        texts: `csv`, `json` and `markdown`, each made only if it is wanted.
+
+    Raises:
+        UserError: a file cannot be written; those before it stand.
+    """
     written = []
-    texts: list[tuple[Path | None, Callable[[], str]]] = [
-        (exports.csv, lambda: as_csv(rows)),
-        (exports.json, lambda: as_json(rows)),
-        (exports.markdown, lambda: "\n".join(to_markdown(sheet) for sheet in sheets)),
-    ]
-    for path, text in texts:
+    for name, text in texts.items():
+        path: Path | None = getattr(exports, name)
         if path is None:
             continue
         try:

@@ -47,6 +47,13 @@ def test_a_warm_up_that_never_steadies_takes_half_of_the_time_and_says_so() -> N
     assert not is_steady(found)
 
 
+def test_of_few_slow_calls_the_last_are_held_against_those_before() -> None:
+    assert not is_steady([10.0])
+    assert not is_steady([13.0, 10.0])
+    assert is_steady([13.0, 10.0, 10.1])
+    assert is_steady([10.0, 10.2, 10.1, 10.1])
+
+
 def test_slow_calls_are_warmed_up_as_often_as_was_asked_and_no_more() -> None:
     work = Work(10.0)
     assert len(warm_up(work.call, Plan(warmup=2, seconds=6), work.clock)) == 2
