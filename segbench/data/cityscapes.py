@@ -93,7 +93,7 @@ def _part(card: DatasetCard, root: Path, part: str, with_images: bool) -> Matche
     if part == "test" and not labels:
         return tuple(Pair(name, path, None) for name, path in images.items()), ()
     if not with_images:
-        return tuple(Pair(name, None, path) for name, path in labels.items()), ()
+        return tuple(Pair(name, None, path) for name, path in sorted(labels.items())), ()
     pairs = tuple(Pair(name, images[name], labels[name]) for name in sorted(images.keys() & labels.keys()))
     alone = [
         Broken(name, str(images[name]), f"its label in {tree} is missing") for name in images.keys() - labels.keys()

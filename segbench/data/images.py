@@ -30,7 +30,7 @@ def read_image(path: Path) -> Pixels:
     try:
         with Image.open(path) as image:
             _require_mode(path, image, _IMAGE_MODES, "an image must be 8 bit")
-            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+            return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except _DECODING_ERRORS as error:
         raise _broken(path, error) from error
 
@@ -44,7 +44,7 @@ def read_indices(path: Path) -> Pixels:
     try:
         with Image.open(path) as image:
             _require_mode(path, image, _INDEX_MODES, "a label must have one 8-bit channel of class ids (mode L or P)")
-            return np.asarray(image)
+            return np.array(image)
     except _DECODING_ERRORS as error:
         raise _broken(path, error) from error
 
@@ -58,7 +58,7 @@ def read_colours(path: Path) -> Pixels:
     try:
         with Image.open(path) as image:
             _require_mode(path, image, ("RGB", "RGBA", "P"), "a label of this layout must be coloured (mode RGB)")
-            return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+            return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except _DECODING_ERRORS as error:
         raise _broken(path, error) from error
 

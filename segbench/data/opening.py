@@ -66,6 +66,23 @@ def open_dataset(
     return cached(FileDataset(source), cache)
 
 
+def open_as_is(
+    card: DatasetCard, root: str | os.PathLike[str] | None, split: str, options: Mapping[str, str]
+) -> Dataset:
+    """The data set with its broken pairs listed instead of refused, and nothing decoded.
+
+    Args:
+        options: settled (`DatasetCard.settle`).
+
+    Raises:
+        AbsentSplit: a part of the split is not there.
+        DataError: no such folder, or no known layout.
+    """
+    if not card.needs_files:
+        return open_synthetic(card, split, options)
+    return FileDataset(find_source(card, root, split, options))
+
+
 def find_source(
     card: DatasetCard, root: str | os.PathLike[str] | None, split: str, options: Mapping[str, str]
 ) -> Source:

@@ -7,6 +7,7 @@ the folder's name or from coloured labels; where neither tells, the user is aske
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -102,6 +103,13 @@ class CategoryTable:
         return self._table[categories.astype(np.intp)]
 
 
+_DAMAGED_MAT = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, OverflowError, MemoryError, NotImplementedError),
+    *(struct.error, zlib.error),
+)
+"""What scipy raises on damaged files, found by damaging some; NotImplementedError is its word for version 7.3."""
+
+
 @dataclass(frozen=True)
 class MatReader:
     """Reads the authors' .mat files, whose variable `LabelMap` holds category ids."""
@@ -115,7 +123,7 @@ class MatReader:
         assert pair.label is not None
         try:
             content = loadmat(pair.label, variable_names=["LabelMap"])
-        except (OSError, ValueError, TypeError, KeyError, NotImplementedError, zlib.error, MatReadError) as error:
+        except (*_DAMAGED_MAT, MatReadError) as error:
             raise BrokenFile(pair.label, f"it is not a readable .mat file ({error})") from error
         if "LabelMap" not in content:
             raise BrokenFile(pair.label, "it has no variable LabelMap")

@@ -1,0 +1,119 @@
+"""Data sets as tables: the catalogue, one card, and what a check found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from segbench.cards.data_roots import Place
+from segbench.cards.datasets import DatasetCard
+from segbench.present.sheet import Sheet
+from segbench.records.case import Json
+
+_LISTED = 20
+"""Broken files that are named; the others are counted. JSON names all."""
+
+
+def catalogue_sheet(found: Mapping[str, str], cards: Mapping[str, DatasetCard], notes: Sequence[str]) -> Sheet:
+    """Every data set; `found` says where it lies or that it does not."""
+    rows = [
+        [f"{name}: {card.title}", str(card.classes), f"{card.width}x{card.height}", found[name]]
+        for name, card in cards.items()
+    ]
+    return Sheet("Data sets", ["name", "classes", "usual size", "found in"], rows, notes)
+
+
+def card_sheet(card: DatasetCard, places: Sequence[Place], found: str) -> Sheet:
+    """One data set whole: what to download, the layout expected, the reader's options."""
+    rows = [
+        ["title", card.title],
+        ["classes", ", ".join(f"{index} {name}" for index, name in enumerate(card.class_names))],
+        ["official images", _splits(card)],
+        ["usual size", f"{card.width}x{card.height}"],
+        ["home", card.home],
+        ["cite", card.citation],
+        ["terms", card.terms],
+        ["download", card.download],
+        *(["layout", line] for line in card.layout.splitlines()),
+        *(["option", _option(card, position)] for position in range(len(card.options))),
+        ["looked for in", "; ".join(f"{place.folder} ({place.source})" for place in places) or "nowhere"],
+        ["found in", found],
+    ]
+    return Sheet(card.name, ["", ""], rows)
+
+
+def check_sheets(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> list[Sheet]:
+    """What a check found, split by split; `splits` as the task reports them (`SplitCheck`)."""
+    sheets = [_split_sheet(card, splits), _class_sheet(card, splits)]
+    if any(split["broken"] for split in splits):
+        sheets.append(_broken_sheet(splits))
+    return sheets
+
+
+def _split_sheet(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Sheet:
+    rows = [
+        [
+            split["split"],
+            split["layout"],
+            str(split["images"]),
+            str(split["expected"] or ""),
+            str(len(split["broken"])),
+            _sizes(split["sizes"]),
+            _percent(split["ignored_pixels"], _pixels(split)),
+            split["fingerprint"],
+        ]
+        for split in splits
+    ]
+    notes = []
+    if any(split["images"] != split["expected"] for split in splits if split["expected"]):
+        notes.append(
+            "a number of images that differs from the official one is no fault, but say so beside your results"
+        )
+    said = {f"{name}={value}" for split in splits for name, value in split["options"].items()}
+    if said:
+        notes.append(f"read with {', '.join(sorted(said))}")
+    columns = ["split", "layout", "images", "official", "broken", "sizes", "ignored", "fingerprint"]
+    return Sheet(card.title, columns, rows, notes)
+
+
+def _class_sheet(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Sheet:
+    columns = [
+        "class",
+        *(text for split in splits for text in (f"{split['split']} pixels", f"{split['split']} images")),
+    ]
+    rows = []
+    for index, name in enumerate(card.class_names):
+        row = [f"{index} {name}"]
+        for split in splits:
+            row += [_percent(split["class_pixels"][index], _pixels(split)), str(split["class_images"][index])]
+        rows.append(row)
+    return Sheet("Share of all pixels, and images with the class", columns, rows)
+
+
+def _broken_sheet(splits: Sequence[Mapping[str, Json]]) -> Sheet:
+    broken = [[f"{item['path']}: {item['reason']}", split["split"]] for split in splits for item in split["broken"]]
+    more = [f"and {len(broken) - _LISTED} more; --format json names all"] if len(broken) > _LISTED else []
+    return Sheet("Broken", ["file and reason", "split"], broken[:_LISTED], more)
+
+
+def _splits(card: DatasetCard) -> str:
+    return ", ".join(f"{part} {count}" for part, count in card.splits.items())
+
+
+def _option(card: DatasetCard, position: int) -> str:
+    option = card.options[position]
+    values = "|".join(option.choices) or "VALUE"
+    return f"{card.name}:{option.name}={values}  {option.meaning} (default {option.default})"
+
+
+def _pixels(split: Mapping[str, Json]) -> int:
+    return int(sum(split["class_pixels"])) + int(split["ignored_pixels"])
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f} %" if part else "-"
+
+
+def _sizes(sizes: Mapping[str, int]) -> str:
+    most = list(sizes.items())[:2]
+    rest = f", {len(sizes) - len(most)} other sizes" if len(sizes) > len(most) else ""
+    return ", ".join(f"{size} ({count})" for size, count in most) + rest
