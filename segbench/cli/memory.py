@@ -8,6 +8,8 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root, parse_arguments
+from segbench.cli.explaining import Explain, Explanation, Plot, Snapshot
+from segbench.cli.predicting import ContextText, CublasText, Workspaces
 from segbench.cli.session import Output, finish, measure
 from segbench.devices.choice import Device, choose_device
 from segbench.present.export import Exports
@@ -40,6 +42,12 @@ def memory(
     channels_last: options.ChannelsLast = False,
     tf32: options.Tf32 = False,
     cudnn_benchmark: options.CudnnBenchmark = False,
+    explain: Explain = False,
+    plot: Plot = None,
+    export_snapshot: Snapshot = None,
+    context: ContextText = "500MiB",
+    workspaces: Workspaces = "none",
+    cublas: CublasText = None,
     timeout: options.Timeout = 600.0,
     ledger: options.LedgerFolder = DEFAULT_LEDGER,
     reuse: options.Reuse = False,
@@ -55,6 +63,7 @@ def memory(
     memory CUDA would need is predicted.
     """
     output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
+    explanation = Explanation(explain, plot, export_snapshot, (context, workspaces, cublas))
     models = find_models(model)
     where = choose_device(device, "memory")
     width, height = parse_size(input)
@@ -80,6 +89,7 @@ def memory(
         tf32=tf32,
         cudnn_benchmark=cudnn_benchmark,
     )
+    case = explanation.prepare(case)
 
     def one_mode_a_process(network: Model) -> list[Case]:
         return [replace(case, model=network.spec, modes=(mode,)) for mode in ("train", "infer")]
@@ -90,7 +100,8 @@ def memory(
     sheet = memory_sheet([item.entry for item in done], cards)
     chosen = f"-b {case.batch_size}" + ("" if batch_size else ", by default (24 on CUDA or predicted, 1 on the CPU)")
     why = f"; --device {device}: {where.why}" if where.why else ""
-    finish(done, [replace(sheet, notes=[*sheet.notes, chosen + why])], cards, output)
+    explanation.write(done, timeout)
+    finish(done, [replace(sheet, notes=[*sheet.notes, chosen + why]), *explanation.sheets(done)], cards, output)
 
 
 def _default_batch(device: Device) -> int:

@@ -1,0 +1,74 @@
+"""What the commands that predict share: the overheads as flags, and the options a case carries for them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from segbench.devices.budgets import PAPER_CARD, Budget, parse_budget
+from segbench.devices.choice import Device
+from segbench.errors import UserError
+from segbench.records.case import Case
+from segbench.units import MIB, parse_bytes
+
+DEFAULT_CONTEXT = 500 * MIB
+"""See `segbench.estimate.overheads.MODERN_CONTEXT` for the sources; a test keeps the two equal."""
+
+BudgetText = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        help="Memory not to be exceeded, context included: 32GB, 32GiB, or a card such as v100-32gb, rtx-4090. "
+        f"[default: the CUDA card's; predicted: {PAPER_CARD}]",
+    ),
+]
+ContextText = Annotated[
+    str,
+    typer.Option(
+        "--context",
+        help="The CUDA context, outside the allocator. 426 MiB were measured empty (CUDA 13), about 400 MB is the "
+        "maintainers' figure (pytorch#109888); before CUDA 11.7 above 1000MB (pytorch#107667).",
+    ),
+]
+Workspaces = Annotated[
+    str,
+    typer.Option("--workspaces", help="cuDNN's workspaces in predictions: none, or upper (a crude Winograd bound)."),
+]
+CublasText = Annotated[
+    str | None,
+    typer.Option("--cublas", help="A cuBLAS handle's workspace in predictions. [default: 8.1 MiB; 32MiB on Hopper]"),
+]
+
+
+def with_overheads(case: Case, context: str, workspaces: str, cublas: str | None) -> Case:
+    """The case with what is added to tensors, as options that deviate from the defaults only.
+
+    Raises:
+        UserError: an amount that cannot be read, or another word for the workspaces.
+    """
+    if workspaces not in ("none", "upper"):
+        raise UserError(f"no workspaces {workspaces!r}; choose none or upper")
+    options: dict[str, object] = {"context_bytes": parse_bytes(context)}
+    if workspaces != "none":
+        options["workspaces"] = workspaces
+    if cublas is not None:
+        options["cublas_bytes"] = parse_bytes(cublas)
+    return case.with_options(**options)
+
+
+def chosen_budget(text: str | None, where: Device) -> Budget:
+    """The budget asked for; else the card's own memory, or the paper's card where nothing runs.
+
+    Raises:
+        UserError: an unknown card or amount, or more than the card has.
+    """
+    if text is None:
+        return Budget(where.memory_bytes, where.title, "NVML") if where.memory_bytes else parse_budget(PAPER_CARD)
+    budget = parse_budget(text)
+    if where.memory_bytes is not None and budget.bytes > where.memory_bytes:
+        raise UserError(
+            f"--budget {text} is more than {where.title} has ({where.memory_bytes / 2**30:.1f} GiB); "
+            "choose less, or predict it with --device none"
+        )
+    return budget

@@ -1,0 +1,115 @@
+"""The tables of `max-batch`, `max-input` and `fits`: brackets, what limits them, and the paper's figure beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from segbench.cards.card import Card
+from segbench.present.amounts import MISSING, in_bytes
+from segbench.present.provenance import provenance
+from segbench.present.sheet import Sheet
+from segbench.present.values import measured, outcome, paper, paper_conditions
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+
+_MODES = {"train": "training", "infer": "inference"}
+_ANSWER = {"max_batch": "max_batch", "max_input": "max_input_pixels"}
+_OTHER = {"max_batch": "max_batch_fails_at", "max_input": "max_input_fails_at_pixels"}
+_TITLES = {"max_batch": "Largest batch", "max_input": "Largest input"}
+_LIMITS = {"allocated": "tensors", "reserved": "fragmentation", "process": "process with context"}
+
+
+def largest_sheet(entries: Sequence[Entry], cards: Mapping[str, Card], budget: str) -> Sheet:
+    """One row a network: for each mode what fits and what does not, what limits it, and the paper's batch.
+
+    Args:
+        budget: its name, amount and source, for the notes.
+    """
+    task = entries[0].case.task
+    modes = [mode for mode in _MODES if any(mode in entry.case.modes for entry in entries)]
+    found = {(entry.model, entry.case.modes[0]): entry for entry in entries}
+    names = list(dict.fromkeys(entry.model for entry in entries))
+    columns = ["\nnetwork"]
+    for mode in modes:
+        columns += [f"{_MODES[mode]}\nfits", "\ndoes not", "\nlimited by"]
+    with_paper = task == "max_batch" and "train" in modes
+    columns += ["\npaper"] * with_paper + ["\noutcome"]
+    rows = []
+    for name in names:
+        row = [name]
+        for mode in modes:
+            row += _bracket(found.get((name, mode)))
+        if with_paper:
+            row.append(_paper(found.get((name, "train")), cards))
+        rows.append([*row, _outcome([found[name, mode] for mode in modes if (name, mode) in found])])
+    return Sheet(_TITLES[task], columns, rows, _notes(entries, cards, budget))
+
+
+def fits_sheet(entries: Sequence[Entry], name: str, budget: str) -> Sheet:
+    """One row a network: largest batch and largest input, training and inference."""
+    found = {(entry.model, entry.case.task, entry.case.modes[0]): entry for entry in entries}
+    models = list(dict.fromkeys(entry.model for entry in entries))
+    size = f"{entries[0].case.width}x{entries[0].case.height}"
+    columns = ["\nnetwork", f"batch at {size}\ntraining", "\ninference", "input at batch 1\ntraining", "\ninference"]
+    rows = []
+    for model in models:
+        cells = [found.get((model, task, mode)) for task in _ANSWER for mode in _MODES]
+        rows.append([model, *(_bracket(entry)[0] for entry in cells)])
+    return Sheet(f"What fits {name}", columns, rows, _notes(entries, {}, budget))
+
+
+def _bracket(entry: Entry | None) -> list[str]:
+    """What fits, what does not, and what limits it."""
+    answer = measured(entry, _ANSWER[entry.case.task]) if entry else None
+    other = measured(entry, _OTHER[entry.case.task]) if entry else None
+    if entry is None or answer is None:
+        return [MISSING, MISSING, MISSING] if entry is None else [entry.outcome, MISSING, MISSING]
+    fits = _size(answer) + ("*" if _only_by_retries(answer) else "")
+    nothing = "nothing" if answer.outcome == "does_not_fit" else MISSING
+    limit = _LIMITS.get(answer.detail.get("limited_by", ""), MISSING)
+    return [fits if answer.value else nothing, _size(other) if other else MISSING, limit]
+
+
+def _size(item: Measurement) -> str:
+    if item.value is None:
+        return MISSING
+    if "width" in item.factors and item.quantity.endswith("pixels"):
+        return f"{item.factors['width']}x{item.factors['height']}"
+    return f"{item.value:g}"
+
+
+def _only_by_retries(answer: Measurement) -> bool:
+    used = answer.detail.get("used") or {}
+    return bool(used.get("retries"))
+
+
+def _outcome(entries: Sequence[Entry]) -> str:
+    """`ok`, or why a network has no answer."""
+    for entry in entries:
+        answer = measured(entry, _ANSWER[entry.case.task])
+        if entry.outcome != "ok":
+            return outcome(entry)
+        if answer is not None and answer.outcome != "ok":
+            return f"{_MODES[entry.case.modes[0]]}: {answer.cause}"
+    return "ok"
+
+
+def _paper(entry: Entry | None, cards: Mapping[str, Card]) -> str:
+    return paper(entry, "max_batch", cards) if entry else MISSING
+
+
+def _notes(entries: Sequence[Entry], cards: Mapping[str, Card], budget: str) -> list[str]:
+    answers = [item for entry in entries if (item := measured(entry, _ANSWER[entry.case.task]))]
+    context = next((item.detail["context_bytes"] for item in answers if "context_bytes" in item.detail), None)
+    spent = sum(entry.seconds for entry in entries)
+    notes = [provenance(entries), f"budget {budget}"]
+    if context is not None:
+        notes[-1] += f", of which the CUDA context takes {in_bytes(context)}"
+    if any(_only_by_retries(item) for item in answers):
+        notes.append(
+            "* runs only because the allocator releases its cache and tries again: slow, and near it a smaller size "
+            "may fail where a larger one fits"
+        )
+    proofs = dict.fromkeys(item.detail["proof"] for item in answers if "proof" in item.detail)
+    notes += [f"both sides of every answer were {proof}; it took {spent:.0f} s" for proof in proofs]
+    return [*notes, *paper_conditions(list(entries), "max_batch", cards)]
