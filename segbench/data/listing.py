@@ -64,11 +64,12 @@ def match(
     """
     image_of = {stem(name): name for name in files_in(images) if name.endswith(image_endings)}
     label_of = {name.removesuffix(ending): name for name in files_in(labels) if name.endswith(ending)} if labels else {}
+    usual_ending = Path(next(iter(image_of.values()), f"x{image_endings[0]}")).suffix
     missing_image = "the image is in the list but not here" if names is not None else "its label has no image"
     pairs, broken = [], []
     for name in names if names is not None else sorted(image_of.keys() | label_of.keys()):
         if name not in image_of:
-            broken.append(Broken(name, str(images / f"{name}{image_endings[0]}"), missing_image))
+            broken.append(Broken(name, str(images / f"{name}{usual_ending}"), missing_image))
         elif labels is not None and name not in label_of:
             broken.append(Broken(name, str(labels / f"{name}{ending}"), "the label of an image is missing"))
         else:
