@@ -86,7 +86,8 @@ def test_predictions_are_written_as_label_ids(tmp_path: Path) -> None:
     train_ids = np.array([[0, 1, 18, 255]], np.uint8)
     path = write_prediction(tmp_path / "out", "berlin_000000_000019", train_ids)
     assert path.name.startswith("berlin_000000_000019")
-    assert np.asarray(Image.open(path)).tolist() == [[7, 8, 33, 0]]
+    with Image.open(path) as written:
+        assert np.asarray(written).tolist() == [[7, 8, 33, 0]]
 
 
 def test_export_is_the_inverse_of_reading() -> None:
@@ -96,7 +97,9 @@ def test_export_is_the_inverse_of_reading() -> None:
 def test_real_label_ids_agree_with_their_official_train_ids(real_data: Path) -> None:
     folder = real_data / "fixtures/cityscapes"
     official = folder / "gtFine/val/frankfurt/frankfurt_000000_000294_gtFine_labelTrainIds.png"
-    ours, theirs = open_dataset("cityscapes", folder, "val")[0].label, np.asarray(Image.open(official))
+    ours = open_dataset("cityscapes", folder, "val")[0].label
+    with Image.open(official) as image:
+        theirs = np.asarray(image)
     # Both files of this pair were shrunk each for itself, so a few pixels at borders differ.
     assert np.mean(ours == theirs) > 0.99
     for train_id in np.unique(ours):
