@@ -4,7 +4,8 @@
 
 Every reader reads the same samples once a round, in turn, so that whatever else the machine does falls on all of them;
 a ratio is the median over the rounds of (reader / plain loop). Files are in the page cache after the first, unmeasured
-round. Workers are started anew each round, as at the start of an epoch, and that is counted. Without real data the synthetic streets are written as PNGs in CamVid's layout and read from there.
+round. Workers are started anew each round, as at the start of an epoch, and that is counted. Without real data the
+synthetic streets are written as PNGs in CamVid's layout and read from there.
 """
 
 from __future__ import annotations
