@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from segbench.cards.catalogue import Model, find_models
+from segbench.cards.catalogue import find_models
 from segbench.cards.datasets import dataset_card
 from segbench.cells.rounds import in_rounds
 from segbench.cells.series import plan
 from segbench.cli import options, timing
 from segbench.cli.cases import default_classes, found_root, parse_arguments
+from segbench.cli.largest import SearchRequest, understood
+from segbench.cli.predicting import BudgetText
 from segbench.cli.session import Output, finish, measure
 from segbench.devices.choice import Device, choose_device
 from segbench.errors import UserError
@@ -23,17 +24,13 @@ from segbench.present.export import Exports
 from segbench.records.case import Case
 from segbench.records.host import package_version
 from segbench.records.ledger import DEFAULT_LEDGER, Entry
-from segbench.units import parse_bytes, parse_size
+from segbench.units import parse_size
 
 _PAPER_DATASET = "camvid"
 """Whose 367 training images make the epoch of the paper's Table 2."""
 
 Batch = Annotated[
     str, typer.Option("-b", "--batch-size", help="Images per step, or max: the largest that fits the budget.")
-]
-Budget = Annotated[
-    str | None,
-    typer.Option("--budget", help="Memory for -b max, as in 32GB. [default: the card's]", show_default=False),
 ]
 Images = Annotated[
     int | None, typer.Option("--images", help="Images of an epoch. [default: the split's; 367, CamVid's]", min=1)
@@ -46,7 +43,7 @@ def epoch(
     device: options.DeviceName = "auto",
     input: options.InputSize = "480x360",
     batch_size: Batch = "1",
-    budget: Budget = None,
+    budget: BudgetText = None,
     images: Images = None,
     classes: options.Classes = None,
     precision: options.Precision = "fp32",
@@ -109,16 +106,15 @@ def epoch(
         cudnn_benchmark=cudnn_benchmark,
         compile=compile,
     ).with_options(images=images or _images(dataset, split), workers=workers, **rule.options())
-    torch = package_version("torch") or ""
     if batch_size == "max":
-        sizes = largest_batches(models, case, where, budget, ledger, timeout)
+        sizes = _largest_batches(case, model, argument, where, budget, ledger, timeout)
     else:
         sizes = dict.fromkeys((network.name for network in models), _number(batch_size))
     cells = plan(
         models,
         lambda network: [replace(case, model=network.spec, batch_size=sizes[network.name])],
         where.title,
-        torch,
+        package_version("torch") or "",
     )
     done = measure(cells, ledger, timeout, reuse=reuse, together=True, arrange=in_rounds(rule, "epoch_s"))
     timing.print_advice(done, "epoch_s")
@@ -126,25 +122,38 @@ def epoch(
     finish(done, epoch_sheets([item.entry for item in done], cards), cards, output)
 
 
-def largest_batches(
-    models: Sequence[Model], case: Case, where: Device, budget: str | None, ledger: Path, timeout_s: float
-) -> Mapping[str, int]:
-    """The largest training batch of each network within the budget, predicted and kept in the ledger.
+def _largest_batches(
+    case: Case,
+    models: list[str],
+    arguments: list[str] | None,
+    where: Device,
+    budget: str | None,
+    ledger: Path,
+    timeout_s: float,
+) -> dict[str, int]:
+    """The largest training batch of each network: tried on the card, or predicted for a budget where there is none.
 
     Raises:
-        UserError: no budget is given where there is no card, or a network does not fit it at all.
+        UserError: no card and no budget, or a network that does not fit at all.
     """
-    available = parse_bytes(budget) if budget else where.memory_bytes
-    if available is None:
+    if where.name == "cpu" and budget is None:
         raise UserError("-b max needs a budget where there is no card: give --budget, as in --budget 32GB")
-    question = replace(
-        case, task="max_batch", device="none", budget_bytes=available, batch_size=1, dataset=None, data_root=None,
-        options=(),
-    )  # fmt: skip
-    cells = plan(
-        models, lambda network: [replace(question, model=network.spec)], "none", package_version("torch") or ""
+    fields = ("precision", "optimizer", "seed", "threads", "channels_last", "tf32", "cudnn_benchmark")
+    request = SearchRequest(
+        task="max_batch",
+        models=models,
+        budget=budget,
+        device="none" if where.name == "cpu" else where.name,
+        mode="train",
+        input=f"{case.width}x{case.height}",
+        classes=case.classes,
+        dataset=None,
+        arguments=arguments,
+        overheads=("500MiB", "none", None),
+        fields={name: getattr(case, name) for name in fields},
     )
-    return {item.entry.model: _batch_of(item.entry) for item in measure(cells, ledger, timeout_s, reuse=True)}
+    done = understood(request).answers(ledger, timeout_s, reuse=True)
+    return {item.entry.model: _batch_of(item.entry) for item in done}
 
 
 def _batch_of(entry: Entry) -> int:

@@ -13,11 +13,14 @@ from segbench.cli.doctor import doctor
 from segbench.cli.epoch import epoch
 from segbench.cli.fits import fits
 from segbench.cli.latency import latency
+from segbench.cli.ledger import ledger
 from segbench.cli.max_batch import max_batch
 from segbench.cli.max_input import max_input
 from segbench.cli.memory import memory
 from segbench.cli.models import models
 from segbench.cli.params import params
+from segbench.cli.sweep import sweep
+from segbench.cli.train import train
 from segbench.errors import UserError
 
 app = typer.Typer(
@@ -29,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_COST, _SENSE, _CATALOGUE = "What it costs", "What it means", "What there is"
+_COST, _WORTH, _SENSE, _CATALOGUE = "What it costs", "What it buys", "What it means", "What there is"
 
 app.command(rich_help_panel=_COST)(memory)
 app.command("max-batch", rich_help_panel=_COST)(max_batch)
@@ -38,7 +41,10 @@ app.command(rich_help_panel=_COST)(fits)
 app.command(rich_help_panel=_COST)(latency)
 app.command(rich_help_panel=_COST)(epoch)
 app.command(rich_help_panel=_COST)(params)
+app.command(rich_help_panel=_WORTH)(train)
+app.command(rich_help_panel=_SENSE)(sweep)
 app.command(rich_help_panel=_SENSE)(compare)
+app.add_typer(ledger, name="ledger", rich_help_panel=_SENSE)
 app.command(rich_help_panel=_CATALOGUE)(models)
 app.command(rich_help_panel=_CATALOGUE)(doctor)
 

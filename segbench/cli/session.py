@@ -18,6 +18,7 @@ from segbench.errors import UserError
 from segbench.present.export import Exports, as_csv, as_json, write_exports
 from segbench.present.progress import CellProgress, print_stderr_tail
 from segbench.present.sheet import Sheet, to_markdown, to_terminal
+from segbench.records.case import Case
 from segbench.records.ledger import Ledger
 from segbench.records.measurement import ANSWERS
 from segbench.records.rows import Row, tidy_rows
@@ -58,6 +59,8 @@ def measure(
     reuse: bool = False,
     together: bool = False,
     arrange: Callable[[Runner], Runner] = lambda runner: runner,
+    display: Callable[[Mapping[Case, str], Console], CellProgress] = CellProgress,
+    name: Callable[[Planned], str] | None = None,
 ) -> list[Done]:
     """Measures the cells with a live display on stderr, in the order planned.
 
@@ -66,14 +69,16 @@ def measure(
     Args:
         together: hand all cells over at once.
         arrange: runs them otherwise than one child a cell, as `in_rounds` does.
+        display: what is seen meanwhile.
+        name: what to call a cell there; by its network and modes if None.
     """
     console = Console(stderr=True)
     book = Ledger(ledger)
     done: list[Done] = []
-    names = {cell.case: f"{cell.model.name} {'+'.join(cell.case.modes)}" for cell in cells}
+    names = {cell.case: (name or _usual_name)(cell) for cell in cells}
     by_key = {cell.key: names[cell.case] for cell in cells}
     try:
-        with CellProgress(names, console) as progress:
+        with display(names, console) as progress:
             series = run_series(
                 cells, book, timeout_s, progress.listen, reuse=reuse, together=together, arrange=arrange
             )
@@ -128,6 +133,10 @@ def exit_code(done: Sequence[Done]) -> int:
     if any(item.user_error for item in done):
         return EXIT_USER
     return 0 if all(item.entry.outcome in ANSWERS for item in done) else EXIT_CELL_FAILED
+
+
+def _usual_name(cell: Planned) -> str:
+    return f"{cell.model.name} {'+'.join(cell.case.modes)}"
 
 
 def _notes(done: Sequence[Done]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -33,8 +33,13 @@ def stop_rule(noise: float, rounds: int, min_runs: int, max_runs: int, max_secon
     return StopRule(noise, rounds, min_runs, most, max_seconds)
 
 
-def print_advice(done: Sequence[Done], headline: str) -> None:
-    """On stderr: for every network what is doubtful about its samples and what to do, and a target that was missed."""
+def print_advice(done: Sequence[Done], headline: str, names: Mapping[str, str] | None = None) -> None:
+    """On stderr: for every network what is doubtful about its samples and what to do, and a target that was missed.
+
+    Args:
+        headline: the quantity advised about.
+        names: of the cells by key, where a network has several.
+    """
     console = Console(stderr=True)
     for item in done:
         for row in item.entry.measurements:
@@ -42,4 +47,5 @@ def print_advice(done: Sequence[Done], headline: str) -> None:
                 continue
             missed = [] if row.detail.get("reached", True) else [row.detail["why"]]
             for sentence in [*missed, *row.detail.get("advice", ())]:
-                console.print(f"[yellow]{item.entry.model}:[/yellow] {sentence}", highlight=False, soft_wrap=True)
+                name = (names or {}).get(item.entry.key, item.entry.model)
+                console.print(f"[yellow]{name}:[/yellow] {sentence}", highlight=False, soft_wrap=True)

@@ -30,9 +30,14 @@ def detail_of(entry: Entry, quantity: str, name: str) -> float | None:
 def uncertainty(entry: Entry, quantity: str) -> str:
     """Half of the 95 % interval's width as `±1.2 %` of the value."""
     item = measured(entry, quantity)
-    if item is None or not item.value or item.spread_low is None or item.spread_high is None:
+    return uncertainty_of(item) if item else MISSING
+
+
+def uncertainty_of(item: Measurement) -> str:
+    if not item.value or item.spread_low is None or item.spread_high is None:
         return MISSING
-    return f"±{100 * (item.spread_high - item.spread_low) / 2 / item.value:.2g} %"
+    percent = 50 * (item.spread_high - item.spread_low) / item.value
+    return f"±{percent:.2g} %" if percent < 99.5 else f"±{percent:.0f} %"
 
 
 def paper(entry: Entry, quantity: str, cards: Mapping[str, Card]) -> str:

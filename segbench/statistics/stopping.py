@@ -66,7 +66,7 @@ class StopRule:
         noise = (
             "how well the median is known takes two rounds"
             if half == float("inf")
-            else f"the median is known to ±{100 * half:.2g} %, the target is ±{100 * self.target:.2g} %"
+            else f"the median is known to ±{_percent(half)}, the target is ±{_percent(self.target)}"
         )
         if reached:
             return Verdict(True, True, half, f"noise target reached: {noise}")
@@ -75,3 +75,7 @@ class StopRule:
         if runs >= self.max_runs:
             return Verdict(True, False, half, f"stopped by --max-runs {self.max_runs}: {noise}")
         return Verdict(False, False, half, noise)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"

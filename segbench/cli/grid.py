@@ -1,0 +1,160 @@
+"""A sweep's grid: which factors take which values, from a TOML file or from flags, and the cases they make."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from segbench.errors import UnknownName, UserError
+from segbench.records.case import Case, Json
+from segbench.units import parse_bytes, parse_size
+
+_NOT_FACTORS = {"task", "model", "arguments", "device", "modes", "width", "height", "options", "data_root"}
+FACTORS = sorted({item.name for item in fields(Case)} - _NOT_FACTORS | {"input"})
+"""What `-L` and `[grid]` may name, besides `argument.NAME` for the builder's arguments."""
+_ARGUMENT = "argument."
+_FILE_KEYS = ("task", "model", "fixed", "grid")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The question of a sweep.
+
+    Attributes:
+        task: a name of `TASKS`.
+        models: as the user wrote them.
+        fixed: factor -> value, the same in every cell.
+        axes: factor -> values; the cells are their product, the last axis fastest.
+    """
+
+    task: str
+    models: tuple[str, ...]
+    fixed: Mapping[str, Json] = field(default_factory=dict)
+    axes: Mapping[str, Sequence[Json]] = field(default_factory=dict)
+
+    def cases(self, case: Case) -> Iterator[Case]:
+        """The case with every combination of values.
+
+        Raises:
+            UserError: a value that its factor cannot take.
+        """
+        names = list(self.axes)
+        for values in itertools.product(*self.axes.values()):
+            yield set_factors(case, {**self.fixed, **dict(zip(names, values, strict=True))})
+
+
+TASKS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "memory": (("train",), ("infer",)),
+    "latency": (("infer",),),
+    "epoch": (("train",),),
+    "params": (("infer",),),
+}
+"""What can be swept -> the modes of its processes."""
+
+
+def read_grid(path: Path, models: Sequence[str] = ()) -> Grid:
+    """A grid in a TOML file: `task`, `model = [...]`, `[fixed]` and `[grid]` with a list for each factor.
+
+    Args:
+        models: further networks.
+
+    Raises:
+        UserError: unreadable, an unknown key or factor, or a factor without values.
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"grid {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"grid {path} is not valid TOML: {error}") from error
+    for name in data:
+        if name not in _FILE_KEYS:
+            raise UnknownName(f"key of grid {path}", name, _FILE_KEYS)
+    axes = data.get("grid", {})
+    for name, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"grid {path}: {name} needs a list of values, as in {name} = [1, 2, 4]")
+    named = data.get("model", [])
+    found = [named] if isinstance(named, str) else named
+    return checked(Grid(str(data.get("task", "")), (*found, *models), data.get("fixed", {}), axes))
+
+
+def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], values: Sequence[str]) -> Grid:
+    """A grid of `-L batch_size 1,2,4` or `-L batch_size=1,2,4`.
+
+    Args:
+        varied: what stood behind each `-L`.
+        values: the words that stood alone, in order: the values of those without an equals sign.
+
+    Raises:
+        UserError: an axis without values, or values without an axis.
+    """
+    alone = iter(values)
+    axes: dict[str, list[Json]] = {}
+    for word in varied:
+        name, equals, text = word.partition("=")
+        text = text if equals else next(alone, "")
+        if not text:
+            raise UserError(f"-L {name} has no values; write for example -L batch_size 1,2,4")
+        axes[name] = [_literal(part.strip()) for part in text.split(",")]
+    left = list(alone)
+    if left:
+        raise UserError(f"{left[0]!r} belongs to no -L; write for example -L batch_size 1,2,4")
+    return checked(Grid(task, tuple(models), axes=axes))
+
+
+def checked(grid: Grid) -> Grid:
+    """The grid, if all it names exists.
+
+    Raises:
+        UserError: a task that cannot be swept, a factor that does not exist, or no network.
+    """
+    if grid.task not in TASKS:
+        raise UnknownName("task to sweep", grid.task, TASKS)
+    for name in [*grid.fixed, *grid.axes]:
+        if not name.startswith(_ARGUMENT) and name not in FACTORS:
+            raise UnknownName("factor", name, FACTORS, f"or {_ARGUMENT}NAME for an argument of the builder")
+    if not grid.models:
+        raise UserError('a sweep needs networks: -m segnode, or model = ["segnode"] in the file')
+    return grid
+
+
+def set_factors(case: Case, factors: Mapping[str, Json]) -> Case:
+    """The case with these factors set.
+
+    Raises:
+        UserError: a value that its factor cannot take.
+    """
+    arguments = {name.removeprefix(_ARGUMENT): value for name, value in factors.items() if name.startswith(_ARGUMENT)}
+    plain = {name: value for name, value in factors.items() if not name.startswith(_ARGUMENT)}
+    if "input" in plain:
+        plain["width"], plain["height"] = parse_size(str(plain.pop("input")))
+    if isinstance(plain.get("budget_bytes"), str):
+        plain["budget_bytes"] = parse_bytes(str(plain["budget_bytes"]))
+    for name, value in plain.items():
+        _check_type(name, value, getattr(Case("", ""), name))
+    return replace(case, **plain).with_arguments(**arguments)
+
+
+def label(factors: Mapping[str, Json]) -> str:
+    """`batch_size 4, precision bf16`."""
+    return ", ".join(f"{name.removeprefix(_ARGUMENT)} {value}" for name, value in factors.items())
+
+
+def _check_type(name: str, value: Json, example: Json) -> None:
+    """bool and int are told apart: `batch_size = true` is a mistake."""
+    if example is not None and type(value) is not type(example):
+        kind = {bool: "true or false", int: "a whole number", str: "text"}.get(type(example), type(example).__name__)
+        raise UserError(f"{name} = {value!r}: it must be {kind}")
+
+
+def _literal(text: str) -> Json:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,109 @@
+"""`segbench ledger`: what was measured, shown, exported and merged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from segbench.cards.card import Card
+from segbench.cards.catalogue import find_model
+from segbench.cli import options
+from segbench.cli.selection import select
+from segbench.cli.session import show
+from segbench.errors import LedgerError, UserError
+from segbench.present.export import Exports, write_exports
+from segbench.present.ledger import entries_sheet, runs_sheet
+from segbench.records.ledger import DEFAULT_LEDGER, Entry, Ledger
+from segbench.records.merging import clashes, identity, kept_apart, merged
+from segbench.records.rows import tidy_rows
+
+ledger = typer.Typer(help="What was measured: list, show, export, merge.", no_args_is_help=True)
+
+Selection = Annotated[
+    str,
+    typer.Argument(help="A network, a run (last, last-1), conditions (unet,precision=bf16) or LEDGER@any of these."),
+]
+
+
+@ledger.command("list")
+def list_runs(folder: options.LedgerFolder = DEFAULT_LEDGER, format: options.Format = "table") -> None:
+    """Every run, oldest first."""
+    entries = select("", folder)
+    book = Ledger(folder)
+    book.entries()
+    show([runs_sheet(entries, str(book.path), book.damage)], tidy_rows(entries, _cards(entries)), format)
+
+
+@ledger.command("show")
+def show_entries(
+    selection: Selection = "last", folder: options.LedgerFolder = DEFAULT_LEDGER, format: options.Format = "table"
+) -> None:
+    """The measurements of a run, of a network, or of whatever fits the conditions."""
+    entries = select(selection, folder)
+    show([entries_sheet(entries)], tidy_rows(entries, _cards(entries)), format)
+
+
+@ledger.command()
+def export(
+    selection: Annotated[str, typer.Argument(help="As for show. [default: everything]", show_default=False)] = "",
+    folder: options.LedgerFolder = DEFAULT_LEDGER,
+    export_csv: options.ExportCsv = None,
+    export_json: options.ExportJson = None,
+    export_markdown: options.ExportMarkdown = None,
+) -> None:
+    """Tidy rows of the ledger as files, one measurement a row."""
+    exports = Exports(export_csv, export_json, export_markdown)
+    if exports == Exports():
+        raise UserError("nothing to write: give --export-csv, --export-json or --export-markdown")
+    entries = select(selection, folder)
+    written = write_exports(exports, tidy_rows(entries, _cards(entries)), [entries_sheet(entries)])
+    for path in written:
+        Console(stderr=True).print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+@ledger.command()
+def merge(
+    sources: Annotated[list[Path], typer.Argument(help="Ledgers: folders or files.", show_default=False)],
+    into: Annotated[Path, typer.Option("--into", help="The ledger that takes what it does not have yet.")],
+    keep_apart: Annotated[
+        bool, typer.Option("--keep-apart", help="Keep rows of other settings under keys of their own.")
+    ] = False,
+) -> None:
+    """Joins ledgers, every row once; one case under two settings (host, driver, threads, switches) is refused."""
+    target = Ledger(into)
+    present = target.entries()
+    everything = merged(present, *(_read(path) for path in sources))
+    found = clashes(everything)
+    if found and not keep_apart:
+        raise LedgerError(
+            f"{len(found)} cells were measured under different settings: {found[0]}; "
+            "merge them with --keep-apart, or into another ledger"
+        )
+    known = {identity(entry) for entry in present}
+    new = [entry for entry in kept_apart(everything) if identity(entry) not in known]
+    for entry in new:
+        target.append(entry)
+    Console(stderr=True).print(
+        f"{target.path}: {len(new)} cells added to {len(present)}", highlight=False, soft_wrap=True
+    )
+
+
+def _read(path: Path) -> list[Entry]:
+    book = Ledger(path)
+    if not book.path.is_file():
+        raise LedgerError(f"there is no ledger at {book.path}")
+    return book.entries()
+
+
+def _cards(entries: list[Entry]) -> dict[str, Card]:
+    """The cards that can still be found, for their published numbers."""
+    cards = {}
+    for entry in entries:
+        try:
+            cards[entry.model] = find_model(entry.case.model).card
+        except UserError:
+            continue
+    return cards

@@ -1,0 +1,178 @@
+"""What a person sees of a sweep: a live table with the time left, the plan of a dry run, and the results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from segbench.present.amounts import by_unit, in_seconds
+from segbench.present.memory import headline
+from segbench.present.progress import CellProgress
+from segbench.present.provenance import provenance
+from segbench.present.sheet import Sheet
+from segbench.present.values import measured, outcome, uncertainty
+from segbench.records.case import Case, Json
+from segbench.records.ledger import Entry
+from segbench.records.measurement import ANSWERS
+from segbench.records.quantities import quantity
+
+_SHOWN = 12
+"""Rows of the live table: the cell at work and those before it."""
+
+_HEADLINES = {"latency": ("latency_s",), "epoch": ("epoch_s",), "params": ("parameters", "macs")}
+"""What is shown of a task besides memory; the exports have all."""
+
+
+@dataclass
+class _State:
+    step: str = ""
+    outcome: str = ""
+    cause: str | None = None
+    seconds: float = 0.0
+    fresh: bool = True
+
+
+@dataclass
+class _Tally:
+    """What is known of the sweep so far."""
+
+    total: int
+    cells: dict[str, _State] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> list[_State]:
+        return [state for state in self.cells.values() if state.outcome]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The mean of the cells measured so far, times those to come; None before the first."""
+        fresh = [state.seconds for state in self.ended if state.fresh]
+        return sum(fresh) / len(fresh) * (self.total - len(self.ended)) if fresh else None
+
+    def sentence(self) -> str:
+        """`12 of 40 cells, 1 failed, about 3 min left`."""
+        failed = sum(state.outcome not in ANSWERS for state in self.ended)
+        parts = [f"{len(self.ended)} of {self.total} cells"]
+        parts += [f"{failed} failed"] if failed else []
+        left = self.seconds_left
+        parts += [f"about {_roughly(left)} left"] if left else []
+        return ", ".join(parts)
+
+
+class SweepProgress(CellProgress):
+    """A table of cells that redraws itself on a terminal; elsewhere one line a cell with the time left."""
+
+    def __init__(
+        self, names: Mapping[Case, str], console: Console, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(names, console)
+        self._tally = _Tally(len(names))
+        self._clock = clock
+        self._screen = Live(console=console, transient=True, auto_refresh=False)
+
+    def __enter__(self) -> SweepProgress:
+        if self._console.is_terminal:
+            self._screen.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._screen.stop()
+
+    def listen(self, case: Case, kind: str, event: Mapping[str, Json]) -> None:
+        """Hears a child's event."""
+        if kind == "progress":
+            total = f"/{event['total']}" if event["total"] else ""
+            self._state(self._names.get(case, case.model)).step = f"{event['stage']} {event['done']}{total}"
+            self._draw()
+
+    def finished(self, name: str, outcome: str, cause: str | None, seconds: float, fresh: bool) -> None:
+        """A cell has ended."""
+        state = self._state(name)
+        state.outcome, state.cause, state.seconds, state.fresh = outcome, cause, seconds, fresh
+        if self._console.is_terminal:
+            self._draw()
+            return
+        why = "" if outcome in ANSWERS else f": {cause}"
+        how = f"{seconds:.1f} s" if fresh else "from the ledger"
+        self._console.print(Text(f"{name}: {outcome}{why} ({how}); {self._tally.sentence()}"), soft_wrap=True)
+
+    def _state(self, name: str) -> _State:
+        return self._tally.cells.setdefault(name, _State())
+
+    def _draw(self) -> None:
+        if not self._console.is_terminal:
+            return
+        table = Table(box=box.SIMPLE_HEAD)
+        for heading in ("cell", "state", "time"):
+            table.add_column(heading)
+        for name, state in list(self._tally.cells.items())[-_SHOWN:]:
+            failed = bool(state.outcome) and state.outcome not in ANSWERS
+            shown = f"{state.outcome}: {state.cause}" if failed else state.outcome or state.step
+            spent = (in_seconds(state.seconds) if state.fresh else "from the ledger") if state.outcome else ""
+            table.add_row(name, Text(shown, style="red" if failed else ""), spent)
+        self._screen.update(Group(table, Text(self._tally.sentence())), refresh=True)
+
+
+def plan_sheet(cells: Sequence[tuple[str, bool]]) -> Sheet:
+    """A dry run: every cell and whether the ledger answers it already."""
+    rows = [[name, "in the ledger" if known else "to be measured"] for name, known in cells]
+    done = sum(known for _, known in cells)
+    return Sheet(
+        "Sweep",
+        ["cell", "state"],
+        rows,
+        [f"{len(cells)} cells, {done} in the ledger, {len(cells) - done} to be measured"],
+    )
+
+
+def sweep_sheet(task: str, factors: Sequence[Mapping[str, Json]], entries: Sequence[Entry]) -> Sheet:
+    """One row a cell: network, the factors that vary, the task's headline values.
+
+    Args:
+        factors: of each entry.
+    """
+    names = list(dict.fromkeys(name for found in factors for name in found))
+    kind = headline(entries[0])
+    wanted = _HEADLINES.get(task, (f"train_peak_{kind}_bytes", f"infer_peak_{kind}_bytes"))
+    rows = [
+        [
+            entry.model,
+            *(str(found.get(name, "")) for name in names),
+            *(text for name in wanted for text in (_value(entry, name), uncertainty(entry, name))),
+            outcome(entry),
+        ]
+        for entry, found in zip(entries, factors, strict=True)
+    ]
+    headings = [heading for name in wanted for heading in (name, "95 %")]
+    sheet = Sheet(f"Sweep of {task}", ["network", *names, *headings, "outcome"], rows, [provenance(entries)])
+    return _without_empty_columns(sheet)
+
+
+def _value(entry: Entry, name: str) -> str:
+    item = measured(entry, name)
+    return by_unit(item.value if item else None, quantity(name).unit)
+
+
+def _without_empty_columns(sheet: Sheet) -> Sheet:
+    """Counts and memory have no interval."""
+    kept = [n for n, _ in enumerate(sheet.columns) if n == 0 or any(row[n] not in ("", "-") for row in sheet.rows)]
+    return Sheet(
+        sheet.title, [sheet.columns[n] for n in kept], [[row[n] for n in kept] for row in sheet.rows], sheet.notes
+    )
+
+
+def _roughly(seconds: float) -> str:
+    """`40 s`, `3 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
