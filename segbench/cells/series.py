@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from segbench.cards.catalogue import Model
@@ -120,7 +120,7 @@ def _entry(run: str, cell: Planned, result: Result) -> Entry:
         model=cell.model.name,
         card_hash=cell.model.card.hash(),
         arguments={**cell.model.card.arguments, **dict(cell.case.arguments)},
-        case=result.case,
+        case=replace(result.case, optimizer=result.case.optimizer or cell.model.card.recipe.optimizer),
         environment=result.environment,
         outcome=result.outcome,
         cause=result.cause,

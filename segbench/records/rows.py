@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from segbench.cards.card import Card, Reference
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import Measurement
@@ -23,6 +22,28 @@ COLUMNS = (
 
 Row = dict[str, Json]
 
+
+class Published(Protocol):
+    """A published number with its conditions; a card's `Reference` is one."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def dataset(self) -> str | None: ...
+    @property
+    def conditions(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+
+class HasReferences(Protocol):
+    """What knows the published numbers of a network; a model card does."""
+
+    def references_for(self, quantity_name: str, /) -> Sequence[Published]: ...
+
+
 _MAIN_QUANTITY = {
     "params": "parameters",
     "latency": "latency_s",
@@ -36,7 +57,7 @@ _MAIN_QUANTITY = {
 }
 
 
-def tidy_rows(entries: Iterable[Entry], cards: Mapping[str, Card] | None = None) -> list[Row]:
+def tidy_rows(entries: Iterable[Entry], cards: Mapping[str, HasReferences] | None = None) -> list[Row]:
     """One row a measurement, and one row for a cell that answered nothing.
 
     Args:
@@ -64,15 +85,20 @@ def read_ledger(folder: str | Path) -> pd.DataFrame:
     return pd.DataFrame(tidy_rows(Ledger(Path(folder)).entries()), columns=COLUMNS)
 
 
-def reference_for(card: Card, quantity_name: str, case: Case) -> Reference | None:
+def reference_for(card: HasReferences, quantity_name: str, case: Case) -> Published | None:
     """The published number that belongs beside a quantity, with its own conditions.
 
     Accuracy belongs to its data set; a cost is shown beside any other cost of the kind, conditions included.
     """
     found = card.references_for(quantity_name)
     if QUANTITIES[quantity_name].unit == "fraction":
-        found = [item for item in found if item.dataset == case.dataset]
+        found = [item for item in found if _plain(item.dataset) == _plain(case.dataset)]
     return found[0] if found else None
+
+
+def _plain(dataset: str | None) -> str | None:
+    """A data set's name without reader options; 59 classes is what papers mean by PASCAL-Context."""
+    return dataset.partition(":")[0].removesuffix("-59") if dataset else None
 
 
 def _missing(entry: Entry) -> Measurement:
@@ -84,7 +110,7 @@ def _missing(entry: Entry) -> Measurement:
     return Measurement(name, None, method, mode=mode, outcome=entry.outcome, cause=cause)
 
 
-def _row(entry: Entry, item: Measurement, card: Card | None) -> Row:
+def _row(entry: Entry, item: Measurement, card: HasReferences | None) -> Row:
     case, environment = entry.case, entry.environment
     reference = reference_for(card, item.quantity, case) if card else None
     row: Row = {
@@ -104,7 +130,7 @@ def _row(entry: Entry, item: Measurement, card: Card | None) -> Row:
         "width": case.width,
         "height": case.height,
         "classes": case.classes,
-        "optimizer": case.optimizer or (card.recipe.optimizer if card else None),
+        "optimizer": case.optimizer,
         **{name: entry.arguments.get(name) for name in ("solver", "gradient", "steps", "t_end")},
         "dataset": case.dataset,
         "split": case.split,

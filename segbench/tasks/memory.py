@@ -16,7 +16,9 @@ from segbench.units import MIB
 from segbench.workload.device import device_of
 from segbench.workload.step import Workload, build_workload, check_classes
 
-_MEASURED_STEPS = 2
+_MEASURED_STEPS = {"cpu": 1, "cuda": 2}
+"""Bytes on the CPU are exact and the same in every step once the optimizer has its state; a caching allocator's second
+step can still split what its first one left."""
 _QUIET_BYTES = 64 * MIB
 """Less than this on a card is the display's or the driver's own; more is somebody else's work."""
 
@@ -54,7 +56,7 @@ def _step(workload: Workload, mode: str, report: Reporter) -> Callable[[], None]
         nonlocal done
         (train if mode == "train" else infer)()
         done += 1
-        report.progress(mode, done, case.warmup + _MEASURED_STEPS)
+        report.progress(mode, done, case.warmup + _MEASURED_STEPS[workload.device.type])
 
     return step
 
@@ -64,7 +66,7 @@ def _factors(case: Case, mode: str) -> dict[str, int]:
 
 
 def _on_cpu(case: Case, mode: str, step: Callable[[], None], workload: Workload) -> Iterator[Measurement]:
-    peaks = measure_live_peaks(workload.network, step, case.warmup + _MEASURED_STEPS)
+    peaks = measure_live_peaks(workload.network, step, case.warmup + _MEASURED_STEPS["cpu"])
     rss = peak_rss_bytes()
     factors = _factors(case, mode)
 
@@ -87,7 +89,7 @@ def _on_cuda(
     others = bytes_used_by_others(device)
     if others is not None and others > _QUIET_BYTES:
         report.note(f"other programs hold {others / MIB:.0f} MiB of the card; close them for a quiet measurement")
-    peaks = measure_cuda_peaks(step, device, case.warmup, _MEASURED_STEPS)
+    peaks = measure_cuda_peaks(step, device, case.warmup, _MEASURED_STEPS["cuda"])
     factors = _factors(case, mode)
     detail = {"allocator_retries": peaks.retries}
 
