@@ -87,7 +87,7 @@ class Classification(Objective):
 
 @torch.no_grad()
 def accuracy(network: nn.Module, folder: ImageFolder, plan: Plan, device: torch.device) -> Mapping[str, float]:
-    """`accuracy`: the share of a split's images whose best class is right, cut in the middle."""
+    """`image_accuracy`: the share of a split's images whose best class is right, cut in the middle."""
     cutter = ImageCutter(folder, replace(plan, cutting=CENTRE))
     size = plan.recipe.batch_size
     network.eval()
@@ -96,4 +96,4 @@ def accuracy(network: nn.Module, folder: ImageFolder, plan: Plan, device: torch.
         cuts = [cutter(index, MIDDLE) for index in range(first, min(first + size, len(folder)))]
         batch = Batch(*(torch.stack(parts) for parts in zip(*cuts, strict=True))).to(device)
         hits += int((network(coloured(batch.images, batch.colours)).argmax(1) == batch.targets).sum())
-    return {"accuracy": hits / len(folder)}
+    return {"image_accuracy": hits / len(folder)}

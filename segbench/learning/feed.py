@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from segbench.data import Sample
+from segbench.data import Dataset, Sample
+from segbench.data.dataset import Forwarding
 from segbench.errors import UserError
 from segbench.learning.augment import DRAWN, coloured, cut, draw
 from segbench.learning.plan import Plan
@@ -50,16 +51,16 @@ class Batch:
         return images.contiguous(memory_format=torch.channels_last) if channels_last else images
 
 
-class HeldSamples:
-    """Decoded samples in memory: for small sets, where decoding PNGs would cost more than the network's step.
+class HeldSamples(Forwarding):
+    """A data set decoded into memory: for small ones, where decoding PNGs would cost more than the network's step.
 
     Args:
         dataset: read once, now.
         progress: gets (done, total).
     """
 
-    def __init__(self, dataset: Samples, progress: Callable[[int, int], None] | None = None) -> None:
-        self.classes = dataset.classes
+    def __init__(self, dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> None:
+        super().__init__(dataset)
         self._samples: list[Sample] = []
         for index in range(len(dataset)):
             self._samples.append(dataset[index])

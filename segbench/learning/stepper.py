@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import cast
 
 import numpy as np
@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from segbench.evaluation.precision import autocast
 from segbench.learning.distributed import World
 from segbench.learning.feed import Batch
 from segbench.learning.objective import Objective
 from segbench.learning.plan import Plan
 from segbench.learning.state import State
-
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Stepper:
@@ -58,7 +57,7 @@ class Stepper:
         module = self._shared or self._objective
         quiet = nullcontext() if exchange or self._shared is None else self._shared.no_sync()
         with quiet:
-            with self._autocast(part.images.device):
+            with autocast(self._plan.precision, part.images.device):
                 total = module(part.inputs(self._plan.channels_last), part.targets, draw)
             loss = cast(Tensor, total / weight)
             # DDP takes the mean of the processes' gradients, and the loss is a sum over the processes.
@@ -76,11 +75,6 @@ class Stepper:
         state.scaler.update()
         if state.ema is not None:
             state.ema.update(state.network)
-
-    def _autocast(self, device: torch.device) -> AbstractContextManager[object]:
-        if self._plan.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(device.type, _AUTOCAST[self._plan.precision])
 
 
 def _seed(*parts: int) -> int:

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint
+from segbench.zoo.hrnet import HRNetV2
+from segbench.zoo.hrnet_weights import load_official_state_dict
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "weights")
 """Keys under which training scripts keep the weights in their `.pth` files."""
@@ -80,6 +82,25 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise CheckpointError(f"{path} holds no named tensors")
     return tensors
+
+
+def initialise(network: nn.Module, path: Path) -> list[str]:
+    """Starts a network from a file of weights; sentences that say what matched and what did not.
+
+    Files of HRNet's authors are translated where the network is our HRNetV2.
+
+    Raises:
+        CheckpointError: the file cannot be read, or nothing in it fits.
+    """
+    weights = read_weights(path)
+    if isinstance(network, HRNetV2) and any(name.endswith("layer1.0.conv1.weight") for name in weights):
+        found = load_official_state_dict(network, weights)
+        return Match(found.loaded, (), found.missing, found.unused).sentences()
+    match = load_matching(network, weights)
+    if not match.loaded:
+        few = ", ".join(match.unused[:3])
+        raise CheckpointError(f"{path} has no weight that fits {type(network).__name__}; it holds {few} ...")
+    return match.sentences()
 
 
 def inference_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:

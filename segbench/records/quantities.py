@@ -81,6 +81,7 @@ _TABLE = [
     Quantity("miou_image_mean", "fraction", "mean over images of each image's mean IoU", "", "higher"),
     Quantity("pixel_accuracy", "fraction", "share of labelled pixels that are right", "", "higher"),
     Quantity("class_accuracy", "fraction", "mean over classes of recall", "", "higher"),
+    Quantity("image_accuracy", "fraction", "share of whole images whose class is right (pretraining)", "", "higher"),
     Quantity("boundary_f", "fraction", "F-score of class boundaries within a tolerance", "", "higher"),
     Quantity("energy_j", "joule", "energy per image or epoch by NVML's counter"),
     Quantity("images_per_s", "image/second", "images read, decoded and batched per second", "", "higher"),

@@ -109,7 +109,7 @@ def test_bright_and_dark_are_learnt(tmp_path):
             folder=tmp_path / "run",
             facts={"model": "two ends", "data": "folder"},
             validate=lambda candidate: accuracy(candidate, ImageFolder(images, "val"), settings, CPU),
-            scores=("accuracy",),
+            scores=("image_accuracy",),
         )
     ).run()
     assert summary.best == 1.0

@@ -1,0 +1,105 @@
+"""A training of a segmentation network on a data set: what `segbench train` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from segbench.data import Dataset, open_dataset
+from segbench.errors import UserError
+from segbench.evaluation.confusion import Confusion
+from segbench.evaluation.evaluate import evaluate
+from segbench.evaluation.precision import autocast
+from segbench.evaluation.protocol import Protocol
+from segbench.learning.distributed import World
+from segbench.learning.feed import HeldSamples, fits_in_memory
+from segbench.learning.losses import median_frequency_weights
+from segbench.learning.plan import Plan
+from segbench.records.case import Case
+
+SCORES = ("miou", "pixel_accuracy", "class_accuracy")
+"""What a validation gives; absent classes are skipped."""
+
+Tell = Callable[[str, int, int], None]
+"""Hears (stage, done, total)."""
+
+
+def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
+    """A split of the case's data set, decoded into memory where it is small and no worker processes share it.
+
+    Raises:
+        DataError: it cannot be opened or read.
+        UserError: it has more classes than the network gives.
+    """
+    assert case.dataset is not None
+    dataset = open_dataset(
+        case.dataset,
+        case.data_root,
+        split,
+        skip_broken=bool(case.option("skip_broken", False)),
+        cache=str(case.option("cache", "off")),
+    )
+    if dataset.classes > case.classes:
+        raise UserError(f"{case.dataset} has {dataset.classes} classes, the case says {case.classes}; use --classes")
+    if workers or not fits_in_memory(len(dataset), *dataset.size):
+        return dataset
+    return HeldSamples(dataset, lambda done, total: tell(f"reading {split}", done, total))
+
+
+def class_weights(dataset: Dataset, plan: Plan, device: torch.device) -> Tensor | None:
+    """The recipe's class weights, counted over the training labels."""
+    kind = plan.recipe.class_weights
+    if kind == "none":
+        return None
+    labels = (dataset[index].label for index in range(len(dataset)))
+    return torch.from_numpy(median_frequency_weights(labels, dataset.classes, kind)).to(device)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores a network on a data set, shared out between processes.
+
+    Attributes:
+        dataset: of the validation split.
+        protocol: how images are shown.
+        world: each process takes every so-maniest image; the counts are added up.
+        device: of the network.
+        precision: of the plan.
+        tell: hears progress.
+    """
+
+    dataset: Dataset
+    protocol: Protocol
+    world: World
+    device: torch.device
+    precision: str
+    tell: Tell
+
+    def __call__(self, network: nn.Module) -> Mapping[str, float]:
+        """The scores named in `SCORES`."""
+        mine = range(self.world.rank, len(self.dataset), self.world.size)
+        done = 0
+
+        def count(*_: object) -> None:
+            nonlocal done
+            done += 1
+            self.tell("validating", done, len(mine))
+
+        found = evaluate(
+            network,
+            self.dataset,
+            self.protocol,
+            flip_pairs=self.dataset.flip_pairs,
+            indices=mine,
+            autocast=autocast(self.precision, self.device),
+            look=count,
+        )
+        confusion = Confusion(self.world.sum_counts(found.confusion.counts, self.device))
+        return {
+            "miou": confusion.miou(),
+            "pixel_accuracy": confusion.pixel_accuracy,
+            "class_accuracy": confusion.class_accuracy(),
+        }

@@ -1,0 +1,92 @@
+"""Reads a training plan out of a case: the card's recipe, changed by whatever the user said."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from segbench.cards.card import Recipe
+from segbench.cards.cuts import Cuts, cuts_of
+from segbench.errors import UserError
+from segbench.evaluation.protocol import Protocol
+from segbench.learning.image_folder import IMAGENET
+from segbench.learning.plan import PLAIN, Cutting, Plan
+from segbench.records.case import Case
+
+_OFF_AT_ZERO = ("ema", "clip")
+"""Fields of a recipe that 0 switches off."""
+
+
+def plan_of(case: Case, recipe: Recipe) -> Plan:
+    """The plan of a training case; its options are named like the plan's and the recipe's fields.
+
+    Raises:
+        UserError: a value out of its range, or no single budget.
+    """
+    plain_fields = ("epochs", "steps", "minutes", "accumulate", "ohem", "label_stride", "validations", "save_every_s")
+    names = (*plain_fields, "sync_batch_norm", "workers")
+    given = {name: case.option(name) for name in names if case.option(name) is not None}
+    recipe = changed_recipe(case, recipe)
+    if not {"epochs", "steps", "minutes"} & given.keys() and recipe.epochs:
+        given["epochs"] = recipe.epochs
+    return Plan(
+        recipe=recipe,
+        width=case.width,
+        height=case.height,
+        precision=case.precision,
+        channels_last=case.channels_last,
+        cutting=cutting_of(case),
+        seed=case.seed,
+        **given,
+    )
+
+
+def changed_recipe(case: Case, recipe: Recipe) -> Recipe:
+    """The recipe with the case's batch size, optimizer and options in place of its own.
+
+    Raises:
+        UserError: a value that the recipe does not allow.
+    """
+    changes = {name: case.option(name) for name in Recipe.model_fields if case.option(name) is not None}
+    changes |= {name: None for name in _OFF_AT_ZERO if changes.get(name) == 0}
+    changes["batch_size"] = case.batch_size
+    if case.optimizer is not None:
+        changes["optimizer"] = case.optimizer
+    try:
+        return Recipe(**{**recipe.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"the recipe's {first['loc'][0]} cannot be {first['input']!r}: {first['msg']}") from error
+
+
+def cutting_of(case: Case) -> Cutting:
+    """Augmentation: the data set's usual zoom unless the user gives one, or none at all."""
+    if not case.option("augment", True):
+        return PLAIN
+    if case.option("task") == "classify":
+        return IMAGENET
+    cuts = cuts_of(str(case.dataset))
+    zoom = case.option("zoom")
+    return Cutting(zoom=_range(zoom) if zoom else cuts.zoom, stretch=cuts.stretch)
+
+
+def validation_protocol(case: Case) -> Protocol:
+    """How images are shown to the network for validation: whole, at the size it trains at."""
+    cuts: Cuts = cuts_of(str(case.dataset))
+    if cuts.short_side:
+        return Protocol(short_side=min(case.width, case.height))
+    if cuts.validation and (case.width, case.height) == (cuts.width, cuts.height):
+        return Protocol(width=cuts.validation[0], height=cuts.validation[1])
+    return Protocol(width=case.width, height=case.height)
+
+
+def _range(text: str) -> tuple[float, float]:
+    """`"0.5:2"` is (0.5, 2.0).
+
+    Raises:
+        UserError: not two numbers.
+    """
+    low, _, high = text.partition(":")
+    try:
+        return float(low), float(high or low)
+    except ValueError:
+        raise UserError(f"zoom {text!r} is not a range; write LOW:HIGH, as in 0.5:2") from None

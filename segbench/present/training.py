@@ -1,0 +1,83 @@
+"""What a person sees of a training: its live line, and the table at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from segbench.present.amounts import MISSING, in_count, in_percent, in_seconds
+from segbench.present.progress import CellProgress
+from segbench.present.provenance import provenance
+from segbench.present.sheet import Sheet
+from segbench.present.values import measured, outcome, value_of
+from segbench.records.case import Case, Json
+from segbench.records.ledger import Entry
+
+
+class TrainingProgress(CellProgress):
+    """Loss, score, images a second and the time that is left; without a terminal one line a validation.
+
+    Args:
+        names: what to call each case.
+        console: on stderr.
+    """
+
+    def __init__(self, names: Mapping[Case, str], console: Console) -> None:
+        super().__init__(names, console)
+        self._last: Mapping[str, Json] = {}
+
+    def listen(self, case: Case, kind: str, event: Mapping[str, Json]) -> None:
+        """Hears a child's event."""
+        extra = event.get("extra") or {}
+        if kind != "progress" or "eta_s" not in extra:
+            super().listen(case, kind, event)
+            return
+        super().listen(case, kind, {**event, "stage": f"{training_line(extra)}, step"})
+        if extra["scores"] and extra["scores"] != self._last and not self._console.is_terminal:
+            self._last = extra["scores"]
+            line = f"{self._names[case]}: step {event['done']}/{event['total']}, {training_line(extra)}"
+            self._console.print(Text(line), highlight=False)
+
+
+def training_line(extra: Mapping[str, Json]) -> str:
+    """`loss 0.412, miou 53.1 %, 25.2 images/s, 12:30 left`."""
+    parts = [f"loss {extra['loss']:.3f}"] if extra["loss"] is not None else []
+    parts += [f"{name} {in_percent(score)}" for name, score in list(extra["scores"].items())[:1]]
+    seconds = max(0, round(extra["eta_s"]))
+    hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
+    left = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return ", ".join([*parts, f"{extra['images_per_s']:.1f} images/s", f"{left} left"])
+
+
+def training_sheet(entries: Sequence[Entry]) -> Sheet:
+    """One row a network: what its last and its best weights score on the validation split."""
+    columns = ["network", "parameters", "steps", "training time", "time a step", "last", "best", "at step", "outcome"]
+    notes = [
+        provenance(entries),
+        *_folders(entries),
+        "mIoU of the validation split from one confusion matrix, absent classes skipped; best is chosen on that split, "
+        "so it flatters; evaluate on a split that chose nothing",
+    ]
+    return Sheet("Training", columns, [_row(entry) for entry in entries], notes)
+
+
+def _row(entry: Entry) -> list[str]:
+    score = next((item for name in ("miou", "image_accuracy") if (item := measured(entry, name))), None)
+    detail = score.detail if score else {}
+    return [
+        entry.model,
+        in_count(value_of(entry, "parameters")),
+        in_count(detail.get("steps")),
+        in_seconds(detail.get("seconds")),
+        in_seconds(value_of(entry, "train_step_s")),
+        in_percent(score.value if score else None),
+        in_percent(detail.get("best")),
+        in_count(detail["best_step"]) if detail.get("best_step") else MISSING,
+        outcome(entry),
+    ]
+
+
+def _folders(entries: Sequence[Entry]) -> list[str]:
+    return [f"{entry.model}: {entry.case.option('folder')}" for entry in entries if entry.outcome == "ok"]

@@ -1,0 +1,216 @@
+"""Trains a network in this process, alone or with others under `torchrun`."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import nn
+
+from segbench import __version__
+from segbench.cards.catalogue import Model, find_model
+from segbench.errors import CheckpointError, UserError
+from segbench.learning.classify import PROBE_CLASSES, Classification, ImageClassifier, accuracy
+from segbench.learning.distributed import World, joined_world, own_device
+from segbench.learning.feed import Feed, LabelledCutter
+from segbench.learning.image_folder import ImageCutter, ImageFolder
+from segbench.learning.losses import PixelLoss
+from segbench.learning.objective import Objective, Segmentation
+from segbench.learning.segmentation import SCORES, Validation, class_weights, open_split
+from segbench.learning.settings import plan_of, validation_protocol
+from segbench.learning.trainer import Job, Progress, Summary, Trainer, Validate
+from segbench.learning.weights import initialise
+from segbench.records.case import Case
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+from segbench.workload.device import device_of
+from segbench.workload.network import build_from_card
+
+_TELL_EVERY_S = 0.5
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Trains as the case's options say, and reports the scores of the last validation and the time of a step.
+
+    Options: `folder` of the run; `resume` or `overwrite` what lies there; `init`, a file of weights; `task`, segment or
+    classify; `val_split`, or None for no validation; the others are those of `plan_of`.
+
+    Raises:
+        UserError: options that do not go together.
+        DataError: images that cannot be read.
+        CheckpointError: the folder holds a run already, or a checkpoint cannot be read or written.
+    """
+    device_of(case)
+    device = own_device(case.device)
+    with joined_world(device) as world:
+        request = _Request(case, find_model(case.model), device, world, report)
+        request.clear_folder()
+        torch.manual_seed(case.seed)
+        trainer = Trainer(request.job(), world)
+        if case.option("resume"):
+            _resume(trainer, report)
+        summary = trainer.run()
+    for measurement in _rows(summary, trainer.state.network, device):
+        report.measured(measurement)
+
+
+class _Throttled:
+    """Passes on a stage's progress twice a second and at its end: reading and validating count single images."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self._next = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if time.monotonic() >= self._next or done == total:
+            self._report.progress(stage, done, total)
+            self._next = time.monotonic() + _TELL_EVERY_S
+
+
+class _Request:
+    """A case on its device, and the job it asks for."""
+
+    def __init__(self, case: Case, model: Model, device: torch.device, world: World, report: Reporter) -> None:
+        self.case, self.model, self.device, self.world, self.report = case, model, device, world, report
+        self.plan = plan_of(case, model.card.recipe)
+        self.folder = Path(case.option("folder"))
+        self.classifies = case.option("task") == "classify"
+
+    def clear_folder(self) -> None:
+        """Makes way for a new run where the user said so.
+
+        Raises:
+            CheckpointError: there is a run, and the user did not say what to do with it.
+        """
+        found = [path for name in ("last", "previous", "best") for path in self.folder.glob(f"{name}.*")]
+        if found and not (self.case.option("resume") or self.case.option("overwrite")):
+            advice = "go on with it with --resume, replace it with --overwrite, or choose another folder with -o"
+            raise CheckpointError(f"{self.folder} holds a training already; {advice}")
+        self.world.wait()
+        if self.case.option("overwrite") and self.world.is_first:
+            for path in found:
+                path.unlink()
+        self.world.wait()
+
+    def job(self) -> Job:
+        """Data, network and objective put together."""
+        return self._classification() if self.classifies else self._segmentation()
+
+    def _segmentation(self) -> Job:
+        case, plan, tell = self.case, self.plan, _Throttled(self.report)
+        images = open_split(case, case.split or "train", plan.workers, tell)
+        loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
+        network = self._placed(build_from_card(self.model.card, case.classes, dict(case.arguments)))
+        validate = None
+        if case.option("val_split"):
+            shown = open_split(case, case.option("val_split"), plan.workers, tell)
+            validate = Validation(shown, validation_protocol(case), self.world, self.device, plan.precision, tell)
+        feed = Feed(LabelledCutter(images, plan, images.flip_pairs), plan.seed)
+        facts = self._facts(images.fingerprint, images.class_names)
+        return self._job(Segmentation(network, loss, plan.recipe.supervision), feed, facts, validate, SCORES)
+
+    def _classification(self) -> Job:
+        plan = self.plan
+        images = self._images(self.case.split or "train")
+        body = build_from_card(self.model.card, PROBE_CLASSES, dict(self.case.arguments))
+        network = self._placed(ImageClassifier(body, len(images.class_names)))
+        shown = self._images(self.case.option("val_split")) if self.case.option("val_split") else None
+        validate = partial(accuracy, folder=shown, plan=plan, device=self.device) if shown else None
+        facts = self._facts(images.fingerprint, images.class_names)
+        feed = Feed(ImageCutter(images, plan), plan.seed)
+        return self._job(Classification(network), feed, facts, validate, ("image_accuracy",))
+
+    def _job(
+        self,
+        objective: Objective,
+        feed: Feed,
+        facts: dict[str, Any],
+        validate: Validate | None,
+        scores: tuple[str, ...],
+    ) -> Job:
+        tell = partial(_tell, self.report)
+        return Job(objective, feed, self.plan, self.device, self.folder, facts, validate, scores, tell)
+
+    def _placed(self, network: nn.Module) -> nn.Module:
+        """The network with its first weights, where and as it is to be trained."""
+        init = self.case.option("init")
+        if init:
+            for sentence in initialise(network, Path(init)):
+                self.report.note(f"{Path(init).name}: {sentence}")
+        if self.plan.sync_batch_norm and self.device.type == "cuda" and self.world.is_shared:
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        network = network.to(self.device)
+        if self.plan.channels_last:
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
+
+    def _images(self, split: str) -> ImageFolder:
+        if self.case.data_root is None:
+            raise UserError(
+                "--task classify needs --data-root DIR, a folder with train/CLASS/*.jpg and val/CLASS/*.jpg"
+            )
+        return ImageFolder(Path(self.case.data_root), split)
+
+    def _facts(self, fingerprint: str, class_names: Sequence[str]) -> dict[str, Any]:
+        """What a checkpoint says about its origin; the card whole, so that it can be rebuilt without the catalogue."""
+        case, model = self.case, self.model
+        return {
+            "model": model.name,
+            "title": f"{model.name} on {case.dataset or 'folders of images'}",
+            "card": model.card.model_dump(mode="json"),
+            "card_hash": model.card.hash(),
+            "arguments": dict(case.arguments),
+            "classes": len(class_names),
+            "class_names": list(class_names),
+            "data": {"dataset": case.dataset, "split": case.split or "train", "fingerprint": fingerprint},
+            "segbench": __version__,
+        }
+
+
+def _resume(trainer: Trainer, report: Reporter) -> None:
+    """Takes up the earlier run; a damaged checkpoint that was passed over becomes a note."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = trainer.resume()
+    for warning in caught:
+        report.note(str(warning.message))
+    if not found:
+        report.note("there was nothing to resume; the training starts anew")
+
+
+def _tell(report: Reporter, progress: Progress) -> None:
+    report.progress(
+        "step",
+        progress.step,
+        progress.steps,
+        loss=progress.loss if math.isfinite(progress.loss) else None,
+        scores=dict(progress.scores),
+        images_per_s=progress.images_per_s,
+        eta_s=progress.eta_s,
+    )
+
+
+def _rows(summary: Summary, network: nn.Module, device: torch.device) -> Iterator[Measurement]:
+    method = "measured:cuda" if device.type == "cuda" else "measured:host"
+    detail = {
+        "weights": "last",
+        "best": summary.best,
+        "best_step": summary.best_step,
+        "steps": summary.steps,
+        "seconds": summary.seconds,
+        "absent_classes": "skip",
+    }
+    yield Measurement("parameters", sum(p.numel() for p in network.parameters() if p.requires_grad), "counted")
+    for name, score in summary.scores.items():
+        yield Measurement(name, score, method, detail=detail)
+    if summary.step_s:
+        yield Measurement(
+            "train_step_s", median(summary.step_s), method, mode="train", detail={"steps": len(summary.step_s)}
+        )
