@@ -149,7 +149,6 @@ def _largest_batches(
         classes=case.classes,
         dataset=None,
         arguments=arguments,
-        overheads=("500MiB", "none", None),
         fields={name: getattr(case, name) for name in fields},
     )
     done = understood(request).answers(ledger, timeout_s, reuse=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from segbench.cells.cell import Runner, run_in_child
 from segbench.cells.series import Done
-from segbench.cli.predicting import with_overheads
+from segbench.cli.predicting import Assumed
 from segbench.errors import UserError
 from segbench.present.explain import explain_sheets
 from segbench.present.sheet import Sheet
@@ -33,13 +33,13 @@ class Explanation:
     """What is wanted beside the table.
 
     Attributes:
-        overheads: context, workspaces and cuBLAS, as typed.
+        assumed: what the prediction takes for granted.
     """
 
     explain: bool
     plot: Path | None
     snapshot: Path | None
-    overheads: tuple[str, str, str | None]
+    assumed: Assumed
 
     def prepare(self, case: Case) -> Case:
         """The case with what the prediction must know; a case that is measured is left as it is.
@@ -53,7 +53,7 @@ class Explanation:
             return case
         if self.plot is not None and self.plot.suffix not in FIGURES:
             raise UserError(f"--plot {self.plot} must end in {', '.join(FIGURES)}")
-        case = with_overheads(case, *self.overheads)
+        case = self.assumed.in_case(case)
         return case.with_options(timeline=True) if self.plot else case
 
     def sheets(self, done: Sequence[Done]) -> list[Sheet]:

@@ -10,7 +10,7 @@ import typer
 from segbench.cards.catalogue import card_names
 from segbench.cli import options
 from segbench.cli.largest import SearchRequest, described, understood
-from segbench.cli.predicting import BudgetText, ContextText, CublasText, Workspaces
+from segbench.cli.predicting import Assumed, BudgetText, ContextText, CublasText, Workspaces
 from segbench.cli.session import Output, finish
 from segbench.present.export import Exports
 from segbench.present.largest import fits_sheet
@@ -50,7 +50,7 @@ def fits(
         classes=classes,
         dataset=None,
         arguments=None,
-        overheads=(context, workspaces, cublas),
+        assumed=Assumed(context, workspaces, cublas),
         fields={"precision": precision},
     )
     output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))

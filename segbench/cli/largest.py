@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.cell import Runner
 from segbench.cells.series import Done, Planned, plan
 from segbench.cli.cases import default_classes, parse_arguments
-from segbench.cli.predicting import chosen_budget, with_overheads
+from segbench.cli.predicting import Assumed, chosen_budget
 from segbench.cli.session import Output, finish, measure
 from segbench.devices.budgets import Budget
 from segbench.devices.choice import Device, choose_device
@@ -35,8 +35,8 @@ class SearchRequest:
 
     Attributes:
         task: `max_batch` or `max_input`.
-        overheads: context, workspaces, cuBLAS.
         fields: further fields of the case.
+        assumed: what a prediction takes for granted.
     """
 
     task: str
@@ -48,8 +48,8 @@ class SearchRequest:
     classes: int | None
     dataset: str | None
     arguments: Sequence[str] | None
-    overheads: tuple[str, str, str | None]
     fields: Mapping[str, Any]
+    assumed: Assumed = field(default_factory=Assumed)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def understood(request: SearchRequest) -> Search:
         budget_bytes=budget.bytes,
         **request.fields,
     )
-    case = with_overheads(case, *request.overheads)
+    case = request.assumed.in_case(case)
     modes = _modes(request.mode)
 
     def one_search_a_mode(network: Model) -> list[Case]:

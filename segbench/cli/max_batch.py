@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segbench.cli import options
 from segbench.cli.largest import Modes, SearchRequest, largest_command
-from segbench.cli.predicting import BudgetText, ContextText, CublasText, Workspaces
+from segbench.cli.predicting import Assumed, BudgetText, ContextText, CublasText, Nfe, Workspaces
 from segbench.cli.session import Output
 from segbench.present.export import Exports
 from segbench.records.ledger import DEFAULT_LEDGER
@@ -30,6 +30,7 @@ def max_batch(
     context: ContextText = "500MiB",
     workspaces: Workspaces = "none",
     cublas: CublasText = None,
+    nfe: Nfe = None,
     timeout: options.Timeout = 600.0,
     ledger: options.LedgerFolder = DEFAULT_LEDGER,
     reuse: options.Reuse = False,
@@ -55,7 +56,7 @@ def max_batch(
         classes=classes,
         dataset=dataset,
         arguments=argument,
-        overheads=(context, workspaces, cublas),
+        assumed=Assumed(context, workspaces, cublas, nfe),
         fields={
             "precision": precision,
             "optimizer": optimizer,

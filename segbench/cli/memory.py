@@ -9,7 +9,7 @@ from segbench.cells.series import plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root, parse_arguments
 from segbench.cli.explaining import Explain, Explanation, Plot, Snapshot
-from segbench.cli.predicting import ContextText, CublasText, Workspaces
+from segbench.cli.predicting import Assumed, ContextText, CublasText, Nfe, Workspaces
 from segbench.cli.session import Output, finish, measure
 from segbench.devices.choice import Device, choose_device
 from segbench.present.export import Exports
@@ -48,6 +48,7 @@ def memory(
     context: ContextText = "500MiB",
     workspaces: Workspaces = "none",
     cublas: CublasText = None,
+    nfe: Nfe = None,
     timeout: options.Timeout = 600.0,
     ledger: options.LedgerFolder = DEFAULT_LEDGER,
     reuse: options.Reuse = False,
@@ -63,7 +64,7 @@ def memory(
     memory CUDA would need is predicted.
     """
     output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
-    explanation = Explanation(explain, plot, export_snapshot, (context, workspaces, cublas))
+    explanation = Explanation(explain, plot, export_snapshot, Assumed(context, workspaces, cublas, nfe))
     models = find_models(model)
     where = choose_device(device, "memory")
     width, height = parse_size(input)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -10,10 +11,7 @@ from segbench.devices.budgets import PAPER_CARD, Budget, parse_budget
 from segbench.devices.choice import Device
 from segbench.errors import UserError
 from segbench.records.case import Case
-from segbench.units import MIB, parse_bytes
-
-DEFAULT_CONTEXT = 500 * MIB
-"""See `segbench.estimate.overheads.MODERN_CONTEXT` for the sources; a test keeps the two equal."""
+from segbench.units import parse_bytes
 
 BudgetText = Annotated[
     str | None,
@@ -41,20 +39,37 @@ CublasText = Annotated[
 ]
 
 
-def with_overheads(case: Case, context: str, workspaces: str, cublas: str | None) -> Case:
-    """The case with what is added to tensors, as options that deviate from the defaults only.
+Nfe = Annotated[
+    int | None,
+    typer.Option("--nfe", help="Evaluations of f in an adaptive solver's forward solve, for predictions.", min=3),
+]
 
-    Raises:
-        UserError: an amount that cannot be read, or another word for the workspaces.
-    """
-    if workspaces not in ("none", "upper"):
-        raise UserError(f"no workspaces {workspaces!r}; choose none or upper")
-    options: dict[str, object] = {"context_bytes": parse_bytes(context)}
-    if workspaces != "none":
-        options["workspaces"] = workspaces
-    if cublas is not None:
-        options["cublas_bytes"] = parse_bytes(cublas)
-    return case.with_options(**options)
+
+@dataclass(frozen=True)
+class Assumed:
+    """What a prediction takes for granted, as typed."""
+
+    context: str = "500MiB"
+    workspaces: str = "none"
+    cublas: str | None = None
+    nfe: int | None = None
+
+    def in_case(self, case: Case) -> Case:
+        """The case with these as options, those only that deviate from the defaults, and the context.
+
+        Raises:
+            UserError: an amount that cannot be read, or another word for the workspaces.
+        """
+        if self.workspaces not in ("none", "upper"):
+            raise UserError(f"no workspaces {self.workspaces!r}; choose none or upper")
+        options: dict[str, object] = {"context_bytes": parse_bytes(self.context)}
+        if self.workspaces != "none":
+            options["workspaces"] = self.workspaces
+        if self.cublas is not None:
+            options["cublas_bytes"] = parse_bytes(self.cublas)
+        if self.nfe is not None:
+            options["nfe"] = self.nfe
+        return case.with_options(**options)
 
 
 def chosen_budget(text: str | None, where: Device) -> Budget:

@@ -34,20 +34,21 @@ def like(target: Target, on_attention: Callable[[], None] = lambda: None) -> Ite
     """
     with contextlib.ExitStack() as stack:
         for name in ("tensor", "as_tensor"):
-            stack.enter_context(_replaced(torch, name, _through_cpu))
+            stack.enter_context(replaced(torch, name, _through_cpu))
         for name in dir(nn.init):
             if name.endswith("_") and not name.startswith("_"):
-                stack.enter_context(_replaced(nn.init, name, _skipped))
+                stack.enter_context(replaced(nn.init, name, _skipped))
         if target == "cuda":
-            stack.enter_context(_replaced(F, "dropout", _with_byte_mask))
-            stack.enter_context(_replaced(F, "scaled_dot_product_attention", _telling(on_attention)))
+            stack.enter_context(replaced(F, "dropout", _with_byte_mask))
+            stack.enter_context(replaced(F, "scaled_dot_product_attention", _telling(on_attention)))
             for name in ("_get_foreach_kernels_supported_devices", "_get_fused_kernels_supported_devices"):
-                stack.enter_context(_replaced(optimizers, name, _with_meta))
+                stack.enter_context(replaced(optimizers, name, _with_meta))
         yield
 
 
 @contextlib.contextmanager
-def _replaced(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+def replaced(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    """Within it an attribute is another, made from the original."""
     original = getattr(owner, name)
     setattr(owner, name, functools.wraps(original)(wrapper(original)))
     try:

@@ -36,6 +36,15 @@ _OVERWRITES = {
     _aten.normal_.default,
     _aten.uniform_.default,
 }
+_LOOK_AT_NO_VALUE = {
+    _aten.full_like.default,
+    _aten.zeros_like.default,
+    _aten.ones_like.default,
+    _aten.new_zeros.default,
+    _aten.new_ones.default,
+    _aten.new_full.default,
+}
+"""They ask their argument for its shape, dtype and device only."""
 SHAPED_BY_DATA = {
     _aten.nonzero.default,
     _aten._unique2.default,
@@ -76,6 +85,8 @@ class Mirrors:
         """Whether the result of an operator can be known; what it overwrites wholly need not be."""
         if function in _WITHOUT_CONTENT:
             return False
+        if function in _LOOK_AT_NO_VALUE:
+            return True
         if function in _OVERWRITES and tensors and tensors[0] is args[0] and _covers_its_storage(args[0]):
             return self.know(tensors[1:]) and args[0].untyped_storage().nbytes() <= MOST_BYTES
         return self.know(tensors)
@@ -85,6 +96,8 @@ class Mirrors:
         moved = dict(kwargs)
         if moved.get("device") is not None:
             moved["device"] = torch.device("cpu")
+        if function in _LOOK_AT_NO_VALUE:
+            return function(_hollow(args[0]), *args[1:], **moved)
         return function(*tree_map(self._value, args), **tree_map(self._value, moved))
 
     def learn(self, outputs: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> None:
@@ -116,6 +129,12 @@ class Mirrors:
             self._values[address] = torch.empty(item.untyped_storage().nbytes(), dtype=torch.uint8).untyped_storage()
         view = torch.empty(0, dtype=item.dtype)
         return view.set_(self._values[address], item.storage_offset(), item.shape, item.stride())
+
+
+def _hollow(tensor: torch.Tensor) -> torch.Tensor:
+    """A stand-in on the CPU; of a large tensor without its shape, which then does not matter."""
+    small = tensor.numel() * tensor.element_size() <= MOST_BYTES
+    return torch.empty(tensor.shape if small else (0,), dtype=tensor.dtype)
 
 
 def _covers_its_storage(tensor: torch.Tensor) -> bool:

@@ -70,6 +70,7 @@ def predict_step(
     batch: int,
     overheads: Overheads | None = None,
     limit: int | None = None,
+    nfe: int | None = None,
 ) -> Prediction:
     """Memory of a training step or an inference on CUDA; no GPU and no memory is used.
 
@@ -79,12 +80,13 @@ def predict_step(
         batch: images per step.
         overheads: context and workspaces.
         limit: most bytes the allocator may hold, if any.
+        nfe: evaluations of f in an adaptive solver's forward solve.
 
     Raises:
         OutOfMemory: the step does not fit under `limit`.
     """
     overheads = overheads or Overheads()
-    traced = trace_step(build, mode, batch, overheads=overheads)
+    traced = trace_step(build, mode, batch, overheads=overheads, nfe=nfe)
     return summarise(traced, mode, batch, replay(traced.log, limit), overheads)
 
 

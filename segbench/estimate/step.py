@@ -17,6 +17,7 @@ from segbench.estimate.corrections import Target, like
 from segbench.estimate.doubts import ATTENTION
 from segbench.estimate.log import StorageLog
 from segbench.estimate.overheads import Overheads
+from segbench.estimate.pace import paced
 from segbench.estimate.trace import StorageTrace, tensors_in
 
 STEPS = 3
@@ -66,6 +67,7 @@ def trace_step(
     batch: int,
     target: Target = "cuda",
     overheads: Overheads | None = None,
+    nfe: int | None = None,
 ) -> Traced:
     """Builds a workload on `meta` and traces its training step or its inference.
 
@@ -74,6 +76,8 @@ def trace_step(
         mode: `train` or `infer`.
         batch: images per step.
         target: the device whose memory is meant.
+        overheads: workspaces to be counted.
+        nfe: evaluations of f in an adaptive solver's forward solve, see `segbench.estimate.pace`.
     """
     trace = StorageTrace(target, overheads)
     with like(target, on_attention=lambda: trace.doubts.add(ATTENTION)), trace:
@@ -82,7 +86,8 @@ def trace_step(
             workload = build()
         network = workload.network
         owners = _label_parameters(trace, network)
-        with trace.modules.following(network), _phases(trace, owners):
+        pace = paced(nfe, trace.mirrors, trace.doubts.add)
+        with trace.modules.following(network), _phases(trace, owners), pace:
             for step in range(1, STEPS + 1):
                 trace.enter("forward", step)
                 _run_step(workload, mode, batch, trace)

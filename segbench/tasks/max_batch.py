@@ -34,7 +34,9 @@ def run(case: Case, report: Reporter) -> None:
 def _tracer(case: Case, mode: str) -> Callable[[int], StorageLog]:
     @cache
     def trace(batch: int) -> StorageLog:
-        return trace_step(lambda: workload_on_meta(case), mode, batch, overheads=overheads_of(case)).log
+        return trace_step(
+            lambda: workload_on_meta(case), mode, batch, overheads=overheads_of(case), nfe=case.option("nfe")
+        ).log
 
     return trace
 

@@ -45,6 +45,12 @@ def _tracer(case: Case, mode: str, axis: InputAxis) -> Callable[[int], StorageLo
     def trace(number: int) -> StorageLog:
         width, height = axis.size(number)
         sized = replace(case, width=width, height=height)
-        return trace_step(lambda: workload_on_meta(sized), mode, batch_of(case, mode), overheads=overheads_of(case)).log
+        return trace_step(
+            lambda: workload_on_meta(sized),
+            mode,
+            batch_of(case, mode),
+            overheads=overheads_of(case),
+            nfe=case.option("nfe"),
+        ).log
 
     return trace

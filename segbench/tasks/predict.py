@@ -18,13 +18,13 @@ from segbench.workload.step import Workload, build_workload
 def run(case: Case, report: Reporter) -> None:
     """Reports every memory quantity of each of the case's modes, as CUDA would need it.
 
-    Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `timeline` adds bytes by role over the
-    step to the detail.
+    Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `nfe` (see `segbench.estimate.pace`);
+    `timeline` adds bytes by role over the step to the detail.
     """
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
         batch = batch_of(case, mode)
-        found = predict_step(lambda: workload_on_meta(case), mode, batch, overheads_of(case))
+        found = predict_step(lambda: workload_on_meta(case), mode, batch, overheads_of(case), nfe=case.option("nfe"))
         seconds = time.perf_counter() - started
         if number == 0:
             report.measured(Measurement("parameters", found.parameters, "counted"))

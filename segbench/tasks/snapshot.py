@@ -14,6 +14,8 @@ from segbench.tasks.protocol import Reporter
 def run(case: Case, report: Reporter) -> None:
     """Writes the step of the case's first mode to the option `path`."""
     mode, path = case.modes[0], Path(case.option("path"))
-    traced = trace_step(lambda: workload_on_meta(case), mode, batch_of(case, mode), overheads=overheads_of(case))
+    traced = trace_step(
+        lambda: workload_on_meta(case), mode, batch_of(case, mode), overheads=overheads_of(case), nfe=case.option("nfe")
+    )
     write_snapshot(traced.log, path)
     report.progress("snapshot", 1, 1)

@@ -1,0 +1,133 @@
+"""Adaptive solvers on `meta`: how many steps they take is stated, for the data that would decide it is not there.
+
+With an adjoint the peak hardly depends on the number of steps; with back-propagation through the solver it is
+proportional to it. The number of evaluations comes from a small real run, whose solver counts them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from segbench.estimate.corrections import replaced
+from segbench.estimate.mirrors import Mirrors
+
+UNSTATED = (
+    "an adaptive solver's number of steps was assumed; memory grows with it unless the gradient is an adjoint: state "
+    "the evaluations of f in a forward solve with --nfe"
+)
+_BEYOND = 1 + 1e-9
+"""Steps are this much longer than a whole part of the way, so that rounding adds none."""
+_BEFORE_STEPS = 2
+"""Evaluations of f for the choice of the first step."""
+
+
+@contextlib.contextmanager
+def paced(nfe: int | None, mirrors: Mirrors, doubt: Callable[[str], None]) -> Iterator[None]:
+    """Within it adaptive solves of torchdiffeq and of `segbench.ode` take equal steps, about `nfe` evaluations in all.
+
+    The error estimates and the first step's choice are still carried out, for the memory they take.
+
+    Args:
+        nfe: evaluations of f in a solve; None leaves the choice to the oracle, which is doubted.
+        mirrors: its assumptions are not noted where the statement replaces them.
+        doubt: told where an adaptive solver met no statement.
+    """
+    pace = _Pace(nfe, mirrors, doubt)
+    with contextlib.ExitStack() as stack:
+        torchdiffeqs = sys.modules.get("torchdiffeq._impl.rk_common")
+        if torchdiffeqs is not None:
+            solver = torchdiffeqs.RKAdaptiveStepsizeODESolver
+            stack.enter_context(replaced(solver, "_before_integrate", pace.before_torchdiffeq))
+            stack.enter_context(_paced_module(torchdiffeqs, "_select_initial_step", "_compute_error_ratio", pace))
+        own = sys.modules.get("segbench.ode.adaptive_grid")
+        if own is not None:
+            stack.enter_context(replaced(own, "_steps", pace.before_own))
+            stack.enter_context(_paced_module(own, "_first_step", "_ratio", pace))
+        yield
+
+
+class _Pace:
+    """The length of the steps of the solve at hand."""
+
+    def __init__(self, nfe: int | None, mirrors: Mirrors, doubt: Callable[[str], None]) -> None:
+        self.nfe, self._mirrors, self._doubt = nfe, mirrors, doubt
+        self.length: Any = None
+        self.steady: float = 1.0
+
+    def before_torchdiffeq(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def before(solver: Any, times: torch.Tensor) -> Any:
+            self._start(times[-1] - times[0], len(solver.tableau.alpha), solver.order)
+            return original(solver, times)
+
+        return before
+
+    def before_own(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def before(embedded: Any, f: Any, state: Any, times: Any, tolerance: Any) -> Any:
+            tableau = embedded.scheme.tableau
+            self._start(times[-1], tableau.stages, tableau.order)
+            return original(embedded, f, state, times, tolerance)
+
+        return before
+
+    def first_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def choose(*args: Any, **kwargs: Any) -> Any:
+            chosen = self._unnoted(original, *args, **kwargs)
+            return chosen if self.nfe is None else _instead(chosen, self.length)
+
+        return choose
+
+    def error_ratio(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def estimate(*args: Any, **kwargs: Any) -> Any:
+            found = self._unnoted(original, *args, **kwargs)
+            return found if self.nfe is None else _instead(found, self.steady)
+
+        return estimate
+
+    def _start(self, way: Any, evaluations: int, order: int) -> None:
+        """A solve over `way` begins. An error ratio of 0.9 ** order keeps the step as it is (safety factor 0.9)."""
+        if self.nfe is None:
+            self._doubt(UNSTATED)
+            return
+        steps = max(1, round((self.nfe - _BEFORE_STEPS) / evaluations))
+        self.length, self.steady = way / steps * _BEYOND, 0.9**order
+
+    def _unnoted(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self.nfe is None:
+            return original(*args, **kwargs)
+        before = self._mirrors.assumptions.copy()
+        found = original(*args, **kwargs)
+        self._mirrors.assumptions = before
+        return found
+
+
+def _instead(computed: Any, stated: Any) -> Any:
+    """The stated value in the computed one's form."""
+    if isinstance(computed, torch.Tensor):
+        return _Instead.apply(computed, stated)  # type: ignore[no-untyped-call]
+    return float(stated)
+
+
+class _Instead(torch.autograd.Function):
+    """A stated value in place of a computed one, whose graph is kept as if it had been used."""
+
+    @staticmethod
+    def forward(_ctx: Any, computed: torch.Tensor, stated: float | torch.Tensor) -> torch.Tensor:
+        if isinstance(stated, torch.Tensor):
+            return stated.to(computed.dtype).clone()
+        return torch.full_like(computed, stated)
+
+    @staticmethod
+    def backward(_ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradient, None
+
+
+@contextlib.contextmanager
+def _paced_module(module: ModuleType, first_step: str, error_ratio: str, pace: _Pace) -> Iterator[None]:
+    with replaced(module, first_step, pace.first_step), replaced(module, error_ratio, pace.error_ratio):
+        yield
