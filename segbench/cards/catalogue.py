@@ -13,6 +13,9 @@ from segbench.errors import CardError, UnknownName
 
 _SETS_FILE = "sets.toml"
 
+SAVERS = ("thin", "checkpoint")
+"""Names that may follow a model with a plus: `hrnetv2+checkpoint`. `segbench.savers.switches` has their code."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -22,11 +25,13 @@ class Model:
         name: shown in tables; the card's name, or what the user wrote.
         spec: what a child needs to find it again (`Case.model`): an absolute path for files.
         card: builder, arguments, recipe, references.
+        savers: memory-saving switches to apply, of `SAVERS`.
     """
 
     name: str
     spec: str
     card: Card
+    savers: tuple[str, ...] = ()
 
 
 def models_folder() -> Path:
@@ -65,10 +70,16 @@ def find_models(names: list[str]) -> list[Model]:
 def find_model(spec: str) -> Model:
     """The network that `spec` names: `segnode`, `mine.toml`, `file.py:Net` or `package.module:Net`.
 
+    Memory-saving switches may follow: `hrnetv2+checkpoint`, `hrnetv2+thin+checkpoint`.
+
     Raises:
         UnknownName: no card of that name; near names are suggested.
         CardError: the user's file is missing or its card does not validate.
     """
+    plain, _, saver = spec.rpartition("+")
+    if saver in SAVERS and plain:
+        model = find_model(plain)
+        return Model(f"{model.name}+{saver}", f"{model.spec}+{saver}", model.card, (*model.savers, saver))
     if spec.endswith(".toml"):
         path = Path(spec).expanduser().resolve()
         return Model(path.stem, str(path), read_card(path))

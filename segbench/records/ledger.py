@@ -96,7 +96,7 @@ class Entry:
 
 def _publishable(case: Case) -> dict[str, Json]:
     """The case without this machine's paths: a user's `/home/me/net.py:Net` becomes `net.py:Net`."""
-    place, colon, name = case.model.rpartition(":")
+    place, colon, name = case.model.rpartition(":")  # a card's name has neither folder nor colon
     model = f"{Path(place).name}{colon}{name}" if colon else Path(name).name
     return {**case.to_json(), "data_root": None, "model": model}
 

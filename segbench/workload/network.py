@@ -18,6 +18,7 @@ from segbench.cards.card import Card
 from segbench.cards.catalogue import find_model
 from segbench.errors import CardError, UserError
 from segbench.records.case import Case, Json
+from segbench.savers.switches import apply_switches
 
 _CLASS_ARGUMENTS = ("classes", "num_classes", "n_classes")
 
@@ -27,10 +28,13 @@ def build_network(case: Case) -> nn.Module:
 
     Raises:
         CardError: the builder cannot be imported or refuses the card's arguments.
+        UserError: a memory-saving switch finds nothing to change.
     """
-    card = find_model(case.model).card
+    model = find_model(case.model)
     torch.manual_seed(case.seed)
-    return build_from_card(card, case.classes, dict(case.arguments))
+    network = build_from_card(model.card, case.classes, dict(case.arguments))
+    apply_switches(network, model.savers)
+    return network
 
 
 def build_from_card(card: Card, classes: int = 11, arguments: Mapping[str, Json] | None = None) -> nn.Module:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from segbench.cards import catalogue
-from segbench.cards.catalogue import card_names, find_model, find_models, model_sets, models_folder
+from segbench.cards.catalogue import SAVERS, card_names, find_model, find_models, model_sets, models_folder
 from segbench.errors import CardError, UnknownName
+from segbench.savers.switches import SWITCHES
 
 TABLE2 = ["unet", "pspnet", "deeplabv3", "hrnetv2", "baseline", "segnode"]
 
@@ -39,6 +40,16 @@ def test_a_card_and_a_class_of_the_users_are_found_by_path(tmp_path: Path, monke
     assert find_model("mine.toml").spec == str(tmp_path / "mine.toml")
     assert find_model("net.py:Net").card.builder == f"{tmp_path / 'net.py'}:Net"
     assert find_model("package.module:Net").card.builder == "package.module:Net"
+
+
+def test_memory_switches_follow_with_a_plus() -> None:
+    model = find_model("hrnetv2+thin+checkpoint")
+    assert (model.name, model.savers) == ("hrnetv2+thin+checkpoint", ("thin", "checkpoint"))
+    assert model.card == find_model("hrnetv2").card
+
+
+def test_the_switches_of_the_catalogue_are_those_with_code() -> None:
+    assert list(SAVERS) == list(SWITCHES)
 
 
 @pytest.mark.parametrize("spec", ["missing.py:Net", "net.py:", ":Net", "a b:Net", "x.toml"])
