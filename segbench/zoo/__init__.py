@@ -18,13 +18,12 @@ from torch import Tensor
 
 @runtime_checkable
 class HasTrajectory(Protocol):
-    """A network that answers at any of several times, later ones better.
+    """A network that answers at any of several times, later ones better."""
 
-    Attributes:
-        t_end: the time at which `forward` answers; the last exit's, for a network with exits.
-    """
-
-    t_end: float
+    @property
+    def t_end(self) -> float:
+        """The time at which `forward` answers; the last exit's, for a network with exits."""
+        ...
 
     def trajectory(self, images: Tensor, times: Sequence[float]) -> list[Tensor]:
         """Logits `(N, classes, H, W)` at each of `times` (ascending, 0 = before the first evaluation).
