@@ -8,6 +8,8 @@ from segbench.data.streets.site import FAR, Site, stone
 
 _SKY_BANDS = 24
 
+_CONTRAST = {"turf": 0.35, "slabs": 0.22, "asphalt": 0.15, "smooth": 0.0}
+
 
 def draw_sky(site: Site) -> None:
     """From the zenith's colour to the skyline's, with clouds."""
@@ -51,7 +53,7 @@ def _behind(site: Site) -> tuple[str, Colour, str]:
 def _strip(
     site: Site, name: str, colour: Colour, texture: str, x0: float, x1: float, near: float, far: float, middle: float
 ) -> None:
-    contrast = 0.35 if texture == "turf" else 0.22
+    contrast = _CONTRAST[texture]
     surface = site.canvas.surface(name, colour, middle, texture, contrast)
     site.canvas.polygon(site.camera.floor(x0, x1, near, far), surface)
 
@@ -68,7 +70,7 @@ def _patches(site: Site, road: Colour) -> None:
 
 def _side_street(site: Site, road: Colour) -> None:
     side, z = site.random.choice((-1, 1)), site.random.uniform(12, 40)
-    surface = site.canvas.surface("road", road, z, "asphalt", 0.22)
+    surface = site.canvas.surface("road", road, z, "asphalt", _CONTRAST["asphalt"])
     x = site.kerb(side)
     site.canvas.polygon(site.camera.floor(x - side * 0.1, x + side * 400, z, z + 7), surface)
 

@@ -45,7 +45,7 @@ def ground_tile(name: str) -> Tile:
     rng = np.random.default_rng(sum(name.encode()))
     if name == "slabs":
         return _slabs(rng)
-    octaves = {"asphalt": (1, 2, 4, 16), "turf": (2, 4, 16)}[name]
+    octaves = {"asphalt": (1, 2, 4, 8), "turf": (2, 4, 16)}[name]
     return _levels(_noise(TILE, octaves, rng), 1.0)
 
 
