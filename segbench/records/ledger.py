@@ -11,8 +11,8 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from filelock import FileLock
 
@@ -136,7 +136,8 @@ class Ledger:
         """
         line = json.dumps(entry.to_json(), separators=(",", ":"), allow_nan=False) + "\n"
         self.ensure_writable()
-        with FileLock(f"{self.path}.lock"), self.path.open("r+b") as file:
+        # Unbuffered: a buffer that met a full disk would try again on truncation and on closing.
+        with FileLock(f"{self.path}.lock"), self.path.open("r+b", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
             try:
                 self._write(file, end, line)
@@ -144,13 +145,14 @@ class Ledger:
                 file.truncate(end)
                 raise LedgerError(f"ledger {self.path} cannot take another row: {error.strerror}") from error
 
-    def _write(self, file: IO[bytes], end: int, line: str) -> None:
+    def _write(self, file: FileIO, end: int, line: str) -> None:
         if end:
             file.seek(end - 1)
             if file.read(1) != b"\n":
                 line = "\n" + line
-        file.write(line.encode())
-        file.flush()
+        rest = line.encode()
+        while rest:  # a disk that is nearly full takes part of a write
+            rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
 
     def entries(self) -> list[Entry]:

@@ -6,12 +6,14 @@ import importlib
 import sys
 
 from segbench.tasks.environment import describe
+from segbench.tasks.orphan import die_with_parent
 from segbench.tasks.outcome import classify
 from segbench.tasks.protocol import serve
 
 
 def main() -> None:
     """Runs the task named by the first argument."""
+    die_with_parent()
     task = importlib.import_module(f"segbench.tasks.{sys.argv[1]}")
     serve(task.run, describe, classify)
 

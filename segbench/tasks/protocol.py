@@ -43,8 +43,9 @@ class PipeReporter:
         self.index = 0
 
     def send(self, event: str, **payload: Json) -> None:
-        json.dump({"event": event, "index": self.index, **payload}, self._stream, separators=(",", ":"))
-        self._stream.write("\n")
+        # Whole before the first byte: what JSON cannot carry fails here, where half a line would hide the next one.
+        line = json.dumps({"event": event, "index": self.index, **payload}, separators=(",", ":"), allow_nan=False)
+        self._stream.write(line + "\n")
         self._stream.flush()
 
     def measured(self, measurement: Measurement) -> None:
