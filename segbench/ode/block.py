@@ -39,7 +39,7 @@ class ODEBlock(nn.Module):
             examples); tighter costs evaluations without gain, as ReLUs have kinks.
         per_sample_norm: give each sample an adaptive solve of its own, one after another, so that its result does not
             depend on its batch mates. A batch solved as one has one step size, decided by a mean over all samples.
-        compile_f: `torch.compile` f in place.
+        compile_f: compile f in place (`torch.compile`), with the default or the named backend.
         cuda_graph: replay f's kernels on CUDA as one launch where no autograd graph is recorded, see `CudaGraphs`.
 
     Raises:
@@ -58,7 +58,7 @@ class ODEBlock(nn.Module):
         rtol: float = 1e-3,
         atol: float = 1e-3,
         per_sample_norm: bool = False,
-        compile_f: bool = False,
+        compile_f: bool | str = False,
         cuda_graph: bool = False,
     ) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class ODEBlock(nn.Module):
         self.counts = Counts()
         self._graphs = CudaGraphs(f) if cuda_graph else None
         if compile_f:
-            f.compile()
+            f.compile(backend="inductor" if compile_f is True else compile_f)
 
     def use(self, *, solver: str | None = None, gradient: str | None = None) -> None:
         """Takes another solver, gradient method, or both from now on.

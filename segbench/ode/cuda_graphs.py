@@ -41,7 +41,7 @@ class CudaGraphs:
         if any(isinstance(norm, StageBatchNorm2d) and norm.stages for norm in f.modules()):
             raise UserError("CUDA graphs do not work with norm 'batch-per-stage'; use norm 'group' or 'batch'")
         self._f = f
-        self._captured: dict[Hashable, _Capture] = {}
+        self._captured: dict[Hashable, Capture] = {}
 
     def replay(
         self, conditions: tuple[Hashable, ...], function: Function, time: float | Tensor, tensors: tuple[Tensor, ...]
@@ -60,7 +60,7 @@ class CudaGraphs:
             self._captured[key] = self._capture(function, tensors)
         return self._captured[key].replay(time, tensors)
 
-    def _capture(self, function: Function, tensors: tuple[Tensor, ...]) -> _Capture:
+    def _capture(self, function: Function, tensors: tuple[Tensor, ...]) -> Capture:
         time = torch.zeros((), dtype=tensors[0].dtype, device=tensors[0].device)
         inputs = tuple(tensor.clone() for tensor in tensors)
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -72,11 +72,11 @@ class CudaGraphs:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             outputs = function(time, inputs)
-        return _Capture(graph, time, inputs, outputs)
+        return Capture(graph, time, inputs, outputs)
 
 
 @dataclass(frozen=True)
-class _Capture:
+class Capture:
     graph: torch.cuda.CUDAGraph
     time: Tensor
     inputs: tuple[Tensor, ...]

@@ -101,16 +101,16 @@ def fixed_adjoint(solver: str, f: Evaluator, state: State, grid: Grid) -> list[S
 
 
 class _Between:
-    """The grid's points from the first to the last of some times, in their direction."""
+    """The grid's points from the first to the last of some of them, in their direction."""
 
     def __init__(self, grid: Grid) -> None:
-        self._points = torch.tensor(grid.times, dtype=torch.float64)
+        self._points = grid.times
 
     def __call__(self, _f: object, _state: Tensor, times: Tensor) -> Tensor:
-        points = self._points.to(times.device)
-        low, high = sorted((float(times[0]), float(times[-1])))
-        between = points[(points >= low) & (points <= high)]
-        return between if times[-1] > times[0] else between.flip(0)
+        first, last = self._points.index(float(times[0])), self._points.index(float(times[-1]))
+        low, high = sorted((first, last))
+        between = self._points[low : high + 1]
+        return torch.tensor(between if first < last else between[::-1], dtype=times.dtype, device=times.device)
 
 
 def _solve(

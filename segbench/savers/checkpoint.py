@@ -3,7 +3,7 @@
 Gradients are exact, one more forward pass (about a third more time). Running statistics of batch norms are updated
 once, as without it: torch's own checkpoint updates them twice.
 Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost". HRNetV2 with this is the rival that SegNode
-has to beat, as it reaches the paper's 0.43 of the training memory without an ODE.
+has to beat: it trains in 0.29 of its plain memory (predicted, 480x360, batch 24), where the paper's SegNode took 0.43.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def checkpoint_modules(network: nn.Module) -> list[str]:
     repeated = _repeated_classes(network)
     chosen = list(_units(network, "", repeated))
     for _, module in chosen:
-        mix_in(_Checkpointed, module)
+        mix_in(Checkpointed, module)
     return [name for name, _ in chosen]
 
 
-class _Checkpointed(nn.Module):
+class Checkpointed(nn.Module):
     """Before a module: its `forward` under torch's checkpoint, where gradients are wanted."""
 
     def forward(self, *inputs: Any) -> Any:

@@ -11,7 +11,8 @@ _MIXED: dict[tuple[type[nn.Module], type[nn.Module]], type[nn.Module]] = {}
 def mix_in(mixin: type[nn.Module], module: nn.Module) -> None:
     """Puts `mixin` before the module's own class: names in the state dict stay, `isinstance` too.
 
-    The way `torch.nn.utils.parametrize` works; unlike a replaced `forward` it survives `copy.deepcopy`.
+    The way `torch.nn.utils.parametrize` works; unlike a replaced `forward` it survives `copy.deepcopy`. As there, the
+    module can no longer be pickled whole: save its state dict.
     """
     own = type(module)
     if issubclass(own, mixin):

@@ -28,11 +28,11 @@ def thin(network: nn.Module) -> int:
     sequences = {sequence: len(_triples(_layers(sequence))) for sequence in _sequences(network)}
     for sequence, triples in sequences.items():
         if triples:
-            mix_in(_Thin, sequence)
+            mix_in(Thin, sequence)
     return len(blocks) + sum(sequences.values())
 
 
-class _Thin(nn.Sequential):
+class Thin(nn.Sequential):
     """Before an `nn.Sequential`: the same layers one after another, triples of them as thin nodes while training."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ class _Thin(nn.Sequential):
 def _sequences(module: nn.Module) -> Iterator[nn.Sequential]:
     """Outermost plain sequences, and those inside of their other layers."""
     inner: Sequence[nn.Module] = list(module.children())
-    if isinstance(module, nn.Sequential) and (_is_plain(module) or isinstance(module, _Thin)):
+    if isinstance(module, nn.Sequential) and (_is_plain(module) or isinstance(module, Thin)):
         yield module
         inner = _layers(module)
     for child in inner:

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from segbench.errors import UserError
+from segbench.layers.thin import NormReluConv
+from segbench.ode.block import ODEBlock
+from segbench.ode.cuda_graphs import Capture
+from segbench.ode.state import State
+
+
+class _Field(nn.Module):
+    def __init__(self, norm: str = "group", stages: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.block = NormReluConv(4, 4, norm=norm, thin=True, time_conditioned=True, stages=stages)
+        assert self.block.film is not None
+        self.block.film.scale.data.normal_()
+
+    def forward(self, time: float | Tensor, state: State) -> State:
+        return (self.block(state[0], time),)
+
+
+@dataclass
+class _Recorded:
+    """What a CUDA graph does: computes from fixed inputs into fixed outputs."""
+
+    time: Tensor
+    source: Tensor
+    target: Tensor
+
+    def replay(self) -> None:
+        self.target.copy_(self.time * self.source)
+
+
+def test_replays_read_their_own_inputs_and_do_not_share_outputs() -> None:
+    time, source, target = torch.zeros(()), torch.zeros(3), torch.zeros(3)
+    capture = Capture(_Recorded(time, source, target), time, (source,), (target, None))
+    first, nothing = capture.replay(2.0, (torch.ones(3),))
+    second, _ = capture.replay(torch.tensor(5.0), (torch.ones(3),))
+    assert nothing is None
+    assert first.tolist() == [2.0] * 3
+    assert second.tolist() == [5.0] * 3
+
+
+def test_statistics_for_each_stage_cannot_be_replayed() -> None:
+    with pytest.raises(UserError, match="CUDA graphs"):
+        ODEBlock(_Field("batch-per-stage", 4), cuda_graph=True)
+
+
+def test_outside_of_cuda_nothing_changes() -> None:
+    start = (torch.randn(2, 4, 5, 5),)
+    plain, graphed = (ODEBlock(_Field(), gradient="checkpoint-stage", cuda_graph=flag) for flag in (False, True))
+    assert torch.equal(plain(start)[0], graphed(start)[0])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("norm", ["group", "batch"])
+@pytest.mark.parametrize(
+    ("solver", "gradient"),
+    [("euler", "checkpoint-stage"), ("rk4", "quadrature-adjoint"), ("alf", "reversible"), ("dopri5", "aca")],
+)
+def test_replayed_solves_have_the_results_and_gradients_of_launched_ones(solver: str, gradient: str, norm: str) -> None:
+    found = []
+    for graph in (False, True):
+        block = ODEBlock(_Field(norm), solver=solver, gradient=gradient, cuda_graph=graph).cuda()
+        generator = torch.Generator().manual_seed(1)
+        for _ in range(2):
+            start = torch.randn(2, 4, 8, 8, generator=generator).cuda().requires_grad_()
+            (output,) = block((start,))
+            gradients = torch.autograd.grad(output.sin().sum(), [start, *block.parameters()])
+        found.append([output, *gradients, *block.buffers()])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
