@@ -79,6 +79,8 @@ _TABLE = [
     Quantity("pixels_changed", "fraction", "share of pixels whose class differs from the one at T", "", "neither"),
     Quantity("miou", "fraction", "mean IoU from one confusion matrix over the set", "miou", "higher"),
     Quantity("miou_image_mean", "fraction", "mean over images of each image's mean IoU", "", "higher"),
+    Quantity("miou_error", "fraction", "1 - miou: the error against ground truth"),
+    Quantity("miou_drop", "fraction", "miou at T minus miou here, on the same images: the error against T"),
     Quantity("pixel_accuracy", "fraction", "share of labelled pixels that are right", "", "higher"),
     Quantity("class_accuracy", "fraction", "mean over classes of recall", "", "higher"),
     Quantity("image_accuracy", "fraction", "share of whole images whose class is right (pretraining)", "", "higher"),
