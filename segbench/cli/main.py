@@ -9,8 +9,10 @@ import typer
 
 from segbench import __version__
 from segbench.cli.compare import compare
+from segbench.cli.datasets import datasets
 from segbench.cli.doctor import doctor
 from segbench.cli.epoch import epoch
+from segbench.cli.evaluate import evaluate
 from segbench.cli.fits import fits
 from segbench.cli.latency import latency
 from segbench.cli.ledger import ledger
@@ -42,10 +44,12 @@ app.command(rich_help_panel=_COST)(latency)
 app.command(rich_help_panel=_COST)(epoch)
 app.command(rich_help_panel=_COST)(params)
 app.command(rich_help_panel=_WORTH)(train)
+app.command(rich_help_panel=_WORTH)(evaluate)
 app.command(rich_help_panel=_SENSE)(sweep)
 app.command(rich_help_panel=_SENSE)(compare)
 app.add_typer(ledger, name="ledger", rich_help_panel=_SENSE)
 app.command(rich_help_panel=_CATALOGUE)(models)
+app.add_typer(datasets, name="datasets", rich_help_panel=_CATALOGUE)
 app.command(rich_help_panel=_CATALOGUE)(doctor)
 
 

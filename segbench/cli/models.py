@@ -33,7 +33,7 @@ def _catalogue() -> Sheet:
         f"sets: {unfolded}",
         "your own: -m card.toml, -m file.py:Name or -m package.module:Name",
     ]
-    return Sheet("Models", ["card", "network", "sets", "published parameters"], rows, notes)
+    return Sheet("Models", ["card", "network", "sets", "published parameters"], rows, notes, prose=True)
 
 
 def _parameters(card: Card) -> str:
@@ -49,4 +49,4 @@ def _whole(card: Card, name: str) -> Sheet:
         rows.append(
             [f"published {item.quantity}", f"{published(item.value, item.unit)}  ({item.conditions}; {item.source})"]
         )
-    return Sheet(f"{name}: {card.title}", ["", ""], rows, [card.note] if card.note else [])
+    return Sheet(f"{name}: {card.title}", ["", ""], rows, [card.note] if card.note else [], prose=True)

@@ -10,9 +10,7 @@ from PIL import Image, ImageDraw
 
 from segbench.cards.datasets import IGNORE, Colour
 from segbench.data.dataset import Pixels, Sample
-
-_VEIL = 0.55
-"""Weight of the colours over the image: classes are told apart and the scene is still seen."""
+from segbench.data.pictures import overlaid
 
 _WRONG = (220, 30, 30)
 """The colour of wrong pixels."""
@@ -33,20 +31,6 @@ def save_prediction(prediction: Pixels, palette: Sequence[Colour], path: Path) -
     image.putpalette([channel for colour in palette for channel in colour])
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, optimize=True)
-
-
-def coloured(classes: Pixels, palette: Sequence[Colour]) -> Pixels:
-    """`(H, W, 3)` uint8: classes in their colours, ignored pixels black."""
-    table = np.zeros((256, 3), np.uint8)
-    table[: len(palette)] = palette
-    table[IGNORE] = 0
-    return table[classes]
-
-
-def overlaid(image: Pixels, classes: Pixels, palette: Sequence[Colour]) -> Pixels:
-    """`(H, W, 3)` uint8: the image under a veil of the classes' colours; ignored pixels show the image."""
-    mixed = (1 - _VEIL) * image + _VEIL * coloured(classes, palette)
-    return np.where((classes == IGNORE)[..., None], image, mixed.round().astype(np.uint8))
 
 
 def side_by_side(sample: Sample, prediction: Pixels, palette: Sequence[Colour]) -> Image.Image:

@@ -38,7 +38,7 @@ def card_sheet(card: DatasetCard, places: Sequence[Place], found: str) -> Sheet:
         ["looked for in", "; ".join(f"{place.folder} ({place.source})" for place in places) or "nowhere"],
         ["found in", found],
     ]
-    return Sheet(card.name, ["", ""], rows)
+    return Sheet(card.name, ["", ""], rows, prose=True)
 
 
 def check_sheets(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> list[Sheet]:

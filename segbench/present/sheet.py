@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from rich import box
 from rich.table import Table
@@ -19,12 +20,14 @@ class Sheet:
         columns: headings; the first column is text, the others are numbers and set right.
         rows: as many cells as columns.
         notes: lines under the table: provenance first, then what limits the numbers.
+        prose: every column is text and set left.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = field(default=())
+    prose: bool = False
 
 
 def to_terminal(sheet: Sheet) -> Table:
@@ -38,10 +41,12 @@ def to_terminal(sheet: Sheet) -> Table:
         box=box.SIMPLE_HEAD,
         collapse_padding=True,
         pad_edge=False,
+        show_header=any(sheet.columns),
     )
     for number, heading in enumerate(sheet.columns):
-        side = "left" if number == 0 else "right"
-        table.add_column(heading, justify=side, overflow="fold", no_wrap=0 < number < len(sheet.columns) - 1)
+        inner = 0 < number < len(sheet.columns) - 1
+        side: Literal["left", "right"] = "left" if number == 0 or sheet.prose else "right"
+        table.add_column(heading, justify=side, overflow="fold", no_wrap=inner and not sheet.prose)
     for row in sheet.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
@@ -49,7 +54,8 @@ def to_terminal(sheet: Sheet) -> Table:
 
 def to_markdown(sheet: Sheet) -> str:
     """A Markdown section: heading, pipe table, notes as a list."""
-    lines = [f"## {sheet.title}", "", _pipes(sheet.columns), _pipes(["---", *["---:"] * (len(sheet.columns) - 1)])]
+    rule = "---" if sheet.prose else "---:"
+    lines = [f"## {sheet.title}", "", _pipes(sheet.columns), _pipes(["---", *[rule] * (len(sheet.columns) - 1)])]
     lines += [_pipes(row) for row in sheet.rows]
     if sheet.notes:
         lines += ["", *(f"- {note}" for note in sheet.notes)]

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "segnode"], ["memory", "--help"], ["doctor"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "segnode"], ["memory", "--help"], ["doctor"], ["datasets"]])
 def test_torch_is_not_imported(arguments: list[str], tmp_path: object) -> None:
     program = (
         "import sys; from segbench.cli.main import app\n"

@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 
 from segbench.data import Sample
+from segbench.data.pictures import coloured, overlaid
 from segbench.evaluation.confusion import Confusion
-from segbench.evaluation.pictures import coloured, overlaid, save_prediction, side_by_side
+from segbench.evaluation.pictures import save_prediction, side_by_side
 from segbench.evaluation.plots import plot_confusion
 
 PALETTE = [(10, 20, 30), (200, 0, 0)]
