@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
+from segbench.cards.cuts import cuts_of
 from segbench.errors import UnknownName, UserError
+from segbench.records.case import Case
+from segbench.units import parse_size
 
 Fusion = Literal["exp_logits", "softmax_mean"]
 """How the scores of several scales are joined: sums of exp(logits), HRNet's way, or means of probabilities."""
@@ -87,6 +90,46 @@ PROTOCOLS: dict[str, Protocol] = {
     )
 }
 """The protocols of the papers by name, after HRNet's repository (`lib/core/function.py`, `lib/datasets/`)."""
+
+
+def protocol_of(case: Case) -> Protocol:
+    """How a case asks its network.
+
+    The case's size and data set say how large an image is shown: stretched to the input's size, or with its shorter
+    side scaled where images have many sizes. Its options change the rest: `protocol`, a name of `PROTOCOLS` (one that
+    has a size of its own keeps it), `scales` as in `0.5,1`, `flip`, `window` as in `512x512`.
+
+    Raises:
+        UnknownName: no such protocol or data set.
+        UserError: scales or a window that cannot be read.
+    """
+    found = protocol_named(case.option("protocol", "single"))
+    if not (found.width or found.short_side) and case.dataset is not None:
+        found = _shown_at(found, case.dataset, case.width, case.height)
+    changes: dict[str, Any] = {}
+    if case.option("scales"):
+        changes["scales"] = _numbers(case.option("scales"))
+    if case.option("flip") is not None:
+        changes["flip"] = bool(case.option("flip"))
+    if case.option("window"):
+        changes["window"] = parse_size(case.option("window"))
+    return replace(found, name=f"{found.name}, changed" if changes else found.name, **changes)
+
+
+def _shown_at(protocol: Protocol, dataset: str, width: int, height: int) -> Protocol:
+    cuts = cuts_of(dataset)
+    if cuts.short_side:
+        return replace(protocol, short_side=min(width, height))
+    if cuts.validation and (width, height) == (cuts.width, cuts.height):
+        width, height = cuts.validation
+    return replace(protocol, width=width, height=height)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"scales {text!r} are not numbers; write them like 0.5,1,1.5") from None
 
 
 def protocol_named(name: str) -> Protocol:

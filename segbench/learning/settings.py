@@ -5,9 +5,8 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from segbench.cards.card import Recipe
-from segbench.cards.cuts import Cuts, cuts_of
+from segbench.cards.cuts import cuts_of
 from segbench.errors import UserError
-from segbench.evaluation.protocol import Protocol
 from segbench.learning.image_folder import IMAGENET
 from segbench.learning.plan import PLAIN, Cutting, Plan
 from segbench.records.case import Case
@@ -67,16 +66,6 @@ def cutting_of(case: Case) -> Cutting:
     cuts = cuts_of(str(case.dataset))
     zoom = case.option("zoom")
     return Cutting(zoom=_range(zoom) if zoom else cuts.zoom, stretch=cuts.stretch)
-
-
-def validation_protocol(case: Case) -> Protocol:
-    """How images are shown to the network for validation: whole, at the size it trains at."""
-    cuts: Cuts = cuts_of(str(case.dataset))
-    if cuts.short_side:
-        return Protocol(short_side=min(case.width, case.height))
-    if cuts.validation and (case.width, case.height) == (cuts.width, cuts.height):
-        return Protocol(width=cuts.validation[0], height=cuts.validation[1])
-    return Protocol(width=case.width, height=case.height)
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -6,14 +6,17 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from segbench.cards.card import Card
 from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint
+from segbench.workload.network import build_from_card
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.hrnet_weights import load_official_state_dict
 
@@ -108,20 +111,36 @@ def inference_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return checkpoint.part("ema") or checkpoint.part("model") or dict(checkpoint.tensors)
 
 
-def load_trained(network: nn.Module, path: Path) -> Checkpoint:
-    """Fills the whole network from a checkpoint of segbench; the checkpoint, for its facts.
+def trained_network(card: Card, arguments: Mapping[str, Any], path: Path) -> tuple[nn.Module, Mapping[str, Any]]:
+    """The network of a checkpoint, built and filled, on the CPU; and the checkpoint's facts.
+
+    Args:
+        card: of the network.
+        arguments: replace those it was trained with (another solver or number of steps), which replace the card's.
+        path: of a `best` or `last` of a run.
 
     Raises:
-        CheckpointError: missing, damaged, or of another network; names the first differences.
+        CheckpointError: missing, damaged, or of another network.
     """
     checkpoint = read_checkpoint(path)
+    facts = checkpoint.facts
+    network = build_from_card(card, facts.get("classes", 11), {**facts.get("arguments", {}), **arguments})
+    fill(network, checkpoint, path)
+    return network, facts
+
+
+def fill(network: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
+    """Fills the whole network from a checkpoint that was read from `path`.
+
+    Raises:
+        CheckpointError: it is of another network; names the first differences.
+    """
     match = load_matching(network, inference_weights(checkpoint))
     wrong = [*match.reshaped, *match.missing, *match.unused]
     if wrong:
         made_for = checkpoint.facts.get("model", "another network")
         few = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
         raise CheckpointError(f"checkpoint {path} was made for {made_for} and does not fit this network: {few}")
-    return checkpoint
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from torch import nn
 from segbench import __version__
 from segbench.cards.catalogue import Model, find_model
 from segbench.errors import CheckpointError, UserError
+from segbench.evaluation.protocol import protocol_of
 from segbench.learning.classify import PROBE_CLASSES, Classification, ImageClassifier, accuracy
 from segbench.learning.distributed import World, joined_world, own_device
 from segbench.learning.feed import Feed, LabelledCutter
@@ -24,7 +25,7 @@ from segbench.learning.image_folder import ImageCutter, ImageFolder
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Objective, Segmentation
 from segbench.learning.segmentation import SCORES, Validation, class_weights, open_split
-from segbench.learning.settings import plan_of, validation_protocol
+from segbench.learning.settings import plan_of
 from segbench.learning.trainer import Job, Progress, Summary, Trainer, Validate
 from segbench.learning.weights import initialise
 from segbench.records.case import Case
@@ -111,7 +112,7 @@ class _Request:
         validate = None
         if case.option("val_split"):
             shown = open_split(case, case.option("val_split"), plan.workers, tell)
-            validate = Validation(shown, validation_protocol(case), self.world, self.device, plan.precision, tell)
+            validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell)
         feed = Feed(LabelledCutter(images, plan, images.flip_pairs), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
         return self._job(Segmentation(network, loss, plan.recipe.supervision), feed, facts, validate, SCORES)

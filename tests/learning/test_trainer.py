@@ -23,7 +23,7 @@ from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Segmentation
 from segbench.learning.plan import Plan
 from segbench.learning.trainer import Job, Progress, Trainer
-from segbench.learning.weights import load_trained
+from segbench.learning.weights import fill
 
 
 class Blocks:
@@ -100,8 +100,9 @@ def test_it_learns_and_leaves_a_whole_run_folder(tmp_path):
 def test_the_best_weights_are_kept_and_score_what_was_logged(tmp_path):
     summary = Trainer(job(tmp_path)).run()
     found = network()
-    facts = load_trained(found, tmp_path / "best.safetensors").facts
-    assert facts["step"] == summary.best_step
+    checkpoint = read_checkpoint(tmp_path / "best.safetensors")
+    fill(found, checkpoint, tmp_path)
+    assert checkpoint.facts["step"] == summary.best_step
     again = evaluate(found, Blocks(), Protocol(width=16, height=12)).confusion.miou()
     assert again == pytest.approx(summary.best, abs=1e-12)
 

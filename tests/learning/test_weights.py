@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from segbench.cards.card import Card
 from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, save_checkpoint
-from segbench.learning.weights import load_matching, load_trained, read_weights
+from segbench.learning.weights import fill, load_matching, read_weights, trained_network
 
 
 def network(classes: int = 2) -> nn.Module:
@@ -94,8 +95,24 @@ def test_files_without_weights_are_refused(tmp_path):
 
 
 def test_a_trained_network_must_fit_entirely(tmp_path):
-    path = tmp_path / "best.safetensors"
-    save_checkpoint(Checkpoint(network(classes=2).state_dict(), {"model": "two"}), path)
-    assert load_trained(network(classes=2), path).facts["model"] == "two"
+    checkpoint = Checkpoint(network(classes=2).state_dict(), {"model": "two"})
+    fill(network(classes=2), checkpoint, tmp_path)
     with pytest.raises(CheckpointError, match=r"made for two and does not fit.*1\.weight"):
-        load_trained(network(classes=3), path)
+        fill(network(classes=3), checkpoint, tmp_path)
+
+
+class Widening(nn.Module):
+    def __init__(self, classes: int, width: int = 4, power: int = 1) -> None:
+        super().__init__()
+        self.power = power
+        self.layer = nn.Conv2d(width, classes, 1)
+
+
+def test_a_trained_network_is_built_with_the_arguments_it_was_trained_with(tmp_path):
+    card = Card(title="widening", builder=f"{__file__}:Widening")
+    trained = Widening(5, width=6, power=2)
+    facts = {"model": "widening", "classes": 5, "arguments": {"width": 6, "power": 2}}
+    save_checkpoint(Checkpoint(trained.state_dict(), facts), tmp_path / "best.safetensors")
+    found, said = trained_network(card, {"power": 3}, tmp_path / "best.safetensors")
+    assert torch.equal(found.layer.weight, trained.layer.weight)
+    assert found.power == 3 and said["classes"] == 5

@@ -1,0 +1,154 @@
+"""`segbench evaluate`: the accuracy of trained networks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segbench.cards.catalogue import Model, find_models
+from segbench.cards.cuts import crop_of
+from segbench.cards.datasets import dataset_card
+from segbench.cells.series import plan
+from segbench.cli import options
+from segbench.cli.cases import default_classes, found_root, parse_arguments
+from segbench.cli.session import Output, finish, measure
+from segbench.devices.choice import choose_device
+from segbench.errors import CheckpointError, UserError
+from segbench.present.evaluation import evaluation_sheets
+from segbench.present.export import Exports
+from segbench.records.case import Case
+from segbench.records.host import package_version
+from segbench.records.ledger import DEFAULT_LEDGER
+from segbench.units import parse_size
+
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option("--checkpoint", help="A run's best or last. [default: runs/MODEL-DATASET/best.safetensors]"),
+]
+InputSize = Annotated[
+    str | None, typer.Option("--input", help="Size images are shown at. [default: what it was trained at]")
+]
+ProtocolName = Annotated[
+    str,
+    typer.Option(
+        "--protocol",
+        help="single, flip, multi-scale, cityscapes-ms, lip, pascal-context or pascal-context-ms (HRNet's).",
+    ),
+]
+Scales = Annotated[str | None, typer.Option("--scales", help="Fuse these scales, as in 0.5,1,1.5.")]
+Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average with the mirrored image.")]
+Window = Annotated[str | None, typer.Option("--window", help="Slide a window of this size, as in 512x512.")]
+Predictions = Annotated[bool, typer.Option("--predictions", help="Save each answer as a PNG in the set's colours.")]
+Overlays = Annotated[int, typer.Option("--overlays", help="Save so many side-by-side pictures.", min=0)]
+Boundary = Annotated[bool, typer.Option("--boundary/--no-boundary", help="F-score of class boundaries.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="Folder. [default: evaluation-SPLIT-PROTOCOL beside the checkpoint]"),
+]
+SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave unusable files out, and count them.")]
+
+
+def evaluate(
+    model: options.Models,
+    dataset: options.Dataset = None,
+    data_root: options.DataRoot = None,
+    split: options.Split = "val",
+    checkpoint: Checkpoint = None,
+    protocol: ProtocolName = "single",
+    input: InputSize = None,
+    scales: Scales = None,
+    flip: Flip = None,
+    window: Window = None,
+    boundary: Boundary = True,
+    predictions: Predictions = False,
+    overlays: Overlays = 0,
+    output: Folder = None,
+    skip_broken: SkipBroken = False,
+    infer_batch: options.InferBatch = 1,
+    device: options.DeviceName = "auto",
+    precision: options.Precision = "fp32",
+    argument: options.Arguments = None,
+    threads: options.Threads = None,
+    tf32: options.Tf32 = False,
+    cudnn_benchmark: options.CudnnBenchmark = False,
+    timeout: options.Timeout = 86400.0,
+    ledger: options.LedgerFolder = DEFAULT_LEDGER,
+    reuse: options.Reuse = False,
+    format: options.Format = "table",
+    export_csv: options.ExportCsv = None,
+    export_json: options.ExportJson = None,
+    export_markdown: options.ExportMarkdown = None,
+    fail_if: options.FailIf = None,
+) -> None:
+    """mIoU, accuracies and boundary F of trained networks, from one confusion matrix over the whole split.
+
+    Logits are enlarged to the label's size before the argmax and ignored pixels do not count. What was counted is kept
+    image by image, for later comparisons on the same images.
+    """
+    results = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
+    models = find_models(model)
+    if len(models) > 1 and (checkpoint or output):
+        raise UserError(f"{len(models)} networks cannot share one checkpoint or folder; evaluate them one at a time")
+    where = choose_device(device, "evaluate")
+    dataset = dataset or "synthetic"
+    case = Case(
+        task="evaluate",
+        model="",
+        arguments=parse_arguments(argument),
+        device=where.name,
+        infer_batch=infer_batch,
+        modes=("infer",),
+        classes=default_classes(dataset),
+        precision=precision,
+        dataset=dataset,
+        data_root=found_root(dataset, data_root),
+        split=split,
+        threads=threads,
+        tf32=tf32,
+        cudnn_benchmark=cudnn_benchmark,
+    ).with_options(
+        protocol=protocol, boundary=boundary, predictions=predictions, overlays=overlays, skip_broken=skip_broken
+    )
+    changes = {
+        name: value for name, value in (("scales", scales), ("flip", flip), ("window", window)) if value is not None
+    }
+
+    def one_network(network: Model) -> list[Case]:
+        path = found_checkpoint(network, dataset, checkpoint)
+        width, height = parse_size(input) if input else _trained_size(path, network, dataset)
+        folder = output or path.parent / f"evaluation-{split}-{protocol}"
+        sized = replace(case, model=network.spec, width=width, height=height)
+        return [sized.with_options(checkpoint=str(path), folder=str(folder), **changes)]
+
+    cells = plan(models, one_network, where.title, package_version("torch") or "")
+    done = measure(cells, ledger, timeout, reuse=reuse)
+    cards = {item.name: item.card for item in models}
+    finish(done, evaluation_sheets([item.entry for item in done], cards), cards, results)
+
+
+def found_checkpoint(model: Model, dataset: str, given: Path | None) -> Path:
+    """The checkpoint the user named, or the best of the usual run.
+
+    Raises:
+        CheckpointError: there is none; the sentence has the command that makes it.
+    """
+    path = given or Path("runs") / f"{model.name}-{dataset_card(dataset).name}" / "best.safetensors"
+    if not path.is_file():
+        how = f"train one with: segbench train -m {model.name} -d {dataset} --epochs 100"
+        raise CheckpointError(
+            f"there is no checkpoint {path}; {how}" + ("" if given else ", or give --checkpoint FILE")
+        )
+    return path
+
+
+def _trained_size(checkpoint: Path, model: Model, dataset: str) -> tuple[int, int]:
+    """The input the checkpoint was trained at, told by the JSON beside it; else the data set's or the card's."""
+    try:
+        made = json.loads(checkpoint.with_suffix(".json").read_text(encoding="utf-8"))["plan"]
+        return made["width"], made["height"]
+    except (OSError, ValueError, KeyError):
+        return crop_of(dataset) or (model.card.input.width, model.card.input.height)

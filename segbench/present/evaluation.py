@@ -1,0 +1,68 @@
+"""The tables of `segbench evaluate`: scores of each network, and IoU class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from segbench.cards.card import Card
+from segbench.present.amounts import in_percent
+from segbench.present.provenance import provenance
+from segbench.present.sheet import Sheet
+from segbench.present.values import detail_of, measured, outcome, paper, paper_conditions, value_of
+from segbench.records.case import Json
+from segbench.records.ledger import Entry
+
+_COLUMNS = ("network", "mIoU", "absent as 0", "image mean", "pixels", "classes", "boundary F", "paper", "outcome")
+
+
+def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[Sheet]:
+    """The scores, and where there are any the IoU of each class."""
+    rows = [
+        [
+            entry.model,
+            in_percent(value_of(entry, "miou")),
+            in_percent(detail_of(entry, "miou", "miou_absent_as_zero")),
+            in_percent(value_of(entry, "miou_image_mean")),
+            in_percent(value_of(entry, "pixel_accuracy")),
+            in_percent(value_of(entry, "class_accuracy")),
+            in_percent(value_of(entry, "boundary_f")),
+            paper(entry, "miou", cards),
+            outcome(entry),
+        ]
+        for entry in entries
+    ]
+    notes = [provenance(entries), *_asked(entries), *paper_conditions(list(entries), "miou", cards)]
+    return [Sheet("Accuracy", _COLUMNS, rows, notes), *_class_sheet([e for e in entries if measured(e, "miou")])]
+
+
+def _asked(entries: Sequence[Entry]) -> list[str]:
+    """What was asked of which split, and how classes that do not occur are counted."""
+    found = [(entry, item.detail) for entry in entries if (item := measured(entry, "miou"))]
+    if not found:
+        return []
+    asked = dict.fromkeys(
+        f"{entry.case.dataset} {entry.case.split}, {detail['images']} images, protocol {_protocol(detail['protocol'])}"
+        for entry, detail in found
+    )
+    rule = "mIoU: one confusion matrix over the split; classes neither there nor predicted are skipped, or count 0"
+    return [*asked, rule, "boundary F: within 0.75 % of the diagonal, counts summed over the split"]
+
+
+def _protocol(protocol: Mapping[str, Json]) -> str:
+    """`single at 240x180`, with what it does beyond that."""
+    size = f"{protocol['width']}x{protocol['height']}" if protocol["width"] else f"short side {protocol['short_side']}"
+    parts = [f"{protocol['name']} at {size}"]
+    if len(protocol["scales"]) > 1:
+        parts.append("scales " + ", ".join(f"{scale:g}" for scale in protocol["scales"]))
+    parts += ["mirrored too"] if protocol["flip"] else []
+    parts += ["windows {}x{}".format(*protocol["window"])] if protocol["window"] else []
+    return ", ".join(parts)
+
+
+def _class_sheet(entries: Sequence[Entry]) -> list[Sheet]:
+    if not entries:
+        return []
+    found = {entry.model: item.detail["iou"] for entry in entries if (item := measured(entry, "miou"))}
+    names = next(iter(found.values()))
+    rows = [[name, *(in_percent(iou[name]) for iou in found.values())] for name in names]
+    return [Sheet("IoU by class", ["class", *found], rows)]

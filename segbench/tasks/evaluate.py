@@ -1,0 +1,144 @@
+"""Scores a trained network on a split of a data set."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segbench.cards.catalogue import find_model
+from segbench.data import Dataset, Sample, open_dataset
+from segbench.data.dataset import Pixels
+from segbench.errors import CheckpointError
+from segbench.evaluation.evaluate import Evaluation, evaluate
+from segbench.evaluation.files import save_evaluation, save_image_iou
+from segbench.evaluation.pictures import save_prediction, side_by_side
+from segbench.evaluation.plots import plot_confusion
+from segbench.evaluation.precision import autocast
+from segbench.evaluation.protocol import protocol_of
+from segbench.learning.weights import trained_network
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+from segbench.workload.device import device_of
+
+_TELL_EVERY_S = 0.5
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Reports the scores of one confusion matrix over the split, and leaves files from which others can be made.
+
+    Options: `checkpoint`; `folder` for the files; `predictions`, whether each answer is saved as a PNG; `overlays`, of
+    how many images side-by-side pictures are made; `boundary`; `skip_broken`; and those of `protocol_of`.
+
+    Raises:
+        CheckpointError: missing, damaged, of another network or of other classes.
+        DataError: images that cannot be read.
+    """
+    device, protocol = device_of(case), protocol_of(case)
+    network, facts = trained_network(find_model(case.model).card, dict(case.arguments), Path(case.option("checkpoint")))
+    dataset = open_dataset(
+        str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
+    )
+    _require_same_classes(facts, dataset, case)
+    if facts.get("data", {}).get("fingerprint") == dataset.fingerprint:
+        report.note(f"the checkpoint was trained on these very images ({dataset.name} {dataset.split})")
+    folder = Path(case.option("folder"))
+    found = evaluate(
+        network.to(device),
+        dataset,
+        protocol,
+        flip_pairs=dataset.flip_pairs,
+        batch_size=case.infer_batch,
+        boundary=bool(case.option("boundary", True)),
+        autocast=autocast(case.precision, device),
+        look=_Onlooker(case, dataset, folder, report),
+    )
+    save_evaluation(found, folder / "evaluation.npz")
+    save_image_iou(found, dataset.class_names, folder / "images.csv")
+    title = f"{facts.get('model', case.model)}, {dataset.name} {dataset.split}, {protocol.name}"
+    plot_confusion(found.confusion, dataset.class_names, title, folder / "confusion.png")
+    method = "measured:cuda" if device.type == "cuda" else "measured:host"
+    for measurement in _rows(found, dataset, facts, method):
+        report.measured(measurement)
+
+
+class _Onlooker:
+    """Saves pictures of what the network answers, and counts."""
+
+    def __init__(self, case: Case, dataset: Dataset, folder: Path, report: Reporter) -> None:
+        self._dataset, self._folder, self._report = dataset, folder, report
+        self._predictions = bool(case.option("predictions"))
+        overlays = min(int(case.option("overlays", 0)), len(dataset))
+        self._overlays = {round(place) for place in np.linspace(0, len(dataset) - 1, overlays)} if overlays else set()
+        self._done = 0
+        self._next = 0.0
+
+    def __call__(self, sample: Sample, prediction: Pixels) -> None:
+        name = sample.name.replace("/", "_")
+        if self._predictions:
+            save_prediction(prediction, self._dataset.palette, self._folder / "predictions" / f"{name}.png")
+        if self._done in self._overlays:
+            path = self._folder / "overlays" / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            side_by_side(sample, prediction, self._dataset.palette).save(path)
+        self._done += 1
+        if time.monotonic() >= self._next:
+            self._report.progress("image", self._done, len(self._dataset))
+            self._next = time.monotonic() + _TELL_EVERY_S
+
+
+def _require_same_classes(facts: Mapping[str, Any], dataset: Dataset, case: Case) -> None:
+    """Refuses a checkpoint whose classes are not the data set's.
+
+    Raises:
+        CheckpointError: the sentence says what differs.
+    """
+    names = facts.get("class_names")
+    if names is not None and tuple(names) != dataset.class_names:
+        trained_on = facts.get("data", {}).get("dataset")
+        found = f"{len(names)} classes of {trained_on} ({', '.join(names[:3])} ...)"
+        wanted = f"{dataset.classes} of {dataset.name} ({', '.join(dataset.class_names[:3])} ...)"
+        raise CheckpointError(
+            f"{case.option('checkpoint')} tells {found} apart, not the {wanted}; train it on that set"
+        )
+
+
+def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method: str) -> Iterator[Measurement]:
+    confusion = found.confusion
+    detail: dict[str, Json] = {
+        "absent_classes": "skip",
+        "miou_absent_as_zero": confusion.miou("zero"),
+        "class_accuracy_absent_as_zero": confusion.class_accuracy("zero"),
+        "iou": {name: _number(value) for name, value in zip(dataset.class_names, confusion.iou, strict=True)},
+        "images": len(found.names),
+        "broken": len(dataset.broken),
+        "fingerprint": dataset.fingerprint,
+        "protocol": found.protocol.to_json(),
+        "checkpoint": {name: facts.get(name) for name in ("model", "step", "kind", "arguments")},
+    }
+    row = partial(_measurement, method=method, protocol=found.protocol.name)
+    yield row("miou", confusion.miou(), detail=detail)
+    yield row("pixel_accuracy", confusion.pixel_accuracy)
+    yield row("class_accuracy", confusion.class_accuracy())
+    yield row("miou_image_mean", found.image_mean_miou())
+    if found.boundary is not None:
+        yield row("boundary_f", found.boundary.mean_f_score)
+
+
+def _measurement(
+    quantity: str, value: float, method: str, protocol: str, detail: dict[str, Json] | None = None
+) -> Measurement:
+    number = _number(value)
+    cause = None if number is not None else "the split has no labelled pixel"
+    return Measurement(quantity, number, method, cause=cause, factors={"protocol": protocol}, detail=detail or {})
+
+
+def _number(value: float) -> float | None:
+    """nan, which JSON does not have, as None."""
+    return None if math.isnan(value) else float(value)
