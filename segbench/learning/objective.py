@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from segbench.errors import UserError
 from segbench.learning.losses import PixelLoss
 from segbench.learning.plan import Supervision
 from segbench.workload.network import logits_of
+from segbench.zoo import HasTrajectory
 
 AUXILIARY_WEIGHT = 0.4
 """Of every output beside the main one (PSPNet's and HRNet-OCR's auxiliary losses)."""
@@ -41,16 +42,18 @@ class Objective(nn.Module, ABC):
         """What the sums over all parts must be divided by, summed over all parts too; a scalar."""
 
 
-class Trajectory(Protocol):
-    """An ODE network, as far as training along its trajectory needs it."""
+@runtime_checkable
+class Decodable(Protocol):
+    """A network that can put its class scores out at any size, which saves enlarging them to the input's and back.
 
-    ode: Any
+    An ODE network has an `ode` between the two.
+    """
 
     def encode(self, images: Tensor) -> Any:
-        """The state at time 0."""
+        """`(N, 3, H, W)` to whatever `decode` reads."""
 
     def decode(self, state: Any, size: tuple[int, int]) -> Tensor:
-        """Class scores of a state at any time."""
+        """Class scores `(N, C, *size)`."""
 
 
 class Segmentation(Objective):
@@ -69,7 +72,7 @@ class Segmentation(Objective):
 
     def __init__(self, network: nn.Module, loss: PixelLoss, supervision: Supervision = "end") -> None:
         super().__init__()
-        if supervision != "end" and not has_trajectory(network):
+        if supervision != "end" and grid_steps(network) is None:
             name = type(network).__name__
             raise UserError(f"supervision {supervision!r} needs a trajectory and {name} has none; choose end")
         self.network = network
@@ -87,23 +90,38 @@ class Segmentation(Objective):
 
     def _class_maps(self, images: Tensor, size: tuple[int, int], draw: float) -> Iterator[tuple[float, Tensor]]:
         """Weights and class scores `(N, C, *size)`."""
-        if not has_trajectory(self.network):
-            yield from ((share, logits_of(output, size)) for share, output in _outputs(self.network(images)))
-            return
-        network = cast(Trajectory, self.network)
         if self._supervision == "end":
-            yield 1.0, network.decode(network.ode(network.encode(images)), size)
+            yield from self._end(images, size)
             return
-        steps = network.ode.steps
+        steps = grid_steps(self.network)
+        assert steps is not None  # checked when it was built
         chosen = supervised_steps(self._supervision, steps, draw)
-        states = network.ode.trajectory(network.encode(images), [network.ode.t_end * step / steps for step in chosen])
-        for step, state in zip(chosen, states, strict=True):
-            yield max(step / steps, ENTRY_WEIGHT), network.decode(state, size)
+        for step, logits in zip(chosen, self._on_the_way(images, size, chosen, steps), strict=True):
+            yield max(step / steps, ENTRY_WEIGHT), logits
+
+    def _end(self, images: Tensor, size: tuple[int, int]) -> Iterator[tuple[float, Tensor]]:
+        network: Any = self.network
+        if isinstance(network, Decodable):
+            state = network.encode(images)
+            yield 1.0, network.decode(network.ode(state) if hasattr(network, "ode") else state, size)
+        else:
+            yield from ((share, logits_of(output, size)) for share, output in _outputs(network(images)))
+
+    def _on_the_way(self, images: Tensor, size: tuple[int, int], chosen: list[int], steps: int) -> list[Tensor]:
+        network: Any = self.network
+        if isinstance(network, Decodable) and hasattr(network, "ode"):
+            times = [network.ode.t_end * step / steps for step in chosen]
+            return [network.decode(state, size) for state in network.ode.trajectory(network.encode(images), times)]
+        times = [network.t_end * step / steps for step in chosen]
+        return [logits_of(logits, size) for logits in network.trajectory(images, times)]
 
 
-def has_trajectory(network: nn.Module) -> bool:
-    """Whether it is an ODE network whose states can be read at any time."""
-    return all(hasattr(network, name) for name in ("ode", "encode", "decode"))
+def grid_steps(network: nn.Module) -> int | None:
+    """Into how many steps a network's time is cut: the solver's, or its number of exits; None without a trajectory."""
+    blocks = [module for module in network.modules() if hasattr(module, "trajectory") and hasattr(module, "steps")]
+    if blocks:
+        return int(blocks[0].steps)
+    return round(network.t_end) if isinstance(network, HasTrajectory) else None
 
 
 def supervised_steps(supervision: Literal["all", "end+random"], steps: int, draw: float) -> list[int]:

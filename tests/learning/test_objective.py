@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from segbench.errors import UserError
 from segbench.learning.losses import PixelLoss
@@ -96,6 +97,50 @@ class Auxiliary(nn.Module):
         main = torch.stack([images[:, 0], -images[:, 0]], 1)
         other = main * 0
         return {"tuple": (main, other), "mapping": {"out": main, "aux": other}}[self.kind]
+
+
+class Exits(nn.Module):
+    """Two exits, of which the second says class 0 more loudly; no state to decode."""
+
+    t_end = 2.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[float] = []
+
+    def trajectory(self, images: torch.Tensor, times: list[float]) -> list[torch.Tensor]:
+        self.asked = list(times)
+        return [torch.stack([images[:, 0] * time, images[:, 0] * 0], 1) for time in times]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.trajectory(images, [self.t_end])[0]
+
+
+def test_exits_are_supervised_like_times():
+    network = Exits()
+    objective = Segmentation(network, PixelLoss(), "all")
+    labels = torch.zeros(1, 2, 2, dtype=torch.long)
+    value = float(objective(torch.ones(1, 3, 4, 4), labels, 0.0) / objective.weight(labels))
+    assert network.asked == [0.0, 1.0, 2.0]
+    assert value == pytest.approx((0.1 * loss_at(0.0) + 0.5 * loss_at(1.0) + loss_at(2.0)) / 1.6, rel=1e-5)
+
+
+class Decoder(nn.Module):
+    """A network without an ODE that can still put its scores out at any size."""
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, :2]
+
+    def decode(self, state: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        return functional.interpolate(state, size=size)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("full-size scores are not needed")
+
+
+def test_scores_are_put_out_at_the_labels_size_where_a_network_can():
+    objective = Segmentation(Decoder(), PixelLoss())
+    assert objective(torch.ones(1, 3, 8, 8), torch.zeros(1, 4, 4, dtype=torch.long), 0.0) > 0
 
 
 @pytest.mark.parametrize("kind", ["tuple", "mapping"])
