@@ -27,7 +27,8 @@ class ModuleCount:
     """What ran inside one module, its children included.
 
     Attributes:
-        calls: forward calls; an ODE's f has as many as its solver made evaluations.
+        calls: forward calls; an ODE's f has as many as its solver made evaluations. 0 for a list of modules, which is
+            never called itself.
     """
 
     name: str
@@ -124,8 +125,23 @@ class _Tally:
             self.stack.pop()
 
     def module_counts(self) -> Iterator[ModuleCount]:
+        """In the order of the first call, lists of modules before what they hold."""
+        lists = self._lists()
         for name, kind in self.types.items():
+            holder = name.rpartition(".")[0]
+            if holder in lists:
+                yield ModuleCount(holder, "list", 0, lists.pop(holder))
             yield ModuleCount(name, kind, self.module_calls[name], self.module_macs[name])
+
+    def _lists(self) -> dict[str, int]:
+        """MACs below every name that holds modules without being called."""
+        found: Counter[str] = Counter()
+        for name in self.types:
+            holder = name.rpartition(".")[0]
+            while holder and holder not in self.types:
+                found[holder] += self.module_macs[name]
+                holder = holder.rpartition(".")[0]
+        return dict(found)
 
     def add(self, operator: Any, arguments: tuple[Any, ...], output: Any) -> None:
         if is_free(operator):

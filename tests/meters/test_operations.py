@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from segbench.meters.operations import count_operations
 from segbench.meters.operations_crosscheck import OtherCount, count_with_fvcore, count_with_torch
+from segbench.records.case import Case
+from segbench.workload.step import build_workload
 
 
 def count(network: nn.Module, images: Tensor):
@@ -109,3 +111,44 @@ def test_a_network_that_cannot_be_traced_has_a_cause() -> None:
     found = count_with_fvcore(Untraceable(), torch.randn(1, 3, 4, 4))
     assert found.macs is None
     assert found.cause
+
+
+def test_a_list_of_modules_is_never_called_but_has_the_work_of_its_members() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps = nn.ModuleList([nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1)])
+
+        def forward(self, images: Tensor) -> Tensor:
+            for step in self.steps:
+                images = step(images)
+            return images
+
+    found = count(Net().to("meta"), on_meta(1, 2, 5, 5))
+    assert [(item.name, item.calls, item.macs) for item in found.modules] == [
+        ("", 1, 200),
+        ("steps", 0, 200),
+        ("steps.0", 1, 100),
+        ("steps.1", 1, 100),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("card", "giga", "kernels"),
+    [("hrnetv2", 62.26, 1088), ("baseline", 35.2, 847), ("unet", 126.9, 68)],
+)
+def test_the_papers_networks_cost_what_was_counted_by_hand(card: str, giga: float, kernels: int) -> None:
+    workload = build_workload(Case("params", card), "meta")
+    images = workload.make_batch(1)[0]
+    found = count_operations(workload.network, lambda: workload.infer(images))
+    assert found.macs["convolution"] == pytest.approx(giga * 1e9, rel=0.01)
+    assert found.launches == kernels
+
+
+def test_one_evaluation_of_segnodes_f_and_its_entry_cost_what_was_counted_by_hand() -> None:
+    workload = build_workload(Case("params", "segnode").with_arguments(steps=2), "meta")
+    images = workload.make_batch(1)[0]
+    by_name = {item.name: item for item in count_operations(workload.network, lambda: workload.infer(images)).modules}
+    f = by_name["ode.f"]
+    assert f.macs / f.calls == pytest.approx(9.74e9, rel=0.01)
+    assert by_name["entry"].macs == pytest.approx(1.12e9, rel=0.01)

@@ -1,0 +1,142 @@
+"""The timing and counting tasks on small networks, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from segbench.meters.clocks import CardState
+from segbench.meters.energy import Energy
+from segbench.meters.sampling import Timing
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks import epoch, latency, params
+from segbench.tasks.timed import Timed, plan_of
+
+
+class Notes:
+    """Collects what a task reports."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Measurement] = {}
+        self.notes: list[str] = []
+
+    def measured(self, measurement: Measurement) -> None:
+        self.rows[measurement.quantity] = measurement
+
+    def progress(self, stage: str, done: int, total: int, **extra: Json) -> None: ...
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def small(task: str, **changes: object) -> Case:
+    case = Case(task, "unet-w8", width=48, height=32, **changes)  # type: ignore[arg-type]
+    return case.with_options(round_seconds=0.5, round_min_runs=3, round_max_runs=5, images=10)
+
+
+def test_latency_reports_the_whole_its_parts_and_the_reason_for_what_is_missing() -> None:
+    report = Notes()
+    latency.run(small("latency", infer_batch=2), report)
+    rows = report.rows
+    whole, batch = rows["latency_s"], rows["batch_latency_s"]
+    assert whole.value is not None and batch.value is not None and 3 <= len(whole.samples) <= 5
+    assert batch.value == pytest.approx(2 * whole.value, rel=1e-6)
+    parts = [rows[f"latency_{part}_s"].value for part in ("normalise", "forward", "argmax")]
+    assert sum(part for part in parts if part) == pytest.approx(whole.value, rel=0.3)
+    assert rows["throughput_images_per_s"].value == pytest.approx(1 / whole.value, rel=0.1)
+    assert "runs on the host" in str(rows["latency_copy_in_s"].cause)
+    assert "only NVIDIA" in str(rows["energy_j"].cause)
+    assert len(whole.warmup) >= 2 and "steady" in whole.detail and whole.detail["others_cores"] >= 0
+
+
+def test_latency_takes_real_pictures_of_the_cases_size() -> None:
+    pictures = latency.host_pictures(small("latency", dataset="synthetic", infer_batch=2))
+    assert pictures.shape == (2, 32, 48, 3) and pictures.dtype == torch.uint8
+    assert not torch.equal(pictures[0], pictures[1])
+
+
+def test_random_pictures_depend_on_the_seed_alone() -> None:
+    assert torch.equal(latency.host_pictures(small("latency")), latency.host_pictures(small("latency")))
+    assert not torch.equal(latency.host_pictures(small("latency")), latency.host_pictures(small("latency", seed=1)))
+
+
+def test_an_epoch_is_its_steps_the_last_one_whole() -> None:
+    report = Notes()
+    epoch.run(small("epoch", batch_size=4), report)
+    step, whole = report.rows["train_step_s"].value, report.rows["epoch_s"].value
+    assert step is not None and whole == pytest.approx(3 * step), "ten images in batches of four"
+    assert "nothing is loaded" in str(report.rows["train_data_s"].cause)
+    assert report.rows["train_backward_s"].value
+    assert report.rows["epoch_s"].factors == {"batch_size": 4, "images": 10}
+
+
+def test_an_epoch_of_a_data_set_waits_for_its_images() -> None:
+    report = Notes()
+    epoch.run(small("epoch", batch_size=2, dataset="synthetic"), report)
+    data, step = report.rows["train_data_s"].value, report.rows["train_step_s"].value
+    assert data is not None and step is not None and 0 < data < step
+
+
+def test_params_are_counted_on_meta_and_cross_checked() -> None:
+    report = Notes()
+    params.run(small("params"), report)
+    macs = report.rows["macs"]
+    assert macs.detail["counted_on"] == "meta"
+    assert [(check["counter"], check["macs"], check["disagrees"]) for check in macs.detail["counters"]] == [
+        ("torch", macs.value, False),
+        ("fvcore", macs.value, False),
+    ]
+    assert report.rows["flops"].value == 2 * (macs.value or 0)
+    assert report.rows["kernel_launches"].value and report.rows["activation_bytes"].value
+    assert macs.detail["uncounted"]["native_batch_norm"] > 0
+
+
+def test_a_network_whose_path_depends_on_its_data_is_counted_on_the_cpu_with_a_note() -> None:
+    report = Notes()
+    case = Case("params", "segnode-w8", width=32, height=32).with_arguments(solver="dopri5", gradient="adjoint")
+    params.run(case.with_options(crosscheck=False), report)
+    assert report.rows["macs"].detail["counted_on"] == "cpu"
+    assert "whose values may matter" in report.notes[0]
+
+
+def timed(slowed: tuple[tuple[str, ...], ...]) -> Timed:
+    samples = tuple(Timing(1.0) for _ in slowed)
+    return Timed((3.0, 1.0), True, samples, slowed, Energy(50.0, 5.0), 0.5, CardState(temperature_c=80))
+
+
+def test_throttled_samples_are_marked_and_kept() -> None:
+    found = timed(((), ("software power cap",), ()))
+    row = found.headline("latency_s", lambda sample: sample.total, "measured:cuda", "infer", {})
+    assert row.samples == (1.0, 1.0, 1.0)
+    assert row.detail["throttled"] == [1]
+    assert row.detail["throttled_by"] == ["software power cap"]
+    assert row.detail["card"]["temperature_c"] == 80
+
+
+def test_a_run_throttled_throughout_still_has_its_value() -> None:
+    found = timed((("hardware slowdown",),) * 3)
+    assert found.headline("latency_s", lambda sample: sample.total, "measured:cuda", "infer", {}).value == 1.0
+
+
+def test_compiling_is_what_the_first_calls_took_beyond_steady_ones() -> None:
+    assert timed(((), ())).compile_seconds == 2.0
+
+
+def test_energy_is_shared_out_over_images() -> None:
+    assert timed(((), ())).energy_row("infer", 1 / 10, {}).value == 5.0
+
+
+def test_the_plan_of_a_round_is_in_the_case() -> None:
+    plan = plan_of(Case("latency", "x", warmup=4).with_options(round_seconds=2.5, round_min_runs=7, target=0.02))
+    assert (plan.warmup, plan.seconds, plan.min_runs, plan.target) == (4, 2.5, 7, 0.02)
