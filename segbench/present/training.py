@@ -38,7 +38,7 @@ class TrainingProgress(CellProgress):
         if extra["scores"] and extra["scores"] != self._last and not self._console.is_terminal:
             self._last = extra["scores"]
             line = f"{self._names[case]}: step {event['done']}/{event['total']}, {training_line(extra)}"
-            self._console.print(Text(line), highlight=False)
+            self._console.print(Text(line), highlight=False, soft_wrap=True)
 
 
 def training_line(extra: Mapping[str, Json]) -> str:

@@ -1,0 +1,176 @@
+"""The command line of `segbench train` and `segbench evaluate`, with a machine that answers at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from segbench.cells.cell import Listener
+from segbench.cells.cell import Result as CellResult
+from segbench.cells.series import run_series
+from segbench.cli import session
+from segbench.records.case import Case
+from segbench.records.environment import Environment
+from segbench.records.ledger import Ledger
+from segbench.records.measurement import Measurement
+
+Segbench = Callable[..., Result]
+ENVIRONMENT = Environment("cpu", "Test CPU", "2.13.0", "3.11", "Linux", "0123", threads=1)
+
+
+class FakeTrainer:
+    """Trains and evaluates in no time; tells of a validation on the way."""
+
+    def __init__(self) -> None:
+        self.cases: list[Case] = []
+        self.interrupted = False
+
+    def run(self, task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[CellResult]:
+        for case in cases:
+            self.cases.append(case)
+            if self.interrupted:
+                raise KeyboardInterrupt
+            extra = {"loss": 0.4, "scores": {"miou": 0.5}, "images_per_s": 25.0, "eta_s": 3723.0}
+            listen(case, "progress", {"stage": "step", "done": 10, "total": 100, "extra": extra})
+            rows = (self.trained if task == "train" else self.evaluated)()
+            yield CellResult(case, "ok", None, ENVIRONMENT, rows, 0.1)
+
+    def trained(self) -> tuple[Measurement, ...]:
+        detail = {"best": 0.6, "best_step": 90, "steps": 100, "seconds": 75.0}
+        return (
+            Measurement("miou", 0.573, "measured:host", detail=detail),
+            Measurement("train_step_s", 0.3, "measured:host", mode="train"),
+        )
+
+    def evaluated(self) -> tuple[Measurement, ...]:
+        protocol = {"name": "flip", "width": 240, "height": 180, "scales": [1.0], "flip": True, "window": None}
+        detail = {"iou": {"sky": 0.9, "pole": None}, "miou_absent_as_zero": 0.45, "images": 101, "protocol": protocol}
+        return (Measurement("miou", 0.9, "measured:host", detail=detail),)
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
+    fake = FakeTrainer()
+    monkeypatch.setattr(session, "run_series", partial(run_series, runner=fake.run))
+    monkeypatch.delenv("RANK", raising=False)
+    return fake
+
+
+TRAIN = ("train", "-m", "segnode-w8", "-d", "synthetic", "--device", "cpu")
+
+
+def test_a_training_follows_the_card_unless_told_otherwise(trainer: FakeTrainer, segbench: Segbench) -> None:
+    assert segbench(*TRAIN, "--epochs", "2").exit_code == 0
+    (case,) = trainer.cases
+    assert (case.width, case.height, case.batch_size, case.channels_last) == (240, 180, 8, True)
+    assert case.option("folder") == "runs/segnode-w8-synthetic"
+    assert case.option("epochs") == 2 and case.option("label_stride") == 2 and case.option("val_split") == "val"
+    assert case.option("lr") is None and case.option("minutes") is None
+
+
+def test_flags_reach_the_case(trainer: FakeTrainer, segbench: Segbench) -> None:
+    flags = ("--minutes", "1.5", "--lr", "0.1", "--input", "64x48", "-b", "4", "--supervision", "end", "-o", "here")
+    assert segbench(*TRAIN, *flags, "--val-split", "none", "--zoom", "0.5:2", "--resume").exit_code == 0
+    (case,) = trainer.cases
+    assert (case.width, case.height, case.batch_size) == (64, 48, 4)
+    said = {
+        name: case.option(name) for name in ("minutes", "lr", "supervision", "folder", "val_split", "zoom", "resume")
+    }
+    assert said == {
+        "minutes": 1.5, "lr": 0.1, "supervision": "end", "folder": "here", "val_split": None, "zoom": "0.5:2", "resume": True
+    }  # fmt: skip
+
+
+def test_the_table_and_the_ledger_hold_the_scores(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
+    result = segbench(*TRAIN, "--epochs", "2")
+    for text in ("57.3 %", "60.0 %", "90", "75.0 s", "300 ms", "runs/segnode-w8-synthetic", "Test CPU"):
+        assert text in result.stdout
+    assert "loss 0.400, miou 50.0 %, 25.0 images/s, 1:02:03 left" in result.stderr
+    (entry,) = Ledger(tmp_path / "segbench-runs").entries()
+    assert entry.outcome == "ok"
+
+
+def test_several_networks_have_folders_of_their_own(trainer: FakeTrainer, segbench: Segbench) -> None:
+    segbench(*TRAIN, "-m", "unet-w8", "--epochs", "1")
+    assert [case.option("folder") for case in trainer.cases] == ["runs/segnode-w8-synthetic", "runs/unet-w8-synthetic"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "advice"),
+    [
+        (("--resume", "--overwrite"), "choose one"),
+        (("-m", "unet-w8", "-o", "x"), "cannot share the folder"),
+        (("--task", "dream"), "segment or classify"),
+        (("-d", "camvit"), "did you mean camvid"),
+        (("--input", "big"), "480x360"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(
+    trainer: FakeTrainer, segbench: Segbench, flags: tuple[str, ...], advice: str
+) -> None:
+    result = segbench(*TRAIN, "--epochs", "1", *flags)
+    assert result.exit_code == 2 and advice in result.stderr
+    assert not trainer.cases
+
+
+def test_pretraining_needs_a_folder(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
+    asked = ("train", "-m", "segnode-w8", "--device", "cpu", "--task", "classify", "--epochs", "1")
+    assert "train/CLASS" in segbench(*asked).stderr
+    assert segbench(*asked, "--data-root", str(tmp_path)).exit_code == 0
+    assert trainer.cases[0].data_root == str(tmp_path) and trainer.cases[0].dataset is None
+
+
+def test_an_interrupted_training_says_how_to_go_on(trainer: FakeTrainer, segbench: Segbench) -> None:
+    trainer.interrupted = True
+    result = segbench(*TRAIN, "--epochs", "1")
+    assert result.exit_code == 130 and "--resume" in result.stderr
+
+
+def test_an_evaluation_without_a_checkpoint_says_how_to_train_one(trainer: FakeTrainer, segbench: Segbench) -> None:
+    result = segbench("evaluate", "-m", "segnode-w8", "-d", "synthetic", "--device", "cpu")
+    assert result.exit_code == 2
+    assert "segbench train -m segnode-w8 -d synthetic" in result.stderr
+
+
+def test_an_evaluation_shows_images_as_in_training(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "segnode-w8-synthetic"
+    run.mkdir(parents=True)
+    (run / "best.safetensors").write_bytes(b"")
+    (run / "best.json").write_text('{"plan": {"width": 96, "height": 72}}')
+    result = segbench("evaluate", "-m", "segnode-w8", "--device", "cpu", "--protocol", "flip", "--format", "csv")
+    (case,) = trainer.cases
+    assert (case.width, case.height, case.split) == (96, 72, "val")
+    assert case.option("checkpoint") == "runs/segnode-w8-synthetic/best.safetensors"
+    assert case.option("folder") == "runs/segnode-w8-synthetic/evaluation-val-flip"
+    header, row = result.stdout.splitlines()
+    found = dict(zip(header.split(","), row.split(","), strict=True))
+    assert (found["quantity"], found["value"], found["dataset"], found["split"]) == ("miou", "0.9", "synthetic", "val")
+
+
+def test_the_tables_of_an_evaluation_state_both_conventions(
+    trainer: FakeTrainer, segbench: Segbench, tmp_path: Path
+) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"")
+    result = segbench("evaluate", "-m", "segnode-w8", "--device", "cpu", "--checkpoint", "x.safetensors")
+    for text in ("90.0 %", "45.0 %", "absent as 0", "flip at 240x180, mirrored too", "sky", "101 images"):
+        assert text in result.stdout
+
+
+@pytest.mark.timeout(240)
+def test_two_processes_of_torchrun_train_one_network_and_the_first_reports(tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, "-m", "segbench", "train", "-m", "segnode-w8", "-d", "synthetic:size=64x48,count=6"]
+    flags = ["--steps", "3", "-b", "4", "--device", "cpu", "--threads", "1", "--format", "csv", "--validations", "1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([*command, *flags], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert sum(",miou," in line for line in lines) == 1
+    assert (tmp_path / "runs" / "segnode-w8-synthetic" / "best.safetensors").is_file()
+    assert len(Ledger(tmp_path / "segbench-runs").entries()) == 1

@@ -1,0 +1,181 @@
+"""The training task on a few synthetic streets, from a case to checkpoints, and the evaluation of what it left."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segbench.errors import CheckpointError, UserError
+from segbench.evaluation.files import load_evaluation
+from segbench.learning.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from segbench.learning.log import read_log
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks import evaluate, train
+
+DATA = "synthetic:size=64x48,count=6"
+
+
+class Listener:
+    """Collects what a task reports."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Measurement] = {}
+        self.stages: list[str] = []
+        self.extras: list[dict[str, Json]] = []
+        self.notes: list[str] = []
+
+    def measured(self, measurement: Measurement) -> None:
+        json.dumps(measurement.to_json(), allow_nan=False)
+        self.rows[measurement.quantity] = measurement
+
+    def progress(self, stage: str, done: int, total: int, **extra: Json) -> None:
+        self.stages.append(stage)
+        self.extras.append(extra)
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+
+def case(folder: Path, model: str = "segnode-w8", **options: Any) -> Case:
+    plain = Case("train", model, width=64, height=48, batch_size=2, dataset=DATA, classes=11, channels_last=True)
+    values = {"folder": str(folder), "steps": 4, "label_stride": 2, "val_split": "val", "validations": 2}
+    return plain.with_options(**{**values, **options})
+
+
+def trained(folder: Path, **options: Any) -> Listener:
+    listener = Listener()
+    train.run(case(folder, **options), listener)
+    return listener
+
+
+def evaluated(folder: Path, **changes: Any) -> Listener:
+    listener = Listener()
+    asked = Case("evaluate", "segnode-w8", width=64, height=48, dataset=DATA, split="val", classes=11)
+    options = {"checkpoint": str(folder / "best.safetensors"), "folder": str(folder / "scores")}
+    evaluate.run(replace(asked, **changes.pop("case", {})).with_options(**{**options, **changes}), listener)
+    return listener
+
+
+def test_a_training_reports_scores_and_leaves_a_run_that_says_where_it_came_from(tmp_path):
+    found = trained(tmp_path)
+    assert set(found.rows) == {"parameters", "miou", "pixel_accuracy", "class_accuracy", "train_step_s"}
+    assert found.rows["parameters"].value == 308_884
+    assert found.rows["miou"].detail["steps"] == 4
+    assert {"reading train", "reading val", "validating"} <= set(found.stages)
+    facts = read_checkpoint(tmp_path / "last.safetensors").facts
+    assert facts["model"] == "segnode-w8" and facts["card"]["builder"] == "segbench.zoo.segnode:SegNode"
+    assert facts["plan"]["recipe"]["supervision"] == "all" and facts["data"]["dataset"] == DATA
+    assert len(read_log(tmp_path / "log.csv")) == 2
+
+
+def test_a_folder_with_a_run_is_neither_overwritten_nor_continued_unasked(tmp_path):
+    trained(tmp_path)
+    with pytest.raises(CheckpointError, match="--resume, replace it with --overwrite"):
+        trained(tmp_path)
+    assert trained(tmp_path, resume=True).rows["miou"].detail["steps"] == 4
+    assert trained(tmp_path, overwrite=True, steps=2).rows["miou"].detail["steps"] == 2
+
+
+def test_resuming_nothing_is_noted(tmp_path):
+    assert any("nothing to resume" in note for note in trained(tmp_path, resume=True).notes)
+
+
+def test_a_damaged_checkpoint_is_noted_and_the_one_before_taken(tmp_path):
+    trained(tmp_path, save_every_s=0.0)
+    last = tmp_path / "last.safetensors"
+    last.write_bytes(last.read_bytes()[:-9])
+    found = trained(tmp_path, save_every_s=0.0, resume=True)
+    assert any("damaged" in note and "previous" in note for note in found.notes)
+    assert found.rows["miou"].detail["steps"] == 4
+
+
+def test_training_can_start_from_other_weights(tmp_path):
+    trained(tmp_path / "first")
+    found = trained(tmp_path / "second", init=str(tmp_path / "first" / "best.safetensors"))
+    assert any("tensors loaded" in note for note in found.notes)
+    weights = torch.zeros(2)
+    torch.save({"unrelated": weights}, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match="unrelated"):
+        trained(tmp_path / "third", init=str(tmp_path / "other.pth"))
+
+
+def test_every_way_is_supervised_only_where_there_is_one(tmp_path):
+    with pytest.raises(UserError, match="HRNetV2 has none; choose end"):
+        trained(tmp_path, model="hrnetv2-small", supervision="all")
+
+
+def test_a_network_of_another_kind_trains_too(tmp_path):
+    assert trained(tmp_path, model="hrnetv2-small", val_split=None, steps=1).rows["train_step_s"].value > 0
+
+
+def test_the_authors_weights_start_our_hrnet(tmp_path):
+    from segbench.cards.catalogue import find_model
+    from segbench.workload.network import build_from_card
+    from segbench.zoo.hrnet_weights import official_name
+
+    network = build_from_card(find_model("hrnetv2-small").card)
+    official = {f"model.{official_name(name)}": value for name, value in network.state_dict().items()}
+    torch.save({"state_dict": official}, tmp_path / "official.pth")
+    found = trained(
+        tmp_path / "run", model="hrnetv2-small", init=str(tmp_path / "official.pth"), val_split=None, steps=1
+    )
+    assert any(note.endswith(f"{len(official)} tensors loaded") for note in found.notes)
+
+
+def test_bodies_are_pretrained_on_a_folder_of_images(tmp_path):
+    for split in ("train", "val"):
+        for name in ("cat", "dog"):
+            (tmp_path / "images" / split / name).mkdir(parents=True)
+            for number in range(3):
+                pixels = np.random.default_rng(number).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "images" / split / name / f"{number}.png")
+    asked = replace(case(tmp_path / "run"), dataset=None, data_root=str(tmp_path / "images"))
+    listener = Listener()
+    train.run(asked.with_options(task="classify", label_stride=1, supervision="end"), listener)
+    assert listener.rows["image_accuracy"].value is not None
+    found = trained(tmp_path / "segment", init=str(tmp_path / "run" / "best.safetensors"))
+    assert any("linear.weight" in note for note in found.notes)
+
+
+def test_an_evaluation_scores_what_the_training_logged_and_keeps_every_image(tmp_path):
+    first = trained(tmp_path)
+    found = evaluated(tmp_path, predictions=True, overlays=2)
+    assert found.rows["miou"].value == pytest.approx(first.rows["miou"].detail["best"], abs=1e-9)
+    assert found.rows["miou"].factors == {"protocol": "single"}
+    assert set(found.rows["miou"].detail["iou"]) >= {"sky", "road"}
+    assert {"pixel_accuracy", "class_accuracy", "miou_image_mean", "boundary_f"} <= set(found.rows)
+    kept = load_evaluation(tmp_path / "scores" / "evaluation.npz")
+    assert kept.confusion.miou() == found.rows["miou"].value and len(kept.names) == 6
+    assert len(list((tmp_path / "scores" / "predictions").iterdir())) == 6
+    assert len(list((tmp_path / "scores" / "overlays").iterdir())) == 2
+    assert (tmp_path / "scores" / "confusion.png").is_file() and (tmp_path / "scores" / "images.csv").is_file()
+
+
+def test_scores_on_the_training_images_are_marked(tmp_path):
+    trained(tmp_path)
+    assert any("trained on these very images" in note for note in evaluated(tmp_path, case={"split": "train"}).notes)
+
+
+def test_the_solver_may_take_other_steps_than_in_training(tmp_path):
+    trained(tmp_path)
+    found = evaluated(tmp_path, case={"arguments": (("steps", 2),)})
+    assert found.rows["miou"].detail["checkpoint"]["arguments"] == {}
+
+
+def test_checkpoints_of_other_networks_and_classes_are_refused(tmp_path):
+    trained(tmp_path)
+    with pytest.raises(CheckpointError, match="made for segnode-w8 and does not fit"):
+        evaluated(tmp_path, case={"model": "hrnetv2-small"})
+    found = read_checkpoint(tmp_path / "best.safetensors")
+    names = ["skies", *found.facts["class_names"][1:]]
+    save_checkpoint(Checkpoint(found.tensors, {**found.facts, "class_names": names}), tmp_path / "best.safetensors")
+    with pytest.raises(CheckpointError, match=r"11 classes of synthetic.*\(skies"):
+        evaluated(tmp_path)
