@@ -1,9 +1,9 @@
 """Cuts, mirrors and colours a training image; which box and which colours is a function of eight numbers alone.
 
 A box of the frame is resized straight to the input's size with PyTorch's 8-bit anti-aliased resize, and brightness,
-contrast, saturation and the normalisation are one 3x3 matrix: 0.3 ms an image at 480x360 -> 240x180 on one core, where
-kornia's RandomResizedCrop, flip and ColorJiggle take 4.8 ms and its slicing mode with the flip alone 2.1 ms
-(`benchmarks/augmentation.py`); on one core that would be a tenth of a small network's step.
+contrast, saturation and the normalisation are one 3x3 matrix. kornia's chain takes four to five times as long and a
+loop of Pillow calls twice (`benchmarks/augmentation.py`), which one core that also trains a small network would feel.
+kornia pads masks with class 0; here what lies outside the frame is 255.
 """
 
 from __future__ import annotations
