@@ -118,7 +118,9 @@ class Segmentation(Objective):
 
 def grid_steps(network: nn.Module) -> int | None:
     """Into how many steps a network's time is cut: the solver's, or its number of exits; None without a trajectory."""
-    blocks: list[Any] = [module for module in network.modules() if hasattr(module, "trajectory") and hasattr(module, "steps")]
+    blocks: list[Any] = [
+        module for module in network.modules() if hasattr(module, "trajectory") and hasattr(module, "steps")
+    ]
     if blocks:
         return int(blocks[0].steps)
     return round(network.t_end) if isinstance(network, HasTrajectory) else None
