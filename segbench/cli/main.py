@@ -23,6 +23,7 @@ from segbench.cli.models import models
 from segbench.cli.params import params
 from segbench.cli.sweep import sweep
 from segbench.cli.train import train
+from segbench.cli.trajectory import trajectory
 from segbench.errors import UserError
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ app.command(rich_help_panel=_COST)(epoch)
 app.command(rich_help_panel=_COST)(params)
 app.command(rich_help_panel=_WORTH)(train)
 app.command(rich_help_panel=_WORTH)(evaluate)
+app.command(rich_help_panel=_WORTH)(trajectory)
 app.command(rich_help_panel=_SENSE)(sweep)
 app.command(rich_help_panel=_SENSE)(compare)
 app.add_typer(ledger, name="ledger", rich_help_panel=_SENSE)

@@ -1,0 +1,154 @@
+"""The figures of `segbench trajectory`: accuracy over cost, and the error over time (SegNode paper, figure 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from segbench.errors import UserError
+from segbench.present.trajectory_points import RULE, STEPS, TIME, Point, front, is_oracle, points_of, whole
+from segbench.records.ledger import Entry
+
+_COSTS = {
+    "nfe_forward": ("evaluations of f an image", 1.0),
+    "macs": ("GMAC an image", 1e-9),
+    "latency_s": ("milliseconds an image", 1e3),
+}
+"""Quantity -> (axis title, factor)."""
+
+_KNOBS = {TIME: ("o", "-", "shorter"), STEPS: ("s", "--", "other steps"), RULE: ("D", "", "each image by itself")}
+"""Knob -> (marker, line, name)."""
+
+_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")
+_DOMINATED = "0.75"
+_DPI = 120
+
+PAPER_TIME, PAPER_DROP = 0.5, 3.0
+"""Share of the time, and percentage points of accuracy given up for it (SegNode paper, section 4.8). The paper says
+"3 % of accuracy"; that it means points of mIoU is our reading."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One network's points in one colour."""
+
+    name: str
+    points: Sequence[Point]
+    colour: str
+
+
+def curves_of(entries: Sequence[Entry]) -> list[Curves]:
+    """One set of curves an entry that has points."""
+    found = [(entry.model, points) for entry in entries if (points := points_of(entry))]
+    return [Curves(name, points, _COLOURS[number % len(_COLOURS)]) for number, (name, points) in enumerate(found)]
+
+
+def draw_curves(curves: Sequence[Curves], title: str, path: Path) -> None:
+    """mIoU over evaluations, MACs and time; dominated points are grey, oracles hollow.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
+    for axes, (cost, (name, factor)) in zip(figure.subplots(1, 3, sharey=True), _COSTS.items(), strict=True):
+        everything = [point for item in curves for point in item.points]
+        best = front(everything, cost)
+        for item in curves:
+            for knob in _KNOBS:
+                _draw_knob(axes, item, knob, cost, factor, best)
+        axes.set_xlabel(name)
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("mIoU, % (bars: 95 %, images resampled)")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, max(1, len(labels))), fontsize=9)
+    figure.suptitle(f"{title}  (grey: another point is as cheap and as good)")
+    _save(figure, path)
+
+
+def _draw_knob(axes: Any, item: Curves, knob: str, cost: str, factor: float, best: Sequence[Point]) -> None:
+    """A line through a knob's points (rules have none), bars, and the points in colour or grey."""
+    marker, line, name = _KNOBS[knob]
+    points = [
+        point
+        for point in item.points
+        if (point.knob == knob or (knob == STEPS and point is whole(item.points))) and point.value(cost) is not None
+    ]
+    if len(points) < (1 if knob == RULE else 2):
+        return
+    points.sort(key=lambda point: point.value(cost) or 0.0)
+    across = [factor * (point.value(cost) or 0.0) for point in points]
+    up = [100 * (point.value("miou") or 0.0) for point in points]
+    if line:
+        axes.plot(across, up, line, color=item.colour, alpha=0.5, linewidth=1.2, zorder=1)
+    for x, y, point in zip(across, up, points, strict=True):
+        colour = item.colour if point in best or is_oracle(point) else _DOMINATED
+        _bars(axes, x, y, point, cost, factor, colour)
+        inside = "white" if is_oracle(point) else colour
+        axes.plot(x, y, marker, color=colour, markerfacecolor=inside, markersize=6, zorder=3)
+    axes.plot([], [], marker + line, color=item.colour, label=f"{item.name}, {name}")
+
+
+def _bars(axes: Any, x: float, y: float, point: Point, cost: str, factor: float, colour: str) -> None:
+    scores, costs = point.interval("miou"), point.interval(cost)
+    if scores:
+        axes.plot([x, x], [100 * scores[0], 100 * scores[1]], color=colour, linewidth=1, zorder=2)
+    if costs:
+        axes.plot([factor * costs[0], factor * costs[1]], [y, y], color=colour, linewidth=1, zorder=2)
+
+
+def draw_error(curves: Sequence[Curves], title: str, path: Path) -> None:
+    """The error over the end time against ground truth, and against T over the share of the time, beside the paper.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for item in curves:
+        points = sorted((p for p in item.points if p.knob == TIME), key=lambda point: float(point.t_end))
+        _draw_truth_error(left, item, points)
+        _draw_drop(right, item, points)
+    marked = {"color": "black", "markersize": 13, "label": "paper: 3 % of accuracy for 50 % of time"}
+    right.plot(PAPER_TIME, PAPER_DROP, "*", **marked)
+    left.set(xlabel="end time of the solver", ylabel="mIoU error against ground truth, %")
+    right.set(xlabel="share of the whole solve's time", ylabel="mIoU below the whole solve's, points")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def _draw_truth_error(axes: Any, item: Curves, points: Sequence[Point]) -> None:
+    times = [float(point.t_end) for point in points]
+    axes.plot(times, [100 * (p.value("miou_error") or 0) for p in points], "o-", color=item.colour, label=item.name)
+    bands = [point.interval("miou_error") or (0.0, 0.0) for point in points]
+    low, high = [100 * band[0] for band in bands], [100 * band[1] for band in bands]
+    axes.fill_between(times, low, high, color=item.colour, alpha=0.15)
+    means = [100 * (1 - (point.value("miou_image_mean") or 0)) for point in points]
+    axes.plot(times, means, ":", color=item.colour, label=f"{item.name}, mean of images")
+
+
+def _draw_drop(axes: Any, item: Curves, points: Sequence[Point]) -> None:
+    last = whole(points)
+    total = last.value("latency_s") if last else None
+    if not total:
+        return
+    shares = [(point.value("latency_s") or 0.0) / total for point in points]
+    drops = [100 * (point.value("miou_drop") or 0.0) for point in points]
+    axes.plot(shares, drops, "o-", color=item.colour, label=item.name)
+    for share, drop, point in zip(shares, drops, points, strict=True):
+        band = point.interval("miou_drop") or (drop / 100, drop / 100)
+        axes.plot([share, share], [100 * band[0], 100 * band[1]], color=item.colour, linewidth=1)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=_DPI)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error

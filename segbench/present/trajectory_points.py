@@ -1,0 +1,105 @@
+"""The points of a trajectory's curves, read out of a ledger's entry, and which of them are worth having."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from segbench.records.case import Json
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+
+TIME, STEPS, RULE = "time", "steps", "rule"
+"""The knobs: a shorter way at the training's step length, the whole way in other steps, a rule for each image."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One way to end, with everything measured there.
+
+    Attributes:
+        knob: of `TIME`, `STEPS` and `RULE`.
+        t_end: the end time, or the rule's text.
+        steps: of the fixed grid; None for adaptive solvers and exits.
+        rows: by quantity.
+    """
+
+    knob: str
+    t_end: float | str
+    steps: int | None
+    rows: Mapping[str, Measurement]
+
+    @property
+    def label(self) -> str:
+        """`t = 0.5`, `2 steps` or `change<0.05`."""
+        if self.knob == RULE:
+            return str(self.t_end)
+        return f"{self.steps} step{'s' if self.steps != 1 else ''}" if self.knob == STEPS else f"t = {self.t_end:g}"
+
+    def value(self, quantity: str) -> float | None:
+        row = self.rows.get(quantity)
+        return row.value if row else None
+
+    def interval(self, quantity: str) -> tuple[float, float] | None:
+        """The 95 % interval, where there is one."""
+        row = self.rows.get(quantity)
+        if row is None or row.spread_low is None or row.spread_high is None:
+            return None
+        return row.spread_low, row.spread_high
+
+    def detail(self, quantity: str, name: str) -> Json:
+        row = self.rows.get(quantity)
+        return row.detail.get(name) if row else None
+
+
+def points_of(entry: Entry) -> list[Point]:
+    """Every end that has a score, in the order measured."""
+    groups: dict[tuple[Json, Json], dict[str, Measurement]] = {}
+    for row in entry.measurements:
+        if "t_end" in row.factors:
+            groups.setdefault((row.factors["t_end"], row.factors.get("steps")), {})[row.quantity] = row
+    return [Point(_knob(rows["miou"]), *end, rows) for end, rows in groups.items() if "miou" in rows]
+
+
+def _knob(row: Measurement) -> str:
+    return RULE if "rule" in row.detail else str(row.detail.get("knob", TIME))
+
+
+def is_oracle(point: Point) -> bool:
+    """Whether the point needs the truth to be reached: a bound, never a choice."""
+    return point.knob == RULE and str(point.t_end).startswith("oracle")
+
+
+def whole(points: Sequence[Point]) -> Point | None:
+    """The network's own end: the one from which nothing differs."""
+    return next((point for point in points if point.knob == TIME and point.value("pixels_changed") == 0.0), None)
+
+
+def half(points: Sequence[Point]) -> Point | None:
+    """The end time that takes half of the whole solve's evaluations, or less if none takes exactly half."""
+    last = whole(points)
+    evaluations = last.value("nfe_forward") if last else None
+    if last is None or not evaluations:
+        return None
+    cheap = [point for point in points if point.knob == TIME and (point.value("nfe_forward") or 0) <= evaluations / 2]
+    return max(cheap, key=lambda point: point.value("nfe_forward") or 0.0, default=None)
+
+
+def front(points: Sequence[Point], cost: str) -> list[Point]:
+    """The Pareto front, cheapest first: no other point is at least as cheap and at least as good, and better in one.
+
+    Args:
+        cost: `nfe_forward`, `macs` or `latency_s`; points without it take no part, nor do oracles.
+    """
+    known = [
+        (price, worth, point)
+        for point in points
+        if not is_oracle(point)
+        and (price := point.value(cost)) is not None
+        and (worth := point.value("miou")) is not None
+    ]
+
+    def beaten(price: float, worth: float) -> bool:
+        return any(p <= price and w >= worth and (p, w) != (price, worth) for p, w, _ in known)
+
+    return [point for price, worth, point in sorted(known, key=lambda item: item[0]) if not beaten(price, worth)]

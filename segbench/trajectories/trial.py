@@ -1,0 +1,84 @@
+"""A stopping rule at work on a data set: when each image stops, and its time beside the whole solve's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segbench.meters.stopwatch import Stopwatch
+from segbench.trajectories.stopping import Rule, Stopped, answer_early
+from segbench.trajectories.subject import End, Subject
+from segbench.trajectories.sweep import Way, equal_sized
+from segbench.workload.images import Samples
+
+RuleOf = Callable[[Sequence[int]], Rule]
+"""The rule for a batch of these images, by their numbers in the data set."""
+
+Told = Callable[[int], object]
+"""Hears how many images are done."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What each image did, in the data set's order.
+
+    Attributes:
+        steps, evaluations, looks: of each image `(n,)`.
+        seconds, whole_seconds: an image, with the rule and with the whole solve, one sample a batch; pairs, of which
+            each in turn has the other before it.
+    """
+
+    steps: NDArray[np.int64]
+    evaluations: NDArray[np.float64]
+    looks: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    whole_seconds: NDArray[np.float64]
+
+
+@torch.no_grad()
+def try_rule(
+    subject: Subject, dataset: Samples, way: Way, rule_of: RuleOf, batch_size: int, watch: Stopwatch, told: Told
+) -> Trial:
+    """Runs the rule over the data set with real skipping, from inputs on the device to class maps.
+
+    The first batch is run once more beforehand, to warm up.
+    """
+    subject.network.eval()
+    whole = subject.end_at(subject.t_end)
+    steps, evaluations, looks = list[int](), list[float](), list[int]()
+    seconds: list[tuple[float, float]] = []
+    for number, samples in enumerate(equal_sized(dataset, batch_size)):
+        images, rule = way.inputs(samples), rule_of(range(len(steps), len(steps) + len(samples)))
+        with way.autocast():
+            if number == 0:
+                answer_early(subject, images, rule)
+            stopped, timing = _timed(subject, images, rule, whole, watch, rule_first=number % 2 == 0)
+        steps += stopped.steps
+        evaluations += stopped.evaluations
+        looks += stopped.looks
+        seconds.append((timing["rule"] / len(samples), timing["whole"] / len(samples)))
+        told(len(steps))
+    early, late = np.array(seconds).T
+    return Trial(np.array(steps), np.array(evaluations), np.array(looks), early, late)
+
+
+def _timed(
+    subject: Subject, images: Tensor, rule: Rule, whole: End, watch: Stopwatch, rule_first: bool
+) -> tuple[Stopped, Mapping[str, float]]:
+    """What the rule did, and the seconds of both."""
+    watch.start()
+    if not rule_first:
+        subject.answer(images, whole).argmax(1)
+        watch.lap("whole")
+    stopped = answer_early(subject, images, rule)
+    stopped.logits.argmax(1)
+    watch.lap("rule")
+    if rule_first:
+        subject.answer(images, whole).argmax(1)
+        watch.lap("whole")
+    return stopped, watch.stop().parts
