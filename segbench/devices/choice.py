@@ -9,7 +9,7 @@ from segbench import nvml
 from segbench.errors import UserError
 from segbench.records.host import cpu_name, package_version
 
-PREDICTS = frozenset({"memory", "max-batch", "max-input", "fits"})
+PREDICTS = frozenset({"memory", "max-batch", "max-input", "fits", "reproduce"})
 """Commands that can answer without running anything; `auto` predicts for them where there is no GPU."""
 
 

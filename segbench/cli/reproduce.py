@@ -1,0 +1,177 @@
+"""`segbench reproduce`: every number of the paper beside ours, with a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from segbench.cards.catalogue import Model, find_models
+from segbench.cells.series import Done, plan
+from segbench.cli import options
+from segbench.cli.cases import default_classes, found_root
+from segbench.cli.session import Output, finish, measure, show
+from segbench.cli.trajectory import SHIPPED
+from segbench.cli.trajectory_curves import curves_named, digest_of
+from segbench.devices.choice import Device, choose_device
+from segbench.present.export import Exports
+from segbench.present.judged import judged_sheet
+from segbench.present.plan import PlannedStep, plan_sheet
+from segbench.present.sheet import Sheet
+from segbench.present.table import table_sheet
+from segbench.present.trajectory import trajectory_sheets
+from segbench.records.case import Case
+from segbench.records.host import package_version
+from segbench.records.ledger import DEFAULT_LEDGER, Entry, Ledger
+from segbench.studies import figures
+from segbench.studies.catalogue import FIGURES, NAMES, STUDIES, cards_of, findings, named
+from segbench.studies.duration import Estimate, estimate
+from segbench.studies.planning import Stage, kind_of, stage_of
+from segbench.studies.study import Step
+
+What = Annotated[str, typer.Argument(help=", ".join(NAMES), show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and how long it will take; run nothing.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Measure anew what the ledger answers already.")]
+Report = Annotated[Path | None, typer.Option("-o", "--output", help="Also write a report into this folder.")]
+Networks = Annotated[
+    list[str] | None, typer.Option("-m", "--model", help=f"Of the figures: an ODE network. [default: {SHIPPED}]")
+]
+Checkpoints = Annotated[
+    list[Path] | None, typer.Option("--checkpoint", help="Of the figures: a run's folder or file; repeatable.")
+]
+
+
+def reproduce(
+    what: What,
+    device: options.DeviceName = "auto",
+    dry_run: DryRun = False,
+    output: Report = None,
+    fresh: Fresh = False,
+    model: Networks = None,
+    dataset: options.Dataset = None,
+    data_root: options.DataRoot = None,
+    checkpoint: Checkpoints = None,
+    timeout: options.Timeout = 3600.0,
+    ledger: options.LedgerFolder = DEFAULT_LEDGER,
+    format: options.Format = "table",
+    export_csv: options.ExportCsv = None,
+    export_json: options.ExportJson = None,
+    export_markdown: options.ExportMarkdown = None,
+    fail_if: options.FailIf = None,
+) -> None:
+    """The paper's tables, figures and claims: published numbers, ours, a verdict for each, and the reasons.
+
+    Shows the plan, then runs what the ledger does not answer yet; an interrupted command goes on where it stopped.
+    Without a CUDA card, or with --device none, what can be predicted is predicted and the rest is marked as missing.
+    """
+    results = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
+    names = named(what)
+    where = choose_device(device, "reproduce")
+    stages = _Stages(names, where, ledger, _Trajectory(model, dataset, data_root, checkpoint))
+    sheet = _plan(stages, where, fresh)
+    if dry_run:
+        show([sheet], [], format if format == "markdown" else "table")
+        return
+    _print_plan(sheet)
+    done = [item for stage in stages for item in _run(stage, ledger, timeout, fresh)]
+    entries = Ledger(ledger).entries()
+    finish(done, _sheets(names, entries), cards_of(entries), results)
+
+
+class _Trajectory:
+    """What the figures are about, as typed."""
+
+    def __init__(
+        self, models: list[str] | None, dataset: str | None, root: Path | None, checkpoints: list[Path] | None
+    ) -> None:
+        self._models, self._dataset, self._root, self._checkpoints = models, dataset, root, checkpoints
+
+    def stage(self, where: Device) -> Stage:
+        """One sweep a network; by default the network that comes with segbench, on synthetic streets.
+
+        Raises:
+            CheckpointError: a network without weights; the sentence says how to train it.
+        """
+        dataset = self._dataset or "synthetic"
+        root = found_root(dataset, self._root)
+        curves = curves_named(find_models(self._models or [SHIPPED]), dataset, self._root, self._checkpoints or [], [])
+        by_name = {curve.model.name: curve for curve in curves}
+
+        def cases(network: Model) -> list[Case]:
+            curve = by_name[network.name]
+            case = Case(
+                "trajectory", network.spec, device=where.name, classes=default_classes(dataset), dataset=dataset,
+                data_root=root,
+            )  # fmt: skip
+            digest = digest_of(curve.checkpoint)
+            return [figures.trajectory_case(case, str(curve.checkpoint), digest, *curve.trained_size(dataset))]
+
+        cells = plan([curve.model for curve in curves], cases, where.title, package_version("torch") or "")
+        return Stage(figures.STEP, cells, together=False, arrange=lambda runner: runner)
+
+
+class _Stages:
+    """Every step of the studies, once; each is made from what the ledger holds when its turn comes."""
+
+    def __init__(self, names: Sequence[str], where: Device, ledger: Path, trajectory: _Trajectory) -> None:
+        self._names, self._where, self._ledger, self._trajectory = names, where, ledger, trajectory
+
+    def __iter__(self) -> Iterator[Stage]:
+        for step, models in self._steps():
+            yield stage_of(step, find_models(list(models)), self._where, self.entries())
+        if set(self._names) & set(FIGURES):
+            yield self._trajectory.stage(_able(self._where))
+
+    def entries(self) -> list[Entry]:
+        return Ledger(self._ledger).entries()
+
+    def _steps(self) -> list[tuple[Step, tuple[str, ...]]]:
+        """Steps that several studies share are taken with all their networks together."""
+        wanted: dict[str, tuple[Step, dict[str, None]]] = {}
+        for name in self._names:
+            if name in STUDIES:
+                study = STUDIES[name]
+                for step in study.steps(kind_of(self._where)):
+                    wanted.setdefault(step.title, (step, {}))[1].update(dict.fromkeys(study.models))
+        return [(step, tuple(models)) for step, models in wanted.values()]
+
+
+def _able(where: Device) -> Device:
+    """A trajectory cannot be predicted: without a card the processor runs it."""
+    return choose_device("cpu", "trajectory") if where.name == "none" else where
+
+
+def _plan(stages: _Stages, where: Device, fresh: bool) -> Sheet:
+    entries = stages.entries()
+    steps = [_planned(stage, estimate(stage, entries, fresh), where) for stage in stages]
+    why = f"; {where.why}" if where.why else ""
+    note = f"on {where.title}{why}" if where.name != "none" else f"nothing runs on a device: memory is predicted{why}"
+    return plan_sheet("Plan", steps, [note])
+
+
+def _planned(stage: Stage, found: Estimate, where: Device) -> PlannedStep:
+    device = {"none": "no device", "cpu": "cpu", "same": where.name if where.name != "none" else "cpu"}
+    return PlannedStep(stage.step.title, device[stage.step.device], found.todo, found.held, found.seconds, found.basis)
+
+
+def _print_plan(sheet: Sheet) -> None:
+    """One line a step on stderr, so that stdout holds results only."""
+    console = Console(stderr=True)
+    for title, device, todo, held, about, _ in sheet.rows:
+        of_ledger = f", {held} in the ledger" if held != "0" else ""
+        console.print(f"{title}: {todo} cells{f' on {device}' if device else ''}{of_ledger}, about {about}")
+
+
+def _run(stage: Stage, ledger: Path, timeout_s: float, fresh: bool) -> list[Done]:
+    if not stage.cells:
+        return []
+    return measure(stage.cells, ledger, timeout_s, reuse=not fresh, together=stage.together, arrange=stage.arrange)
+
+
+def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Sheet]:
+    found = findings(names, entries)
+    along = [entry for entry in entries if entry.case.task == "trajectory"] if set(names) & set(FIGURES) else []
+    return [*map(judged_sheet, found.judged), *map(table_sheet, found.tables), *trajectory_sheets(along)]

@@ -1,0 +1,46 @@
+"""A study's plan as a table: what will be asked, what the ledger answers already, and how long it will take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segbench.present.sheet import Sheet
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One line of the plan.
+
+    Attributes:
+        device: where it runs.
+        todo, held: cells to be run, and cells that the ledger answers already.
+        seconds: about, for those to be run.
+        basis: where the seconds come from.
+    """
+
+    title: str
+    device: str
+    todo: int
+    held: int
+    seconds: float
+    basis: str
+
+
+def plan_sheet(title: str, steps: Sequence[PlannedStep], notes: Sequence[str]) -> Sheet:
+    """One row a step and one for all."""
+    rows = [
+        [step.title, step.device, str(step.todo), str(step.held), duration(step.seconds), step.basis] for step in steps
+    ]
+    total = sum(step.seconds for step in steps)
+    todo, held = sum(step.todo for step in steps), sum(step.held for step in steps)
+    rows.append(["all", "", str(todo), str(held), duration(total), ""])
+    return Sheet(title, ["step", "on", "cells to run", "in the ledger", "about", "estimated"], rows, notes)
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`: as precise as an estimate is."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"

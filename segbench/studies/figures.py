@@ -1,0 +1,72 @@
+"""Figures 3 and 4 of the paper: how a segmentation refines along the solver's time, and what half of the time costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from segbench.present.amounts import MISSING
+from segbench.present.judged import JudgedCell, JudgedTable
+from segbench.present.trajectory_points import half, points_of
+from segbench.records.case import Case
+from segbench.records.ledger import Entry
+from segbench.statistics.verdicts import Pair, judge
+from segbench.studies.study import Step
+
+PAPER_DATASET = "pascal-context"
+PAPER_DROP = 0.03
+"""Accuracy given up for half of the time (SegNode paper, section 4.8: "3% of accuracy ... decreases by 50%"). That it
+means points of mIoU is our reading."""
+
+PICTURES = 3
+"""Images whose refinement is kept, where they may be published."""
+
+STEP = Step("accuracy, evaluations and time along the solver's time", "trajectory", modes=(("infer",),))
+
+
+def trajectory_case(case: Case, checkpoint: str, digest: str, width: int, height: int) -> Case:
+    """The sweep that both figures read: the solver's own grid, and pictures of a few images.
+
+    Args:
+        case: network, device, data set.
+        digest: of the weights, so that other weights are another cell.
+    """
+    sized = replace(case, task="trajectory", width=width, height=height, modes=("infer",), split=case.split or "val")
+    return sized.with_options(pictures=PICTURES, checkpoint=checkpoint, weights=digest)
+
+
+def half_time(entries: Sequence[Entry]) -> JudgedTable:
+    """The statement of section 4.8 for every trajectory of the ledger: what half of the evaluations costs."""
+    rows, cells = {}, {}
+    for number, entry in enumerate(entries):
+        if entry.case.task == "trajectory" and points_of(entry):
+            key = f"{entry.model}-{number}"
+            rows[key] = f"{entry.model}, {entry.case.dataset} {entry.case.split or 'val'}"
+            cells[key, "drop"] = _drop(entry)
+    notes = [
+        "mIoU at the end less mIoU at the end time that takes half of the evaluations of f, or less; paper: section 4.8"
+    ]
+    return JudgedTable(
+        "half_time", "Accuracy given up for half of the time", rows, {"drop": "points"}, cells, notes=notes
+    )
+
+
+def _drop(entry: Entry) -> JudgedCell:
+    point = half(points_of(entry))
+    value = point.value("miou_drop") if point else None
+    dataset = (entry.case.dataset or "").partition(":")[0].removesuffix("-59")
+    obstacle = None if dataset == PAPER_DATASET else f"on {dataset}; the paper's is on {PAPER_DATASET}"
+    absence = "no end time takes half of the evaluations or less"
+    interval = point.interval("miou_drop") if point else None
+    spread = f", 95 % {100 * interval[0]:.2f} to {100 * interval[1]:.2f}" if interval else ""
+    return JudgedCell(
+        value=value,
+        paper_value=PAPER_DROP,
+        unit="fraction",
+        ours=MISSING if value is None else f"{100 * value:.2f}",
+        paper=f"about {100 * PAPER_DROP:g}",
+        judgement=judge("accuracy", Pair(value, PAPER_DROP), obstacle, absence),
+        quantity="miou_drop",
+        method=point.rows["miou_drop"].method if point and value is not None else "",
+        conditions=f"{point.label}{spread}" if point else "",
+    )

@@ -1,0 +1,94 @@
+"""Finds in a ledger the number that belongs in a cell: under the published conditions, as well taken as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from segbench.present.values import measured
+from segbench.records.case import Case, Json
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+
+PREFERENCE = ("measured:cuda", "measured:nvml", "counted", "simulated", "predicted", "measured:host")
+"""Of methods; a prediction of CUDA's memory comes before what a CPU took, which is another thing."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number of ours and where it stands."""
+
+    value: float
+    measurement: Measurement
+    entry: Entry
+
+    @property
+    def method(self) -> str:
+        return self.measurement.method
+
+    @property
+    def device_name(self) -> str:
+        return self.entry.environment.device_name if self.entry.environment else "an unknown device"
+
+    @property
+    def conditions(self) -> str:
+        """How it was found, in one phrase."""
+        case, item = self.entry.case, self.measurement
+        batch = case.infer_batch if (item.mode or case.modes[0]) == "infer" else case.batch_size
+        place = "" if item.method in ("counted", "predicted") else f" on {self.device_name}"
+        spread = "" if item.spread_low is None else f", 95 % {item.spread_low:.4g} to {item.spread_high:.4g}"
+        size = f"{case.width}x{case.height}"
+        return f"{item.quantity}, {item.method}{place}, {size}, batch {batch}, {case.precision}{spread}"
+
+
+def reading(
+    entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json] | None = None
+) -> Reading | None:
+    """The best number of a network as its card builds it: by method, then the newest; None where there is none."""
+    found = [
+        Reading(float(item.value), item, entry)
+        for entry in entries
+        if _could_answer(entry, model, quantity, conditions or {})
+        if (item := measured(entry, quantity)) is not None and item.value is not None
+    ]
+    return max(found, key=lambda item: (-PREFERENCE.index(item.method), item.entry.finished), default=None)
+
+
+def absence(entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json]) -> str | None:
+    """Why a number is missing, where a cell that was to give it says so."""
+    for entry in reversed(entries):
+        if not _could_answer(entry, model, quantity, conditions):
+            continue
+        item = measured(entry, quantity)
+        if item is not None and item.value is None:
+            return f"{item.outcome}: {item.cause}" if item.outcome != "ok" else str(item.cause)
+        if item is None and entry.outcome != "ok":
+            return f"{entry.outcome}: {entry.cause}"
+    return None
+
+
+_TASKS = {
+    "max_batch": ("max_batch",),
+    "latency_s": ("latency",),
+    "epoch_s": ("epoch",),
+    "macs": ("params",),
+    "parameters": ("params", "predict", "memory"),
+    "miou": ("evaluate",),
+}
+"""Tasks whose number of a quantity is the network's: a trajectory has times and accuracies of half-solved ones too."""
+
+_MEMORY_TASKS = ("memory", "predict")
+
+
+def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[str, Json]) -> bool:
+    tasks = _TASKS.get(quantity, _MEMORY_TASKS)
+    return entry.model == model and entry.case.task in tasks and _meets(entry.case, conditions, quantity)
+
+
+def _meets(case: Case, conditions: Mapping[str, Json], quantity: str) -> bool:
+    modes = [mode for mode in ("train", "infer") if quantity.startswith(mode)]
+    return (
+        not case.arguments
+        and all(mode in case.modes for mode in modes)
+        and all(getattr(case, name) == value for name, value in conditions.items())
+    )

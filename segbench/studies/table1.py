@@ -1,0 +1,149 @@
+"""Table 1 of the paper: mean IoU of nine networks on four data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from segbench.cards.card import Card
+from segbench.present.amounts import MISSING, in_percent
+from segbench.present.judged import JudgedCell, JudgedTable
+from segbench.present.values import measured
+from segbench.records.ledger import Entry
+from segbench.statistics.verdicts import Pair, judge
+from segbench.studies.published import published, raw_value
+from segbench.studies.readings import Reading
+from segbench.studies.study import YARDSTICK, Kind, Step, Study
+
+DATASETS = {"cityscapes": "Cityscapes", "camvid": "CamVid", "lip": "LIP", "pascal-context": "PASCAL-Context"}
+
+ROWS: Mapping[str, tuple[str, str | None]] = {
+    "hrnetv2": ("HRNetV2", "hrnetv2"),
+    "hrnetv2-ocr": ("HRNetV2+OCR", None),
+    "hrnetv2-ocr-mapillary": ("HRNetV2+OCR †", None),
+    "unode": ("U-Node", "unode"),
+    "nodes-unet": ("NODEs-UNet", "nodes-unet"),
+    "baseline": ("Baseline", "baseline"),
+    "segnode": ("SegNode", "segnode-paper"),
+    "segnode-ocr": ("SegNode+OCR", None),
+    "segnode-ocr-mapillary": ("SegNode+OCR †", None),
+}
+"""Rows in the paper's order: label, and the card that stands for it, if there is one. †: pretrained on Mapillary."""
+
+WITHOUT_CARD: Mapping[str, Mapping[str, float]] = {
+    "hrnetv2-ocr": {"cityscapes": 0.830, "camvid": 0.817, "lip": 0.566, "pascal-context": 0.562},
+    "hrnetv2-ocr-mapillary": {"cityscapes": 0.842},
+    "segnode-ocr": {"cityscapes": 0.831, "camvid": 0.820, "lip": 0.567, "pascal-context": 0.562},
+    "segnode-ocr-mapillary": {"cityscapes": 0.845},
+}
+"""Published mIoU of networks the catalogue does not have (SegNode paper, Table 1)."""
+
+TEST_SPLITS = {"cityscapes": "test", "camvid": "test", "lip": "val", "pascal-context": "val"}
+"""On which the paper scores; for LIP and CamVid our inference from its sections 4.3 to 4.5."""
+
+
+def _no_steps(_kind: Kind) -> list[Step]:
+    return []
+
+
+TABLE1 = Study("table1", "Table 1: accuracy, from what the ledger holds", (), _no_steps)
+"""Nothing is started: training takes days; `segbench train` and `segbench evaluate` fill the ledger."""
+
+
+def table1(entries: Sequence[Entry], cards: Mapping[str, Card]) -> JudgedTable:
+    """The paper's nine rows, then every other network of the ledger that has a score."""
+    rows = {name: label for name, (label, _) in ROWS.items()}
+    cells = {
+        (name, dataset): _cell(entries, cards, card, name, dataset)
+        for name, (_, card) in ROWS.items()
+        for dataset in DATASETS
+    }
+    standing = {card for _, card in ROWS.values()}
+    for model in dict.fromkeys(entry.model for entry, _ in _scores(entries) if entry.model not in standing):
+        rows[model] = f"{model} (ours)"
+        cells |= {(model, dataset): _own_cell(entries, model, dataset) for dataset in DATASETS}
+    counts = {name: sum(cell.standing == name for cell in cells.values()) for name in ("measured", "published")}
+    nothing = sum(cell.standing == "missing" for cell in cells.values())
+    notes = [
+        "mean IoU; paper: SegNode paper, Table 1; †: pretrained on Mapillary",
+        f"{counts['measured']} cells measured, {counts['published']} only published, {nothing} missing",
+    ]
+    return JudgedTable("table1", "Table 1 beside ours", rows, DATASETS, cells, notes=notes)
+
+
+def _cell(entries: Sequence[Entry], cards: Mapping[str, Card], card: str | None, row: str, dataset: str) -> JudgedCell:
+    paper = _published(cards, card, row, dataset)
+    ours = _score(entries, card, dataset) if card else None
+    yardstick = _score(entries, YARDSTICK, dataset)
+    pair = Pair(
+        ours.value if ours else None,
+        paper,
+        yardstick.value if yardstick else None,
+        _published(cards, YARDSTICK, YARDSTICK, dataset),
+    )
+    missing = "not measured" if card else "the catalogue has no such network"
+    judgement = judge("accuracy", pair, _obstacle(ours, dataset) if ours else None, missing)
+    return JudgedCell(
+        value=pair.ours,
+        paper_value=paper,
+        unit="fraction",
+        ours=in_percent(pair.ours),
+        paper=in_percent(paper),
+        judgement=judgement,
+        quantity="miou",
+        method=ours.method if ours else "",
+        conditions=_conditions(ours) if ours else "",
+    )
+
+
+def _own_cell(entries: Sequence[Entry], model: str, dataset: str) -> JudgedCell:
+    ours = _score(entries, model, dataset)
+    if ours is None:
+        return JudgedCell(unit="fraction", ours=MISSING, quantity="miou")
+    return JudgedCell(
+        value=ours.value,
+        unit="fraction",
+        ours=in_percent(ours.value),
+        quantity="miou",
+        method=ours.method,
+        conditions=_conditions(ours),
+    )
+
+
+def _published(cards: Mapping[str, Card], card: str | None, row: str, dataset: str) -> float | None:
+    if card is None:
+        return WITHOUT_CARD[row].get(dataset)
+    found = published(cards[card], "miou", dataset)
+    return raw_value(found) if found else None
+
+
+def _obstacle(ours: Reading, dataset: str) -> str:
+    """Always one, until a ledger can say that a body was pretrained as the paper's."""
+    split = ours.entry.case.split or "val"
+    other = f", and scored on {split}, not on {TEST_SPLITS[dataset]}" if split != TEST_SPLITS[dataset] else ""
+    return f"trained without the paper's ImageNet pretraining{other}"
+
+
+def _conditions(ours: Reading) -> str:
+    case, detail = ours.entry.case, ours.measurement.detail
+    protocol = ours.measurement.factors.get("protocol", "single scale")
+    images = f", {detail['images']} images" if "images" in detail else ""
+    return f"{case.dataset} {case.split or 'val'}{images}, {case.width}x{case.height}, {protocol}"
+
+
+def _score(entries: Sequence[Entry], model: str, dataset: str) -> Reading | None:
+    """The newest score of a network on a data set."""
+    found = [item for entry, item in _scores(entries) if entry.model == model and _plain(entry.case.dataset) == dataset]
+    return found[-1] if found else None
+
+
+def _scores(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Reading]]:
+    """Of whole evaluations on one of the four data sets, oldest first."""
+    for entry in entries:
+        item = measured(entry, "miou") if entry.case.task == "evaluate" else None
+        if item is not None and item.value is not None and _plain(entry.case.dataset) in DATASETS:
+            yield entry, Reading(float(item.value), item, entry)
+
+
+def _plain(dataset: str | None) -> str:
+    """A data set's name without reader options; 59 classes is what the paper means by PASCAL-Context."""
+    return (dataset or "").partition(":")[0].removesuffix("-59")
