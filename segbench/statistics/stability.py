@@ -8,7 +8,6 @@ from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from segbench.statistics.intervals import Rounds
 
@@ -159,6 +158,8 @@ def _drift(blocks: list[NDArray[np.float64]]) -> Advice | None:
     medians = np.array([np.median(block) for block in blocks])
     if medians.size < _FEWEST_FOR_DRIFT:
         return None
+    from scipy import stats  # here, because it takes half a second that `--help` need not wait for
+
     order = stats.kendalltau(np.arange(medians.size), medians)
     third = max(1, medians.size // 3)
     change = np.median(medians[-third:]) / np.median(medians[:third]) - 1

@@ -24,11 +24,17 @@ MIB = 2**20
 
 
 class FakeMachine:
-    """Training takes 100 MiB an image, inference 10; models named in `ends` end otherwise."""
+    """Training takes 100 MiB an image, inference 10; models named in `ends` end otherwise.
+
+    An inference takes the milliseconds of `latency`, 10 by default, a step three times as long; every other process is
+    slower by the share `noise`.
+    """
 
     def __init__(self) -> None:
         self.ends: dict[str, str] = {}
         self.interrupt_at: str | None = None
+        self.latency: dict[str, float] = {}
+        self.noise = 0.0
         self.cases: list[Case] = []
 
     def run(self, task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[CellResult]:
@@ -43,10 +49,30 @@ class FakeMachine:
 
     def rows(self, case: Case) -> Iterator[Measurement]:
         yield Measurement("parameters", 1_000_000, "counted")
+        if case.task in ("latency", "epoch"):
+            yield from self.times(case)
+            return
+        if case.task == "params":
+            checks = [
+                {"counter": "torch", "macs": 2 * 10**9, "cause": None, "disagrees": True, "uncounted": {"add": 3}}
+            ]
+            modules = [["", "Net", 1, 10**9], ["body", "Conv2d", 4, 10**9]]
+            detail = {"counters": checks, "modules": modules, "uncounted": {"relu": 2}}
+            yield Measurement("macs", 10**9, "counted", "infer", detail=detail)
+            return
         for mode in case.modes:
             each = 100 * MIB * case.batch_size if mode == "train" else 10 * MIB * case.infer_batch
             for kind in ("live", "process"):
                 yield Measurement(f"{mode}_peak_{kind}_bytes", each, "measured:host", mode=mode)
+
+    def times(self, case: Case) -> Iterator[Measurement]:
+        mode, factor = ("infer", 1) if case.task == "latency" else ("train", 3)
+        one = factor * self.latency.get(case.model, 10.0) / 1000 * (1 + self.noise * (len(self.cases) % 2))
+        samples = (one, 1.001 * one, 0.999 * one)
+        detail = {"steady": True, "others_cores": 0.0}
+        for name in ("latency_s", "latency_forward_s") if mode == "infer" else ("epoch_s", "train_step_s"):
+            yield Measurement(name, one, "measured:host", mode, samples=samples, warmup=(2 * one,), detail=detail)
+        yield Measurement("energy_j", None, "measured:nvml", mode, cause="no card here")
 
 
 @pytest.fixture
