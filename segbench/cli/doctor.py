@@ -34,7 +34,11 @@ def doctor(
         typer.echo(json.dumps({"facts": facts, "abilities": abilities}, indent=1))
         return
     show([Sheet("This machine", ["", ""], list(map(list, facts.items())), prose=True)], [], "table")
-    show([Sheet("What can be told here", ["quantity", "how"], list(map(list, abilities.items())), prose=True)], [], "table")
+    show(
+        [Sheet("What can be told here", ["quantity", "how"], list(map(list, abilities.items())), prose=True)],
+        [],
+        "table",
+    )
 
 
 def _machine() -> dict[str, str]:

@@ -12,7 +12,7 @@ Models = Annotated[
     typer.Option(
         "-m",
         "--model",
-        help="A card (segnode, hrnetv2+checkpoint), a set (table2), your card.toml, file.py:Name or package.module:Name.",
+        help="A card (segnode, hrnetv2+checkpoint), a set (table2), card.toml, file.py:Name or package.module:Name.",
         show_default=False,
     ),
 ]

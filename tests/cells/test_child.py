@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -93,3 +94,27 @@ def test_a_child_that_does_not_read_its_request_is_no_deadlock() -> None:
     many = [Case("memory", "x" * 200_000)]
     (result,) = run_in_child("memory", many, 20.0, lambda *_: None, command)
     assert result.outcome == "crashed"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children end with their command on Linux only")
+def test_a_killed_command_leaves_no_child_behind(tmp_path: Path) -> None:
+    (tmp_path / "sleepy.py").write_text(
+        "import os, time\ndef run(case, report):\n    report.note(str(os.getpid()))\n    time.sleep(60)\n"
+    )
+    start = "import sys; sys.modules['segbench.tasks.sleepy'] = __import__('sleepy'); sys.argv = ['x', 'sleepy'];"
+    start += "from segbench.tasks.__main__ import main; main()"
+    program = (
+        "import sys; from segbench.cells.cell import run_in_child; from segbench.records.case import Case\n"
+        "tell = lambda case, kind, event: print(event.get('sentence'), flush=True)\n"
+        f"list(run_in_child('sleepy', [Case('sleepy', 'x')], 60.0, tell, [sys.executable, '-c', {start!r}]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
+    assert command.stdout
+    child = int(command.stdout.readline())
+    command.kill()
+    command.communicate()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{child}").exists() and "\nState:\tZ" not in Path(f"/proc/{child}/status").read_text():
+        assert time.monotonic() < deadline, "the child outlived its command"
+        time.sleep(0.05)
