@@ -13,6 +13,7 @@ import numpy as np
 
 from segbench.cards.catalogue import find_model
 from segbench.data import Dataset, Sample, open_dataset
+from segbench.data.cityscapes import write_prediction
 from segbench.data.dataset import Pixels
 from segbench.errors import CheckpointError
 from segbench.evaluation.evaluate import Evaluation, evaluate
@@ -83,6 +84,8 @@ class _Onlooker:
         name = sample.name.replace("/", "_")
         if self._predictions:
             save_prediction(prediction, self._dataset.palette, self._folder / "predictions" / f"{name}.png")
+            if self._dataset.name == "cityscapes":
+                write_prediction(self._folder / "labelIds", sample.name, prediction)  # what its test server takes
         if self._done in self._overlays:
             path = self._folder / "overlays" / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)

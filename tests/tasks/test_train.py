@@ -179,3 +179,18 @@ def test_checkpoints_of_other_networks_and_classes_are_refused(tmp_path):
     save_checkpoint(Checkpoint(found.tensors, {**found.facts, "class_names": names}), tmp_path / "best.safetensors")
     with pytest.raises(CheckpointError, match=r"11 classes of synthetic.*\(skies"):
         evaluated(tmp_path)
+
+
+def test_predictions_of_cityscapes_are_also_written_for_its_test_server(tmp_path, real_data):
+    root = real_data / "fixtures" / "cityscapes"
+    torch.manual_seed(0)
+    asked = replace(case(tmp_path), dataset="cityscapes", data_root=str(root), classes=19)
+    listener = Listener()
+    train.run(asked.with_options(steps=1, val_split=None), listener)
+    scored = Case("evaluate", "segnode-w8", width=64, height=48, dataset="cityscapes", data_root=str(root), split="val")
+    options = {"checkpoint": str(tmp_path / "last.safetensors"), "folder": str(tmp_path / "scores")}
+    evaluate.run(scored.with_options(**options, predictions=True), listener)
+    (path,) = (tmp_path / "scores" / "labelIds").iterdir()
+    assert path.name.endswith("_labelIds.png")
+    with Image.open(path) as image:
+        assert min(np.unique(np.asarray(image))) >= 7  # label ids of classes start at 7
