@@ -83,6 +83,8 @@ class _Request:
         self.plan = plan_of(case, model.card.recipe)
         self.folder = Path(case.option("folder"))
         self.classifies = case.option("task") == "classify"
+        if self.plan.precision == "fp16" and device.type == "cpu":
+            raise UserError("precision fp16 trains only on CUDA; choose bf16 or fp32 on the CPU")
 
     def clear_folder(self) -> None:
         """Makes way for a new run where the user said so.

@@ -107,6 +107,11 @@ def test_training_can_start_from_other_weights(tmp_path):
         trained(tmp_path / "third", init=str(tmp_path / "other.pth"))
 
 
+def test_half_precision_is_refused_on_the_cpu(tmp_path):
+    with pytest.raises(UserError, match="bf16"):
+        train.run(replace(case(tmp_path), precision="fp16"), Listener())
+
+
 def test_every_way_is_supervised_only_where_there_is_one(tmp_path):
     with pytest.raises(UserError, match="HRNetV2 has none; choose end"):
         trained(tmp_path, model="hrnetv2-small", supervision="all")
