@@ -32,7 +32,7 @@ def merge(case: Case, results: Sequence[Result], headline: str, verdict: Verdict
     return replace(
         last,
         case=case,
-        cause=None if last.outcome == "ok" else f"round {len(results)}: {last.cause}",
+        cause=f"round {len(results)}: {last.cause}" if last.cause and len(results) > 1 else last.cause,
         environment=_environment(results),
         measurements=tuple(
             _explained(item, results, verdict) if item.quantity == headline and item.value is not None else item

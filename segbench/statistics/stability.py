@@ -17,8 +17,8 @@ class Advice:
     """One doubt about a number.
 
     Attributes:
-        kind: `few_samples`, `spread`, `outliers`, `slow_first_run`, `rounds_differ`, `drift`, `not_steady`, `busy` or
-            `throttled`.
+        kind: `few_samples`, `one_round`, `spread`, `outliers`, `slow_first_run`, `rounds_differ`, `drift`,
+            `not_steady`, `busy` or `throttled`.
         seen: what was found, with its figure.
         next_step: what to do about it.
     """
@@ -76,6 +76,7 @@ def advise(rounds: Rounds, seen: Circumstances | None = None) -> tuple[Advice, .
         return ()
     checks: tuple[Callable[[list[NDArray[np.float64]]], Advice | None], ...] = (
         _few_samples,
+        _one_round,
         _spread,
         _slow_first_run,
         _outliers,
@@ -108,6 +109,12 @@ def _few_samples(blocks: list[NDArray[np.float64]]) -> Advice | None:
     if count >= _FEWEST_SAMPLES:
         return None
     return Advice("few_samples", f"only {count} samples", "raise --min-runs or --max-seconds")
+
+
+def _one_round(blocks: list[NDArray[np.float64]]) -> Advice | None:
+    if len(blocks) > 1:
+        return None
+    return Advice("one_round", "one process only, so the spread between processes is unseen", "raise --rounds")
 
 
 def _spread(blocks: list[NDArray[np.float64]]) -> Advice | None:

@@ -110,12 +110,12 @@ def take_samples(call: Callable[[], Timing], device: torch.device, case: Case, r
     plan = plan_of(case)
     with clock_probe(device) as probe, energy_meter(device) as energy:
         begun = time.perf_counter()
-        warmup = warm_up(call, plan, tell=_Progress(report, "warm-up"))
+        warmup = warm_up(call, plan, tell=Progress(report, "warm-up"))
         gone = time.perf_counter() - begun
         others = ContentionMeter()
-        watched = _Watched(call, probe)
+        watched = Watched(call, probe)
         energy.start()
-        samples = repeat(watched, plan, gone, tell=_Progress(report, "timed"))
+        samples = repeat(watched, plan, gone, tell=Progress(report, "timed"))
         used = energy.stop()
         return Timed(
             warmup, is_steady(warmup), samples, tuple(watched.slowed), used, others.others_cores(), probe.state()
@@ -126,7 +126,7 @@ def method_of(device: torch.device) -> str:
     return "measured:cuda" if device.type == "cuda" else "measured:host"
 
 
-class _Watched:
+class Watched:
     """The call, and after each the reasons that slow the card down; outside the timed part."""
 
     def __init__(self, call: Callable[[], Timing], probe: ClockProbe) -> None:
@@ -140,7 +140,7 @@ class _Watched:
         return timing
 
 
-class _Progress:
+class Progress:
     """Tells the command twice a second, not after every call: a pipe costs microseconds too."""
 
     def __init__(self, report: Reporter, stage: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segbench.statistics.stability import advise
+from segbench.statistics.stability import Circumstances, advise
 
 
 def quiet(rounds: int = 5, samples: int = 12) -> np.ndarray:
@@ -23,7 +23,11 @@ def test_a_quiet_set_gets_no_advice() -> None:
 
 
 def test_too_few_samples_are_told() -> None:
-    assert kinds([[1.0, 1.0, 1.0]]) == ["few_samples"]
+    assert kinds([[1.0, 1.0], [1.0]]) == ["few_samples"]
+
+
+def test_a_single_process_is_told() -> None:
+    assert kinds(quiet(1)) == ["one_round"]
 
 
 def test_a_wide_spread_within_rounds_is_told() -> None:
@@ -63,3 +67,15 @@ def test_rounds_that_differ_in_no_order_are_told_as_such() -> None:
 @pytest.mark.parametrize("rounds", [1, 2, 4])
 def test_few_rounds_cannot_show_drift(rounds: int) -> None:
     assert "drift" not in kinds(quiet(rounds) * np.linspace(1, 1.5, rounds)[:, None])
+
+
+def test_what_the_machine_did_meanwhile_is_told() -> None:
+    seen = Circumstances(
+        unsteady=4, others_cores=(0.9, 1.1, 0.0, 1.0, 1.0), throttled=7, throttled_by=("software power cap",)
+    )
+    steady, busy, throttled = advise(quiet(), seen)
+    assert (steady.kind, busy.kind, throttled.kind) == ("not_steady", "busy", "throttled")
+    assert "4 of 5 warm-ups" in steady.seen
+    assert "1.0 cores" in busy.seen
+    assert "7 of 60 samples (software power cap)" in throttled.seen
+    assert advise(quiet(), Circumstances(unsteady=1, others_cores=(0.1,))) == ()
