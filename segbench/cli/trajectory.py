@@ -20,7 +20,6 @@ from segbench.devices.choice import choose_device
 from segbench.errors import UserError
 from segbench.present.export import Exports
 from segbench.present.trajectory import trajectory_sheets
-from segbench.present.trajectory_figures import curves_of, draw_curves, draw_error
 from segbench.records.case import Case
 from segbench.records.host import package_version
 from segbench.records.ledger import DEFAULT_LEDGER
@@ -149,6 +148,8 @@ def trajectory(
 
 def _draw(done: Sequence[Done], title: str, folder: Path) -> None:
     """The figures of all curves that have points."""
+    from segbench.present.trajectory_figures import curves_of, draw_curves, draw_error  # matplotlib is slow to start
+
     curves = curves_of([item.entry for item in done])
     if not curves:
         return

@@ -102,7 +102,7 @@ def test_ctrl_c_leaves_a_whole_ledger_and_the_same_command_goes_on(machine: Fake
         (("-m", "unet", "--precision", "int8"), "fp32, bf16, fp16"),
         (("-m", "unet", "-a", "steps"), "name=value"),
         (("-m", "unet", "--fail-if", "train_peak_life_bytes > 1"), "train_peak_live_bytes"),
-        (("-m", "unet", "-b", "0"), "0 is not in the range x>=1"),
+        (("-m", "unet", "-b", "0"), "'-b' / '--batch-size'"),
         (("-m", "unet", "--ledger", "file/below"), "cannot be written"),
         ((), "--model"),
     ],

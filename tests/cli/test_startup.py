@@ -8,7 +8,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "segnode"], ["memory", "--help"], ["doctor"], ["datasets"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["models"], ["models", "segnode"], ["memory", "--help"], ["doctor"], ["datasets"]]
+)
 def test_torch_is_not_imported(arguments: list[str], tmp_path: object) -> None:
     program = (
         "import sys; from segbench.cli.main import app\n"
