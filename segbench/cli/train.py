@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -96,6 +97,7 @@ def train(
     results = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
     models = find_models(model)
     _check(kind, resume, overwrite, output, models)
+    _check_budget({"--epochs": epochs, "--steps": steps, "--minutes": minutes}, models)
     where = choose_device(device, "train")
     segments = kind == "segment"
     dataset = (dataset or "synthetic") if segments else None
@@ -176,7 +178,7 @@ def _said(**flags: Json) -> dict[str, Json]:
     return {name: value for name, value in flags.items() if value is not None}
 
 
-def _check(kind: str, resume: bool, overwrite: bool, output: Path | None, models: list[Model]) -> None:
+def _check(kind: str, resume: bool, overwrite: bool, output: Path | None, models: Sequence[Model]) -> None:
     """Refuses flags that contradict each other.
 
     Raises:
@@ -188,6 +190,20 @@ def _check(kind: str, resume: bool, overwrite: bool, output: Path | None, models
         raise UserError("--resume goes on with a run and --overwrite replaces it; choose one")
     if output and len(models) > 1:
         raise UserError(f"{len(models)} networks cannot share the folder {output}; leave -o out or train one at a time")
+
+
+def _check_budget(given: Mapping[str, float | None], models: Sequence[Model]) -> None:
+    """Refuses several budgets, and none where a card has none either.
+
+    Raises:
+        UserError: names what was found.
+    """
+    found = [flag for flag, value in given.items() if value is not None]
+    needy = [network.name for network in models if network.card.recipe.epochs is None]
+    if len(found) > 1:
+        raise UserError(f"{' and '.join(found)} are two budgets; give one of them")
+    if not found and needy:
+        raise UserError(f"the card of {', '.join(needy)} has no epochs of its own; give --epochs, --steps or --minutes")
 
 
 def _crop(network: Model, dataset: str | None) -> tuple[int, int]:

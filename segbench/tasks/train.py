@@ -30,6 +30,7 @@ from segbench.learning.trainer import Job, Progress, Summary, Trainer, Validate
 from segbench.learning.weights import initialise
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
+from segbench.savers.switches import apply_switches
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
 from segbench.workload.network import build_from_card
@@ -147,6 +148,7 @@ class _Request:
         if init:
             for sentence in initialise(network, Path(init)):
                 self.report.note(f"{Path(init).name}: {sentence}")
+        apply_switches(network, self.model.savers)
         if self.plan.sync_batch_norm and self.device.type == "cuda" and self.world.is_shared:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         network = network.to(self.device)

@@ -103,6 +103,7 @@ def test_several_networks_have_folders_of_their_own(trainer: FakeTrainer, segben
     ("flags", "advice"),
     [
         (("--resume", "--overwrite"), "choose one"),
+        (("--minutes", "2"), "--epochs and --minutes are two budgets"),
         (("-m", "unet-w8", "-o", "x"), "cannot share the folder"),
         (("--task", "dream"), "segment or classify"),
         (("-d", "camvit"), "did you mean camvid"),
@@ -115,6 +116,11 @@ def test_flags_that_do_not_go_together_are_refused(
     result = segbench(*TRAIN, "--epochs", "1", *flags)
     assert result.exit_code == 2 and advice in result.stderr
     assert not trainer.cases
+
+
+def test_a_card_without_epochs_needs_a_budget(trainer: FakeTrainer, segbench: Segbench) -> None:
+    result = segbench(*TRAIN)
+    assert result.exit_code == 2 and "give --epochs, --steps or --minutes" in result.stderr
 
 
 def test_pretraining_needs_a_folder(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
