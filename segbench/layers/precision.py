@@ -38,5 +38,7 @@ class Precision:
         """
         if not torch.amp.is_autocast_available(self.device_type):
             return nullcontext()
+        if not self.enabled and not torch.is_autocast_enabled(self.device_type):
+            return nullcontext()
         dtype = self.dtype if self.enabled else None
         return torch.autocast(self.device_type, dtype, enabled=self.enabled, cache_enabled=cache)

@@ -111,11 +111,14 @@ class _Thin(torch.autograd.Function):
             for tensor, need in zip((images, weight, bias), wanted[:3], strict=True)
         ]
         with torch.enable_grad(), ctx.precision.reopened(), at_stage(ctx.stage.index, recomputing=True):
-            activated = functional.relu(normalise(ctx.norm, *sources), inplace=True)  # type: ignore[arg-type]
+            normalised = normalise(ctx.norm, *sources)  # type: ignore[arg-type]
+        activated = normalised.detach().relu_()  # no norm's backward pass reads its output
         inner, kernel_gradient, bias_gradient = _convolution_backward(
-            gradient, activated.detach(), kernel, conv_bias, ctx.conv, (activated.requires_grad, *wanted[3:])
+            gradient, activated, kernel, conv_bias, ctx.conv, (normalised.requires_grad, *wanted[3:])
         )
-        return None, None, *_pull_back(activated, sources, inner), kernel_gradient, bias_gradient
+        if inner is not None:  # through the ReLU, in place: inner is our own
+            torch.ops.aten.threshold_backward.grad_input(inner, activated, 0, grad_input=inner)
+        return None, None, *_pull_back(normalised, sources, inner), kernel_gradient, bias_gradient
 
 
 def _pull_back(output: Tensor, sources: list[Tensor | None], gradient: Tensor | None) -> list[Tensor | None]:

@@ -57,11 +57,9 @@ class ReversibleALF:
         Then m has p + (df/dm)^T 2s, which is z's, and v has dt/2 times that minus s.
         """
         solution, velocity = stored
-        pending = list(cotangents)
-        p, q = zeros_like(solution), zeros_like(velocity)
+        *pending, p = cotangents
+        q = zeros_like(velocity)
         for number in reversed(range(grid.steps)):
-            if number + 1 in grid.kept:
-                p = advance(p, [1.0], [pending.pop()])
             time, length = grid.step(number)
             middle = advance(solution, [-length / 2], [velocity])
             s = advance(q, [length / 2], [p])
@@ -71,6 +69,8 @@ class ReversibleALF:
             solution = advance(middle, [-length / 2], [velocity])
             p = advance(p, [1.0], [pulled])
             q = advance(scaled(length / 2, p), [-1.0], [s])
+            if number in grid.kept:
+                p = advance(p, [1.0], [pending.pop()])
         _, pulled, gradients = f.vjp(grid.times[0], solution, q, 0)
         total.add(gradients)
         return advance(p, [1.0], [pulled])

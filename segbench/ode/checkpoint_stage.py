@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from segbench.ode.evaluator import Evaluator, GradientSum
 from segbench.ode.grid import Grid
 from segbench.ode.runge_kutta import RungeKutta
-from segbench.ode.state import State, advance, combined, zeros_like
+from segbench.ode.state import State, advance, combined
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,12 @@ class CheckpointStage:
         self, f: Evaluator, grid: Grid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
     ) -> State:
         stages = self.scheme.tableau.stages
-        pending = list(cotangents)
-        cotangent = zeros_like(pending[-1])
+        *pending, cotangent = cotangents
         for number in reversed(range(grid.steps)):
-            if number + 1 in grid.kept:
-                cotangent = advance(cotangent, [1.0], [pending.pop()])
             points = stored[number * stages : (number + 1) * stages]
             cotangent = self._pull_step(f, grid, number, points, cotangent, total)
+            if number in grid.kept:
+                cotangent = advance(cotangent, [1.0], [pending.pop()])
         return cotangent
 
     def _pull_step(

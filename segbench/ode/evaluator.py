@@ -77,7 +77,7 @@ class Evaluator:
         with self._announced(stage):
             if torch.is_grad_enabled():
                 return self._derivative(time, state)
-            return self._replay(self._derivative, time, state)
+            return self._run(self._derivative, time, state)
 
     def record(self, time: float | Tensor, state: State, stage: int = 0) -> Recording:
         """An evaluation whose cotangent can be pulled back later."""
@@ -89,7 +89,7 @@ class Evaluator:
     ) -> tuple[State, State, Gradients]:
         """The derivative, and its cotangent pulled back to the state and to the parameters."""
         with self._announced(stage):
-            found = self._replay(self._value_and_pull, time, state + cotangent)
+            found = self._run(self._value_and_pull, time, state + cotangent)
         parts = len(state)
         return found[:parts], found[parts : 2 * parts], found[2 * parts :]
 
@@ -113,7 +113,7 @@ class Evaluator:
         with at_stage(stage), frozen_statistics(self._f) if repeated or self._looking else nullcontext():
             yield
 
-    def _replay(self, function: Function, time: float | Tensor, tensors: State) -> Results:
+    def _run(self, function: Function, time: float | Tensor, tensors: State) -> Results:
         if self._graphs is None:
             return function(time, tensors)
         conditions = (function.__name__, self._f.training, current_stage().recomputing, self._precision)

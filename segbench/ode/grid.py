@@ -17,7 +17,7 @@ class Grid:
 
     Attributes:
         times: increasing, the first is where the given state is.
-        kept: indices of the times whose states are wanted, increasing, without 0.
+        kept: indices of the times whose states are wanted, increasing; never 0, and the last time is always one.
     """
 
     times: tuple[float, ...]

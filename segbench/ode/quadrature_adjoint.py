@@ -18,7 +18,7 @@ from segbench.ode.evaluator import Evaluator, GradientSum
 from segbench.ode.grid import Grid
 from segbench.ode.runge_kutta import RungeKutta
 from segbench.ode.scheme import solve
-from segbench.ode.state import State, advance, zeros_like
+from segbench.ode.state import State, advance
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class QuadratureAdjoint:
         self, f: Evaluator, grid: Grid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
     ) -> State:
         """As torchdiffeq does, the retraced solution is put right at every kept time."""
-        outputs, pending = list(stored), list(cotangents)
-        state, cotangent = outputs[-1], zeros_like(outputs[-1])
+        *earlier, state = stored
+        *pending, cotangent = cotangents
         for number in reversed(range(grid.steps)):
-            if number + 1 in grid.kept:
-                state, cotangent = outputs.pop(), advance(cotangent, [1.0], [pending.pop()])
             state, cotangent = self._step_back(f, grid, number, state, cotangent, total)
+            if number in grid.kept:
+                state, cotangent = earlier.pop(), advance(cotangent, [1.0], [pending.pop()])
         return cotangent
 
     def _step_back(

@@ -56,12 +56,10 @@ class ReversibleHeunGradient:
         Then y has p + 2q, z has -q, and k has dt/2 p + dt q.
         """
         solution, auxiliary = stored
-        pending = list(cotangents)
-        p, q, r = zeros_like(solution), zeros_like(solution), zeros_like(solution)
+        *pending, p = cotangents
+        q, r = zeros_like(solution), zeros_like(solution)
         recording = f.record(grid.times[-1], auxiliary, grid.steps)
         for number in reversed(range(grid.steps)):
-            if number + 1 in grid.kept:
-                p = advance(p, [1.0], [pending.pop()])
             time, length = grid.step(number)
             following = recording.derivative
             pulled, gradients = recording.pull(advance(r, [length / 2], [p]))
@@ -75,6 +73,8 @@ class ReversibleHeunGradient:
             r = advance(scaled(length / 2, p), [length], [q])
             p = advance(p, [2.0], [q])
             q = scaled(-1.0, q)
+            if number in grid.kept:
+                p = advance(p, [1.0], [pending.pop()])
         pulled, gradients = recording.pull(r)
         total.add(gradients)
         return advance(p, [1.0, 1.0], [q, pulled])
