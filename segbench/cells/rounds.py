@@ -84,7 +84,8 @@ class _Entrant:
         self.results.append(result)
         if result.outcome == "ok":
             samples = rounds_of(self.results, self.headline)
-            seconds = sum(result.seconds for result in self.results)
+            compiling = sum(seconds for block in rounds_of(self.results, "compile_s") for seconds in block)
+            seconds = sum(result.seconds for result in self.results) - compiling
             self.verdict = self.rule.judge(samples, seconds) if samples else _UNTIMED
 
 

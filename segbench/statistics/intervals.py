@@ -140,6 +140,10 @@ _LARGEST_EXPONENT = 700.0
 
 
 def _batches(samples: Block) -> list[Block]:
-    """About sqrt(n) batches of consecutive samples, at most ten and at least two samples each."""
-    count = min(10, int(math.sqrt(samples.size)), samples.size // 2)
-    return np.array_split(samples, count) if count >= 2 else []
+    """About sqrt(n) batches of consecutive samples, four to ten; none below sixteen samples."""
+    count = min(_MOST_BATCHES, int(math.sqrt(samples.size)))
+    return np.array_split(samples, count) if count >= _FEWEST_BATCHES else []
+
+
+_FEWEST_BATCHES, _MOST_BATCHES = 4, 10
+"""Student's t of two or three batches makes an interval that says nothing."""

@@ -53,6 +53,8 @@ _WIDE, _VERY_WIDE = 0.10, 0.25
 """Interquartile range over median from which torch.utils.benchmark warns, and warns strongly."""
 _OUTLIER_SCORE = 14.826
 """hyperfine's threshold of the modified z-score: one in a million even for long tails."""
+_FEWEST_FOR_OUTLIERS = 6
+"""The median deviation of fewer samples is itself an accident."""
 _OUTLIER_EXCESS = 1.05
 """On a very quiet machine a microsecond is already many deviations away; below 5 % nobody needs to know."""
 _BUSY_CORES = 0.25
@@ -140,13 +142,13 @@ def _slow_first_run(blocks: list[NDArray[np.float64]]) -> Advice | None:
 
 
 def _outliers(blocks: list[NDArray[np.float64]]) -> Advice | None:
-    flags = np.concatenate([_is_outlier(block)[1:] for block in blocks])
-    found = int(flags.sum())
+    flags = [flag for block in blocks if block.size >= _FEWEST_FOR_OUTLIERS for flag in _is_outlier(block)[1:]]
+    found = int(sum(flags))
     if not found:
         return None
     return Advice(
         "outliers",
-        f"{found} of {flags.size} samples lie far from the median (modified z-score above {_OUTLIER_SCORE:g})",
+        f"{found} of {len(flags)} samples lie far from the median (modified z-score above {_OUTLIER_SCORE:g})",
         "something else ran; they are kept, the median hardly moves, but do not trust p99",
     )
 

@@ -36,7 +36,7 @@ class StopRule:
         target: wanted relative half-width of the median's 95 % confidence interval.
         min_rounds: fresh processes at least; the interval rests on them.
         min_runs, max_runs: timed calls over all rounds.
-        max_seconds: time for the network's processes, start included; reached only between rounds.
+        max_seconds: time for the network's processes, start included, compiling not; looked at between rounds.
     """
 
     target: float = 0.01

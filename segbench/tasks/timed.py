@@ -29,6 +29,7 @@ class Timed:
 
     Attributes:
         warmup: totals of the calls before.
+        first: seconds of a very first call that had to compile; None where nothing was compiled.
         steady: whether the warm-up ended in a steady state.
         samples: in order.
         slowed: for each sample the reasons why the card was slowed down just after it.
@@ -43,6 +44,7 @@ class Timed:
     energy: Energy
     others_cores: float
     state: CardState
+    first: float | None = None
 
     @property
     def total(self) -> float:
@@ -51,8 +53,8 @@ class Timed:
 
     @property
     def compile_seconds(self) -> float:
-        """What the warm-up took beyond as many steady calls."""
-        return max(0.0, sum(self.warmup) - len(self.warmup) * self.total)
+        """What the very first call took beyond a steady one."""
+        return max(0.0, (self.first or 0.0) - self.total)
 
     def row(
         self, quantity: str, value: Callable[[Timing], float], method: str, mode: str, factors: Mapping[str, Json]
@@ -106,8 +108,12 @@ def compiled(workload: Workload) -> Workload:
 
 
 def take_samples(call: Callable[[], Timing], device: torch.device, case: Case, report: Reporter) -> Timed:
-    """Warms up, then repeats the call while energy, clocks and the rest of the machine are watched."""
+    """Warms up, then repeats the call while energy, clocks and the rest of the machine are watched.
+
+    A call that compiles is made before, and counts neither as warm-up nor against the plan's seconds.
+    """
     plan = plan_of(case)
+    first = call().total if case.compile else None
     with clock_probe(device) as probe, energy_meter(device) as energy:
         begun = time.perf_counter()
         warmup = warm_up(call, plan, tell=Progress(report, "warm-up"))
@@ -118,7 +124,7 @@ def take_samples(call: Callable[[], Timing], device: torch.device, case: Case, r
         samples = repeat(watched, plan, gone, tell=Progress(report, "timed"))
         used = energy.stop()
         return Timed(
-            warmup, is_steady(warmup), samples, tuple(watched.slowed), used, others.others_cores(), probe.state()
+            warmup, is_steady(warmup), samples, tuple(watched.slowed), used, others.others_cores(), probe.state(), first
         )
 
 
