@@ -88,6 +88,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeMachine:
 def segbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs a command line in an empty folder; the user's mistakes end as they do in `run`."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session, "_PIPE_WIDTH", 200)  # whatever terminal the tests run in
 
     def invoke(*arguments: str) -> Result:
         result = CliRunner().invoke(app, list(arguments))
