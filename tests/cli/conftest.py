@@ -75,6 +75,12 @@ class FakeMachine:
         yield Measurement("energy_j", None, "measured:nvml", mode, cause="no card here")
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of one width, whatever terminal the tests run in."""
+    monkeypatch.setattr(session, "_PIPE_WIDTH", 200)
+
+
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeMachine:
     """The fake machine behind every command, in an empty folder."""
@@ -88,7 +94,6 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeMachine:
 def segbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs a command line in an empty folder; the user's mistakes end as they do in `run`."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(session, "_PIPE_WIDTH", 200)  # whatever terminal the tests run in
 
     def invoke(*arguments: str) -> Result:
         result = CliRunner().invoke(app, list(arguments))
