@@ -8,7 +8,7 @@ only nearly affine (odd sides are rounded), which is good enough for a guess.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from segbench.estimate.log import Storage, StorageLog
 
@@ -58,4 +58,5 @@ class LogFamily:
 
 
 def _grown(storage: Storage, growth: int) -> Storage:
-    return replace(storage, bytes=max(0, storage.bytes + growth))
+    size = max(0, storage.bytes + growth)  # spelt out, for `dataclasses.replace` would take most of a search's time
+    return Storage(size, storage.role, storage.operator, storage.module, storage.shape, storage.dtype)

@@ -17,9 +17,11 @@ import torch
 from segbench.estimate.corrections import replaced
 from segbench.estimate.mirrors import Mirrors
 
+STEPS = 3
+"""Where nothing is stated; from three steps on, the peak of a solve without a graph does not change."""
 UNSTATED = (
-    "an adaptive solver's number of steps was assumed; memory grows with it unless the gradient is an adjoint: state "
-    "the evaluations of f in a forward solve with --nfe"
+    f"an adaptive solver was taken to make {STEPS} steps; memory grows with them unless the gradient is an adjoint: "
+    "state the evaluations of f in a forward solve with --nfe"
 )
 _BEYOND = 1 + 1e-9
 """Steps are this much longer than a whole part of the way, so that rounding adds none."""
@@ -34,8 +36,8 @@ def paced(nfe: int | None, mirrors: Mirrors, doubt: Callable[[str], None]) -> It
     The error estimates and the first step's choice are still carried out, for the memory they take.
 
     Args:
-        nfe: evaluations of f in a solve; None leaves the choice to the oracle, which is doubted.
-        mirrors: its assumptions are not noted where the statement replaces them.
+        nfe: evaluations of f in a solve; None takes `STEPS` steps, which is doubted.
+        mirrors: its assumptions are not noted where they are replaced.
         doubt: told where an adaptive solver met no statement.
     """
     pace = _Pace(nfe, mirrors, doubt)
@@ -77,15 +79,13 @@ class _Pace:
 
     def first_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def choose(*args: Any, **kwargs: Any) -> Any:
-            chosen = self._unnoted(original, *args, **kwargs)
-            return chosen if self.nfe is None else _instead(chosen, self.length)
+            return _instead(self._unnoted(original, *args, **kwargs), self.length)
 
         return choose
 
     def error_ratio(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def estimate(*args: Any, **kwargs: Any) -> Any:
-            found = self._unnoted(original, *args, **kwargs)
-            return found if self.nfe is None else _instead(found, self.steady)
+            return _instead(self._unnoted(original, *args, **kwargs), self.steady)
 
         return estimate
 
@@ -93,13 +93,10 @@ class _Pace:
         """A solve over `way` begins. An error ratio of 0.9 ** order keeps the step as it is (safety factor 0.9)."""
         if self.nfe is None:
             self._doubt(UNSTATED)
-            return
-        steps = max(1, round((self.nfe - _BEFORE_STEPS) / evaluations))
+        steps = STEPS if self.nfe is None else max(1, round((self.nfe - _BEFORE_STEPS) / evaluations))
         self.length, self.steady = way / steps * _BEYOND, 0.9**order
 
     def _unnoted(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if self.nfe is None:
-            return original(*args, **kwargs)
         before = self._mirrors.assumptions.copy()
         found = original(*args, **kwargs)
         self._mirrors.assumptions = before

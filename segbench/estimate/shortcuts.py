@@ -31,33 +31,39 @@ _ELEMENT_WISE = {
 }  # fmt: skip
 
 
-def _operators(names: set[str], in_place: bool) -> dict[Any, None]:
+def _operators(names: set[str], in_place: bool) -> list[Any]:
     """Every overload of these operators that works in place, or every one that makes its own result."""
     packets = [getattr(_aten, name) for name in names if hasattr(_aten, name)]
     overloads = [getattr(packet, overload) for packet in packets for overload in packet.overloads()]
-    return {overload: None for overload in overloads if overload._schema.is_mutable == in_place}
+    return [overload for overload in overloads if overload._schema.is_mutable == in_place]
 
 
-_RETURN_FIRST = _operators(_IN_PLACE, in_place=True)
-_RETURN_NONE = _operators(_LISTS_IN_PLACE, in_place=True)
-_RETURN_LIKE_LIST = _operators(_LISTS, in_place=False)
-_RETURN_LIKE_FIRST = _operators(_ELEMENT_WISE, in_place=False)
+Shortcut = Callable[[Sequence[Any]], Any]
 
 
 def answer_without_running(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The operator's result, or NotImplemented where it must run."""
-    if function in _RETURN_FIRST:
-        return args[0]
-    if function in _RETURN_NONE:
-        return None
-    if not all(isinstance(value, (int, float)) for value in kwargs.values()):  # `alpha` changes no shape
-        return NotImplemented
-    if function in _RETURN_LIKE_LIST and all(tensor.is_contiguous() for tensor in args[0]):
-        return [_like(tensor) for tensor in args[0]]
-    if function in _RETURN_LIKE_FIRST and _alike(args):
-        return _like(args[0])
-    special = _SPECIAL.get(function)
-    return NotImplemented if special is None else special(*args)
+    shortcut = SHORTCUTS.get(function)
+    if shortcut is None or not all(isinstance(value, (int, float)) for value in kwargs.values()):
+        return NotImplemented  # a number by keyword, such as `alpha`, changes no shape
+    return shortcut(args)
+
+
+def _first(args: Sequence[Any]) -> Any:
+    return args[0]
+
+
+def _nothing(_args: Sequence[Any]) -> Any:
+    return None
+
+
+def _list_like_first(args: Sequence[Any]) -> Any:
+    contiguous = all(tensor.is_contiguous() for tensor in args[0])
+    return [_like(tensor) for tensor in args[0]] if contiguous else NotImplemented
+
+
+def _like_first(args: Sequence[Any]) -> Any:
+    return _like(args[0]) if _alike(args) else NotImplemented
 
 
 def _like(tensor: torch.Tensor) -> torch.Tensor:
@@ -120,11 +126,16 @@ def _upsample(images: torch.Tensor, size: Sequence[int], *_settings: Any) -> Any
     return torch.empty((*images.shape[:2], *size), dtype=images.dtype, device="meta")
 
 
-_SPECIAL: dict[Any, Callable[..., Any]] = {
-    _aten.native_batch_norm.default: _batch_norm,
-    _aten.native_batch_norm_backward.default: _batch_norm_backward,
-    _aten.native_group_norm.default: _group_norm,
-    _aten.native_group_norm_backward.default: _group_norm_backward,
-    _aten.upsample_bilinear2d.default: _upsample,
-    _aten.upsample_nearest2d.default: _upsample,
+SHORTCUTS: dict[Any, Shortcut] = {
+    **dict.fromkeys(_operators(_IN_PLACE, in_place=True), _first),
+    **dict.fromkeys(_operators(_LISTS_IN_PLACE, in_place=True), _nothing),
+    **dict.fromkeys(_operators(_LISTS, in_place=False), _list_like_first),
+    **dict.fromkeys(_operators(_ELEMENT_WISE, in_place=False), _like_first),
+    _aten.native_batch_norm.default: lambda args: _batch_norm(*args),
+    _aten.native_batch_norm_backward.default: lambda args: _batch_norm_backward(*args),
+    _aten.native_group_norm.default: lambda args: _group_norm(*args),
+    _aten.native_group_norm_backward.default: lambda args: _group_norm_backward(*args),
+    _aten.upsample_bilinear2d.default: lambda args: _upsample(*args),
+    _aten.upsample_nearest2d.default: lambda args: _upsample(*args),
 }
+"""What each operator with a plain result gives."""

@@ -102,7 +102,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             output = function(*args, **kwargs)
         if known:
             self._mirror(function, args, kwargs, tensors_in((output,)))
-        else:
+        elif function._schema.is_mutable:
             self._forget_written(function, args)
         return output
 
