@@ -14,6 +14,7 @@ from segbench.cli.doctor import doctor
 from segbench.cli.epoch import epoch
 from segbench.cli.evaluate import evaluate
 from segbench.cli.fits import fits
+from segbench.cli.gradients import gradients
 from segbench.cli.latency import latency
 from segbench.cli.ledger import ledger
 from segbench.cli.max_batch import max_batch
@@ -45,6 +46,7 @@ app.command(rich_help_panel=_COST)(fits)
 app.command(rich_help_panel=_COST)(latency)
 app.command(rich_help_panel=_COST)(epoch)
 app.command(rich_help_panel=_COST)(params)
+app.command(rich_help_panel=_COST)(gradients)
 app.command(rich_help_panel=_WORTH)(train)
 app.command(rich_help_panel=_WORTH)(evaluate)
 app.command(rich_help_panel=_WORTH)(trajectory)

@@ -1,0 +1,127 @@
+"""Measures every way to differentiate an ODE network: memory, time, evaluations of f, and the gradient's error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from segbench.errors import UserError
+from segbench.learning.checkpoint import read_checkpoint
+from segbench.learning.weights import fill
+from segbench.meters.cuda_memory import measure_cuda_peaks
+from segbench.meters.gradients import (
+    Evaluations,
+    Pair,
+    count_evaluations,
+    ode_blocks,
+    relative_error,
+    using,
+    valid_pairs,
+)
+from segbench.meters.live_bytes import measure_live_peaks
+from segbench.meters.stopwatch import stopwatch_for
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+from segbench.tasks.timed import method_of
+from segbench.workload.device import device_of
+from segbench.workload.images import Batch
+from segbench.workload.step import Workload, build_workload
+
+_ROUNDS = 3
+
+
+def run(case: Case, report: Reporter) -> None:
+    """Reports a set of rows for every valid pair of solver and gradient method, with these two among the factors.
+
+    A step is forward, loss and backward, without the optimizer. Options: `solvers` and `gradients`, to take only some;
+    `checkpoint`, trained weights (the error of an approximate method depends on them); `rounds` of timing.
+
+    Raises:
+        UserError: no ODE network, or no such method.
+    """
+    pairs = valid_pairs(case.option("solvers") or (), case.option("gradients") or ())
+    device = device_of(case)
+    workload = build_workload(replace(case, optimizer="none"), device)
+    ode_blocks(workload.network)
+    if case.option("checkpoint"):
+        path = Path(case.option("checkpoint"))
+        fill(workload.network, read_checkpoint(path), path)
+    bench = _Bench(workload, workload.make_batch(), method_of(device))
+    possible = []
+    for number, pair in enumerate(pairs):
+        try:
+            for row in bench.rows(pair):
+                report.measured(row)
+            possible.append(pair)
+        except UserError as error:
+            report.measured(bench.refused(pair, str(error)))
+        report.progress("method", number + 1, len(pairs))
+    for row in bench.timed(possible, case.option("rounds", _ROUNDS), report):
+        report.measured(row)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """One network and one batch for all pairs."""
+
+    workload: Workload
+    batch: Batch
+    method: str
+
+    def rows(self, pair: Pair) -> Iterator[Measurement]:
+        """Error, evaluations and memory of one pair.
+
+        Raises:
+            UserError: the network cannot, or the solver gives up.
+        """
+        workload = self.workload
+        workload.network.train()
+        with using(workload.network, pair):
+            error = relative_error(workload.network, pair, lambda: workload.loss(*self.batch))
+            evaluations = count_evaluations(workload.network, lambda: workload.train_step(*self.batch))
+            name, peak = self._peak()
+        workload.network.zero_grad(set_to_none=True)
+        yield self._row(pair, "gradient_relative_error", error)
+        yield from self._evaluations(pair, evaluations)
+        yield self._row(pair, name, peak)
+
+    def timed(self, pairs: list[Pair], rounds: int, report: Reporter) -> Iterator[Measurement]:
+        """Seconds a step, in rounds over all pairs, so that what the machine does meanwhile hits all alike."""
+        watch = stopwatch_for(self.workload.device)
+        samples: dict[Pair, list[float]] = {pair: [] for pair in pairs}
+        for number in range(rounds):
+            for pair in pairs:
+                with using(self.workload.network, pair):
+                    watch.start()
+                    self.workload.train_step(*self.batch)
+                    watch.lap("step")
+                    samples[pair].append(watch.stop().total)
+            report.progress("round", number + 1, rounds)
+        for pair, seconds in samples.items():
+            yield replace(self._row(pair, "train_step_s", median(seconds)), samples=tuple(seconds))
+
+    def refused(self, pair: Pair, cause: str) -> Measurement:
+        """The row of a pair that this network cannot use."""
+        return replace(self._row(pair, "gradient_relative_error", None, cause), outcome="unsupported")
+
+    def _peak(self) -> tuple[str, int]:
+        workload = self.workload
+
+        def step() -> None:
+            """Makes its own batch, so that the batch is part of the peak."""
+            workload.train_step(*workload.make_batch())
+
+        if workload.device.type == "cuda":
+            return "train_peak_allocated_bytes", measure_cuda_peaks(step, workload.device, 1, 1).allocated
+        return "train_peak_live_bytes", measure_live_peaks(workload.network, step, 1)[0].live
+
+    def _evaluations(self, pair: Pair, found: Evaluations) -> Iterator[Measurement]:
+        for name, count in (("nfe_forward", found.forward), ("nfe_backward", found.backward)):
+            yield replace(self._row(pair, name, count), method="counted")
+
+    def _row(self, pair: Pair, name: str, value: float | None, cause: str | None = None) -> Measurement:
+        factors: dict[str, Json] = {"solver": pair.solver, "gradient": pair.gradient}
+        return Measurement(name, value, self.method, "train", cause=cause, factors=factors)
