@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
+
+import numpy as np
 
 from segbench.cells.cell import Result
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
-from segbench.records.quantities import quantity
 from segbench.statistics.intervals import Rounds, estimate_median, percentiles
 from segbench.statistics.stability import Circumstances, advise
 from segbench.statistics.stopping import Verdict
@@ -28,7 +29,7 @@ def merge(case: Case, results: Sequence[Result], headline: str, verdict: Verdict
     """
     last = results[-1]
     names = dict.fromkeys((item.quantity, item.mode) for result in results for item in result.measurements)
-    merged = [_merged(_items(results, name, mode), session) for name, mode in names]
+    merged = [row for name, mode in names for row in _rows(_items(results, name, mode), session)]
     return replace(
         last,
         case=case,
@@ -57,6 +58,37 @@ def _samples(item: Measurement) -> tuple[float, ...]:
     return item.samples or (float(item.value),)
 
 
+_TAILS = {"latency_s": {"p90": "latency_p90_s", "p99": "latency_p99_s"}}
+"""Quantities that are told with their percentiles -> the quantities these are."""
+
+
+def _rows(items: list[Measurement], session: str) -> Iterator[Measurement]:
+    """The quantity over all rounds, and its percentiles where they are quantities of their own."""
+    whole = _merged(items, session)
+    yield whole
+    if whole.value is None:
+        return
+    rounds = [_samples(item) for item in items if item.value is not None]
+    for name, tail in _TAILS.get(whole.quantity, {}).items():
+        yield _percentile(whole, tail, name, rounds)
+
+
+def _percentile(whole: Measurement, quantity_name: str, name: str, rounds: Rounds) -> Measurement:
+    """Over all samples; its own samples are those of each round, which is what `compare` resamples."""
+    value = percentiles(rounds)[name]
+    return replace(
+        whole,
+        quantity=quantity_name,
+        value=value,
+        samples=tuple(float(np.percentile(samples, float(name.removeprefix("p")))) for samples in rounds),
+        warmup=(),
+        spread_low=None,
+        spread_high=None,
+        cause=None if value is not None else f"{len(whole.samples)} samples are too few for {name}: raise --min-runs",
+        detail={"rounds": [1] * len(rounds), "session": whole.detail["session"]},
+    )
+
+
 def _merged(items: list[Measurement], session: str) -> Measurement:
     """All rounds of one quantity; one that is counted, or known in no round, is the same in each."""
     known = [item for item in items if item.value is not None]
@@ -64,16 +96,13 @@ def _merged(items: list[Measurement], session: str) -> Measurement:
         return (known or items)[0]
     rounds = [_samples(item) for item in known]
     detail: dict[str, Json] = {"rounds": [len(samples) for samples in rounds], "session": session}
-    positive = min(map(min, rounds)) > 0
-    if positive and quantity(known[0].quantity).unit == "second":
-        detail |= percentiles(rounds)
     found = replace(
         known[0],
         samples=tuple(value for samples in rounds for value in samples),
         warmup=tuple(value for item in known for value in item.warmup),
         detail=detail,
     )
-    if not positive:  # a logarithm knows no zero: no interval
+    if min(found.samples) <= 0:  # a logarithm knows no zero: no interval
         return replace(found, value=median(found.samples))
     estimate = estimate_median(rounds)
     return replace(found, value=estimate.value, spread_low=estimate.low, spread_high=estimate.high)

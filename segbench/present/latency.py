@@ -9,7 +9,7 @@ from segbench.present.amounts import MISSING, as_ratio, in_seconds
 from segbench.present.memory import RIVAL
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
-from segbench.present.values import detail_of, measured, outcome, paper, paper_conditions, uncertainty, value_of
+from segbench.present.values import measured, outcome, paper, paper_conditions, uncertainty, value_of
 from segbench.records.ledger import Entry
 from segbench.records.quantities import quantity
 
@@ -58,8 +58,8 @@ def _row(entry: Entry, rival: float | None, cards: Mapping[str, Card]) -> list[s
         entry.model,
         in_seconds(mine),
         uncertainty(entry, "latency_s"),
-        in_seconds(detail_of(entry, "latency_s", "p90")),
-        in_seconds(detail_of(entry, "latency_s", "p99")),
+        in_seconds(value_of(entry, "latency_p90_s")),
+        in_seconds(value_of(entry, "latency_p99_s")),
         as_ratio(mine, rival),
         MISSING if speed is None else f"{speed:.3g}",
         MISSING if energy is None else f"{energy:.3g} J",

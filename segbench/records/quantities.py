@@ -56,6 +56,8 @@ _TABLE = [
     Quantity("max_input_pixels", "pixel", "largest input at batch 1 of the given aspect that fits", "", "higher"),
     Quantity("max_input_fails_at_pixels", "pixel", "smallest input shown not to fit", "", "higher"),
     Quantity("latency_s", "second", "inference time per image, host to host", "latency"),
+    Quantity("latency_p90_s", "second", "inference time per image that nine of ten inferences keep below"),
+    Quantity("latency_p99_s", "second", "inference time per image that 99 of 100 inferences keep below"),
     Quantity("batch_latency_s", "second", "inference time per batch, host to host"),
     Quantity("latency_copy_in_s", "second", "host-to-device copy of the images, per image"),
     Quantity("latency_normalise_s", "second", "scaling to floats and normalising, per image"),

@@ -72,12 +72,21 @@ def test_all_samples_stay_and_rounds_can_be_told_apart() -> None:
     assert latency.samples == (1.0, 1.001, 0.999) * 5
     assert latency.warmup == (9.0,) * 5
     assert latency.detail["rounds"] == [3] * 5
-    assert latency.detail["p50"] == latency.value == 1.0
+    assert latency.value == 1.0
     assert latency.spread_low is not None and latency.spread_low <= 1.0
     assert latency.detail["reached"] and "noise target reached" in latency.detail["why"]
     assert latency.detail["advice"] == []
     assert first.case == A, "the round's options are none of the case"
     assert first.seconds == 5
+
+
+def test_percentiles_are_quantities_of_their_own_where_there_are_samples_enough() -> None:
+    first, _ = measure(Machine(quiet), StopRule(min_rounds=5))
+    by_name = {item.quantity: item for item in first.measurements}
+    assert by_name["latency_p90_s"].value == pytest.approx(1.001)
+    assert by_name["latency_p90_s"].samples == pytest.approx((1.0008,) * 5), "of each round, for compare"
+    assert by_name["latency_p99_s"].value is None
+    assert by_name["latency_p99_s"].cause == "15 samples are too few for p99: raise --min-runs"
 
 
 def test_what_is_counted_missing_or_zero_is_merged_without_an_interval() -> None:

@@ -74,7 +74,7 @@ def test_unlike_cells_are_refused_unless_allowed(measured: Segbench) -> None:
 def test_csv_json_and_markdown_hold_every_quantity(measured: Segbench) -> None:
     sides = ("compare", "hrnetv2", "segnode,precision=fp32")
     rows = list(csv.DictReader(io.StringIO(measured(*sides, "--format", "csv").stdout)))
-    assert [row["quantity"] for row in rows] == ["parameters", "latency_s", "latency_forward_s"]
+    assert [row["quantity"] for row in rows] == ["parameters", "latency_s", "latency_p90_s", "latency_forward_s"]
     assert (rows[1]["verdict"], rows[1]["compared"]) == ("more", "model")
     only = json.loads(measured(*sides, "--format", "json", "-q", "latency_s").stdout)
     assert len(only) == 1 and only[0]["ratio"] == pytest.approx(2, rel=0.01)
