@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "run,model,quantity,value,unit,method,outcome,cause,mode,device,device_name,precision,batch_size,width,height,"
-    "classes,optimizer,solver,gradient,steps,t_end,dataset,split,seed,samples,spread_low,spread_high,"
+    "classes,optimizer,solver,gradient,steps,t_end,dataset,split,protocol,seed,samples,spread_low,spread_high,"
     "reference_value,reference_unit,reference_conditions,reference_source"
 ).split(",")
 
@@ -134,6 +134,7 @@ def _row(entry: Entry, item: Measurement, card: HasReferences | None) -> Row:
         **{name: entry.arguments.get(name) for name in ("solver", "gradient", "steps", "t_end")},
         "dataset": case.dataset,
         "split": case.split,
+        "protocol": None,
         "seed": case.seed,
         "samples": len(item.samples) or (1 if item.value is not None else 0),
         "spread_low": item.spread_low,

@@ -34,7 +34,7 @@ def describe(case: Case) -> Environment:
     apply_switches(case)
     cuda = case.device.startswith("cuda")
     properties = torch.cuda.get_device_properties(case.device) if cuda else None
-    cudnn = torch.backends.cudnn.version() if cuda else None
+    cudnn = torch.backends.cudnn.version() if cuda else None  # type: ignore[no-untyped-call]
     return Environment(
         device=case.device,
         device_name=properties.name if properties else cpu_name() if case.device == "cpu" else "none",

@@ -93,7 +93,7 @@ def build_workload(case: Case, device: torch.device | str) -> Workload:
         network = build_network(case)
     network = network.to(device)  # buffers a builder made elsewhere
     if case.channels_last:
-        network = network.to(memory_format=torch.channels_last)
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch leaves it out of its stubs
     recipe = find_model(case.model).card.recipe
     optimizer = build_optimizer(case.optimizer, recipe, network.parameters())
     scaler = torch.amp.GradScaler(device.type, enabled=case.precision == "fp16" and device.type == "cuda")
