@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from segbench.present.largest import fits_sheet, largest_sheet
+from segbench.records.case import Case
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+
+MakeEntry = Callable[..., Entry]
+
+
+def rows(task: str, fits: int | None, fails_at: int | None, mode: str, **detail: object) -> list[Measurement]:
+    names = {
+        "max_batch": ("max_batch", "max_batch_fails_at"),
+        "max_input": ("max_input_pixels", "max_input_fails_at_pixels"),
+    }[task]
+    detail = {"context_bytes": 500 * 2**20, "limited_by": "reserved", "proof": "replayed", **detail}
+    nothing = {} if fits else {"outcome": "does_not_fit", "cause": "1 does not fit: it needs 3.00 GiB of 2.00 GiB"}
+    return [
+        Measurement(names[0], fits, "predicted", mode=mode, detail=detail, **nothing),  # type: ignore[arg-type]
+        Measurement(names[1], fails_at, "predicted", mode=mode, cause=None if fails_at else "end", detail=detail),
+    ]
+
+
+def entry(make: MakeEntry, model: str, task: str, mode: str, *measurements: Measurement, **changes: object) -> Entry:
+    case = Case(task, model, device="none", modes=(mode,))
+    return replace(make(model, *measurements, case=case), **changes)  # type: ignore[arg-type]
+
+
+def test_a_bracket_is_shown_with_what_limits_it(make_entry: MakeEntry) -> None:
+    found = [entry(make_entry, "unet", "max_batch", "train", *rows("max_batch", 37, 38, "train"))]
+    sheet = largest_sheet(found, {}, "32GB: 29.8 GiB")
+    assert sheet.rows == [["unet", "37", "38", "fragmentation", "-", "ok"]]
+    assert any("budget 32GB: 29.8 GiB, of which the CUDA context takes 500 MiB" in note for note in sheet.notes)
+
+
+def test_a_size_that_runs_by_retries_is_starred_and_explained(make_entry: MakeEntry) -> None:
+    found = [entry(make_entry, "unet", "max_batch", "infer", *rows("max_batch", 9, 10, "infer", used={"retries": 2}))]
+    sheet = largest_sheet(found, {}, "1GB")
+    assert sheet.rows[0][1] == "9*"
+    assert any(note.startswith("* runs only because") for note in sheet.notes)
+
+
+def test_nothing_and_no_answer_are_told_apart(make_entry: MakeEntry) -> None:
+    found = [
+        entry(make_entry, "a", "max_batch", "train", *rows("max_batch", None, 1, "train")),
+        entry(make_entry, "b", "max_batch", "train", outcome="timed_out", cause="batch 8: no answer"),
+    ]
+    (nothing, silent) = largest_sheet(found, {}, "1GB").rows
+    assert nothing[1:3] == ["nothing", "1"]
+    assert "1 does not fit" in nothing[-1]
+    assert silent[1] == "timed_out"
+    assert silent[-1] == "timed_out: batch 8: no answer"
+
+
+def test_fits_has_a_row_a_network_with_batches_and_inputs(make_entry: MakeEntry) -> None:
+    found = [
+        entry(make_entry, "unet", task, mode, *rows(task, 40, 41, mode))
+        for task in ("max_batch", "max_input")
+        for mode in ("train", "infer")
+    ]
+    sheet = fits_sheet(found, "rtx-4090", "rtx-4090: 23.6 GiB")
+    assert sheet.rows == [["unet", "40", "40", "40", "40"]]
+    assert "rtx-4090" in sheet.title

@@ -1,0 +1,129 @@
+"""The predicting tasks, run in this process with a fake reporter over the smallest card."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segbench.errors import UserError
+from segbench.estimate.overheads import MODERN_CONTEXT
+from segbench.records.case import Case
+from segbench.records.measurement import Measurement
+from segbench.tasks import max_batch, max_input, predict, snapshot
+from segbench.units import GIB, MIB
+
+CASE = Case("predict", "unet-w8", device="none", width=128, height=96, batch_size=4, infer_batch=2)
+
+
+@dataclass
+class Collected:
+    rows: dict[str, Measurement] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def measured(self, measurement: Measurement) -> None:
+        self.rows[measurement.quantity] = measurement
+
+    def progress(self, stage: str, done: int, total: int, **extra: Any) -> None:
+        pass
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+
+@pytest.fixture
+def report() -> Collected:
+    return Collected()
+
+
+def test_every_memory_quantity_is_predicted_and_says_so(report: Collected) -> None:
+    predict.run(CASE, report)
+    kinds = ("live", "allocated", "reserved", "process")
+    names = {f"{mode}_peak_{kind}_bytes" for mode in ("train", "infer") for kind in kinds}
+    assert names | {"parameters", "train_first_step_peak_bytes", "infer_first_step_peak_bytes"} == set(report.rows)
+    assert {row.method for name, row in report.rows.items() if name != "parameters"} == {"predicted"}
+    values = [report.rows[f"train_peak_{kind}_bytes"].value or 0 for kind in kinds]
+    assert values == sorted(values), "live <= allocated <= reserved <= process"
+    assert values[3] - values[2] == MODERN_CONTEXT
+    assert report.rows["train_peak_live_bytes"].factors == {"batch_size": 4}
+    assert report.rows["infer_peak_live_bytes"].factors == {"batch_size": 2}
+    assert not report.notes
+
+
+def test_the_detail_explains_the_peak_and_adds_up(report: Collected) -> None:
+    predict.run(CASE.with_options(timeline=True), report)
+    row = report.rows["train_peak_live_bytes"]
+    assert sum(row.detail["breakdown"].values()) == row.value
+    assert sum(row.detail["modules"].values()) == row.value
+    assert row.detail["largest"][0]["bytes"] == max(item["bytes"] for item in row.detail["largest"])
+    most = max(sum(values) for values in zip(*row.detail["timeline"]["bytes"].values(), strict=True))
+    assert most == row.value
+    assert [name for _, name in row.detail["timeline"]["phases"]][:2] == ["forward", "backward"]
+
+
+def test_context_and_workspaces_are_inputs(report: Collected) -> None:
+    predict.run(CASE, report)
+    plain = {name: row.value or 0 for name, row in report.rows.items()}
+    predict.run(CASE.with_options(context_bytes=300 * MIB, workspaces="upper"), report)
+    process, reserved = (report.rows[f"train_peak_{kind}_bytes"].value or 0 for kind in ("process", "reserved"))
+    assert process - reserved == 300 * MIB
+    assert (report.rows["train_peak_allocated_bytes"].value or 0) > plain["train_peak_allocated_bytes"]
+    assert reserved != plain["train_peak_reserved_bytes"], "more or less: what is cached is used otherwise"
+    assert report.rows["train_peak_live_bytes"].value == plain["train_peak_live_bytes"], "workspaces are no tensors"
+
+
+def test_real_images_are_not_opened_for_a_prediction(report: Collected) -> None:
+    predict.run(Case.from_json({**CASE.to_json(), "dataset": "camvid", "data_root": "/nowhere"}), report)
+    assert report.rows["train_peak_live_bytes"].value
+
+
+def test_a_compiled_network_is_refused(report: Collected) -> None:
+    with pytest.raises(UserError, match="cannot be predicted"):
+        predict.run(Case.from_json({**CASE.to_json(), "compile": True}), report)
+
+
+def test_an_adaptive_solver_is_noted(report: Collected) -> None:
+    case = Case("predict", "segnode-w8", device="none", width=64, height=48, modes=("infer",))
+    predict.run(case.with_arguments(solver="bosh3", gradient="adjoint"), report)
+    assert any("--nfe" in sentence for sentence in report.notes)
+
+
+def test_the_largest_batch_fits_its_budget_and_the_next_does_not(report: Collected) -> None:
+    case = Case.from_json({**CASE.to_json(), "task": "max_batch", "budget_bytes": GIB, "modes": ["train"]})
+    max_batch.run(case, report)
+    fits, fails = report.rows["max_batch"], report.rows["max_batch_fails_at"]
+    assert fits.value is not None
+    assert fails.value == fits.value + 1
+    assert fits.detail["used"]["reserved_peak"] + MODERN_CONTEXT <= GIB
+    assert fits.detail["needed"]["reserved_peak"] + MODERN_CONTEXT > GIB
+    assert len(fits.detail["line"]) == 2
+
+
+def test_a_budget_that_the_context_eats_up_leaves_nothing(report: Collected) -> None:
+    case = Case.from_json({**CASE.to_json(), "task": "max_batch", "budget_bytes": 510 * MIB, "modes": ["train"]})
+    max_batch.run(case, report)
+    assert report.rows["max_batch"].value is None
+    assert report.rows["max_batch"].outcome == "does_not_fit"
+    assert "1 does not fit: it needs" in (report.rows["max_batch"].cause or "")
+    assert report.rows["max_batch_fails_at"].value == 1
+
+
+def test_the_largest_input_has_the_cases_aspect(report: Collected) -> None:
+    case = Case.from_json(
+        {**CASE.to_json(), "task": "max_input", "budget_bytes": GIB, "modes": ["infer"], "infer_batch": 1}
+    )
+    max_input.run(case, report)
+    fits, fails = report.rows["max_input_pixels"], report.rows["max_input_fails_at_pixels"]
+    assert (fits.value or 0) < (fails.value or 0)
+    assert fits.factors["width"] * fits.factors["height"] == fits.value
+    assert fits.factors["width"] / fits.factors["height"] == pytest.approx(4 / 3, rel=0.01)
+    assert fails.factors["height"] == fits.factors["height"] + 8
+
+
+def test_a_snapshot_is_a_pickle_of_the_first_mode(report: Collected, tmp_path: Path) -> None:
+    path = tmp_path / "step.pickle"
+    snapshot.run(CASE.with_options(path=str(path)), report)
+    assert {"segments", "device_traces"} <= set(pickle.loads(path.read_bytes()))
