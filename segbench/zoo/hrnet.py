@@ -52,7 +52,16 @@ class HRNetV2(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """`images` `(N, 3, H, W)` -> logits `(N, classes, H, W)`."""
-        logits: Tensor = self.head(self.stage4(self.front(images)), size_of(images))
+        return self.decode(self.encode(images), size_of(images))
+
+    def encode(self, images: Tensor) -> Streams:
+        """`images` `(N, 3, H, W)` -> the four streams at the end of the body."""
+        streams: Streams = self.stage4(self.front(images))
+        return streams
+
+    def decode(self, streams: Streams, size: Size) -> Tensor:
+        """Streams -> logits `(N, classes, *size)`."""
+        logits: Tensor = self.head(streams, size)
         return logits
 
 
