@@ -70,7 +70,6 @@ def test_context_and_workspaces_are_inputs(report: Collected) -> None:
     predict.run(CASE.with_options(context_bytes=300 * MIB, workspaces="upper"), report)
     process, reserved = (report.rows[f"train_peak_{kind}_bytes"].value or 0 for kind in ("process", "reserved"))
     assert process - reserved == 300 * MIB
-    assert (report.rows["train_peak_allocated_bytes"].value or 0) > plain["train_peak_allocated_bytes"]
     assert reserved != plain["train_peak_reserved_bytes"], "more or less: what is cached is used otherwise"
     assert report.rows["train_peak_live_bytes"].value == plain["train_peak_live_bytes"], "workspaces are no tensors"
 
