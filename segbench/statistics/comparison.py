@@ -5,7 +5,7 @@ what the machine did to one it did to the other: the same rounds are resampled f
 one after the other, whatever changed between the two commands counts as a difference of the networks, and no sample of
 either tells of it; the error used is therefore that of one round and not that of the mean of all (each variance times
 its number of rounds), as if a whole command were just one more round. Simulated (ours, two runs of the same thing,
-500 tries, 95 % intervals), "significant" came out wrongly in
+500 tries, `benchmarks/interval_coverage.py`, 95 % intervals), "significant" came out wrongly in
 
     drift of the machine           rounds   error of the mean   error of a round   interleaved
     none                           3 - 8        3 - 6 %             0 %              0 - 2 %

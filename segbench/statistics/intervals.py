@@ -3,8 +3,9 @@
 Samples of one process share its memory layout, its clocks and the machine's mood, so they are not independent: an
 interval over them is far too narrow. A round is the block of the block bootstrap (Kunsch, Annals of Statistics 17,
 1989). Few rounds make the plain percentile bootstrap too narrow as well, because resamples of R blocks reach only as
-far as the R blocks do. In simulations of 600 experiments with 20 autocorrelated samples a round (our own; round effects
-normal, heavy-tailed, skewed, or one round in five 30 % slower) a nominal 95 % interval held the true median in
+far as the R blocks do. In simulations of 600 experiments with 20 autocorrelated samples a round (our own, as
+`benchmarks/interval_coverage.py`; round effects normal, heavy-tailed, skewed, or one round in five 30 % slower) a
+nominal 95 % interval held the true median in
 
     rounds   percentile bootstrap   t x bootstrap error (used here)
        3          70 - 74 %                94 - 96 %
@@ -13,7 +14,7 @@ normal, heavy-tailed, skewed, or one round in five 30 % slower) a nominal 95 % i
       20          91 - 94 %                94 - 96 %
 
 so the interval is Student's t with R - 1 degrees of freedom times the bootstrap's standard error, the latter widened
-by sqrt(R / (R - 1)) for the bootstrap's narrowness (Hesterberg, The American Statistician 69, 2015, section 4), on the
+by sqrt(R / (R - 1)) for the bootstrap's narrowness (Hesterberg, The American Statistician 69, 2015), on the
 logarithm, so that a time's interval stays positive. Drift that outlasts a round breaks any such interval; it is
 `stability` that reports it and interleaving that cancels it.
 """
