@@ -22,6 +22,7 @@ from segbench.cli.max_input import max_input
 from segbench.cli.memory import memory
 from segbench.cli.models import models
 from segbench.cli.params import params
+from segbench.cli.report import report
 from segbench.cli.reproduce import reproduce
 from segbench.cli.sweep import sweep
 from segbench.cli.train import train
@@ -51,6 +52,7 @@ app.command(rich_help_panel=_WORTH)(train)
 app.command(rich_help_panel=_WORTH)(evaluate)
 app.command(rich_help_panel=_WORTH)(trajectory)
 app.command(rich_help_panel=_SENSE)(reproduce)
+app.command(rich_help_panel=_SENSE)(report)
 app.command(rich_help_panel=_SENSE)(sweep)
 app.command(rich_help_panel=_SENSE)(compare)
 app.add_typer(ledger, name="ledger", rich_help_panel=_SENSE)

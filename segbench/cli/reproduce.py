@@ -13,6 +13,7 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import Done, plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root
+from segbench.cli.report import command_line, tell
 from segbench.cli.session import Output, finish, measure, show
 from segbench.cli.trajectory import SHIPPED
 from segbench.cli.trajectory_curves import curves_named, digest_of
@@ -29,7 +30,9 @@ from segbench.records.ledger import DEFAULT_LEDGER, Entry, Ledger
 from segbench.studies import figures
 from segbench.studies.catalogue import FIGURES, NAMES, STUDIES, cards_of, findings, named
 from segbench.studies.duration import Estimate, estimate
+from segbench.studies.evidence import write_evidence
 from segbench.studies.planning import Stage, kind_of, stage_of
+from segbench.studies.report import newest
 from segbench.studies.study import Step
 
 What = Annotated[str, typer.Argument(help=", ".join(NAMES), show_default=False)]
@@ -77,8 +80,16 @@ def reproduce(
         return
     _print_plan(sheet)
     done = [item for stage in stages for item in _run(stage, ledger, timeout, fresh)]
-    entries = Ledger(ledger).entries()
+    entries = newest(Ledger(ledger).entries())
+    if output is not None:
+        tell(write_evidence(_evidence(done, entries), output, None, command_line()), output)
     finish(done, _sheets(names, entries), cards_of(entries), results)
+
+
+def _evidence(done: Sequence[Done], entries: Sequence[Entry]) -> list[Entry]:
+    """What was run or found for this command, and the trained networks' scores, which no command here makes."""
+    keys = {item.entry.key for item in done}
+    return [entry for entry in entries if entry.key in keys or entry.case.task == "evaluate"]
 
 
 class _Trajectory:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from segbench.present.judged import MARKS
 from segbench.present.sheet import Sheet
 
 
@@ -18,11 +19,17 @@ class Cell:
         text: as shown.
         value: raw, for sorting and for files; None where the text is all there is.
         hint: more about it.
+        verdict: one of `VERDICTS` where the value is judged, whose mark is shown beside it.
     """
 
     text: str
     value: float | None = None
     hint: str = ""
+    verdict: str = ""
+
+    @property
+    def marked(self) -> str:
+        return f"{self.text} {MARKS[self.verdict]}" if self.verdict else self.text
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Table:
 
 def table_sheet(table: Table) -> Sheet:
     """For the terminal and Markdown."""
-    return Sheet(table.title, table.columns, [[cell.text for cell in row] for row in table.rows], table.notes)
+    return Sheet(table.title, table.columns, [[cell.marked for cell in row] for row in table.rows], table.notes)
 
 
 def table_csv(table: Table) -> str:

@@ -72,6 +72,7 @@ _TASKS = {
     "latency_s": ("latency",),
     "epoch_s": ("epoch",),
     "macs": ("params",),
+    "energy_j": ("latency",),
     "parameters": ("params", "predict", "memory"),
     "miou": ("evaluate",),
 }
@@ -80,9 +81,13 @@ _TASKS = {
 _MEMORY_TASKS = ("memory", "predict")
 
 
+def answers(entry: Entry, quantity: str) -> bool:
+    """Whether a number of this quantity in this entry is the whole network's."""
+    return entry.case.task in _TASKS.get(quantity, _MEMORY_TASKS)
+
+
 def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[str, Json]) -> bool:
-    tasks = _TASKS.get(quantity, _MEMORY_TASKS)
-    return entry.model == model and entry.case.task in tasks and _meets(entry.case, conditions, quantity)
+    return entry.model == model and answers(entry, quantity) and _meets(entry.case, conditions, quantity)
 
 
 def _meets(case: Case, conditions: Mapping[str, Json], quantity: str) -> bool:

@@ -51,10 +51,10 @@ TABLE2_REASONS = (
     ),
     Reason(
         ("train_memory", "max_batch"),
-        "A residual network needs no differential equation to train in little memory: HRNetV2 that recomputes each "
-        "module in the backward pass reaches 0.43 of plain HRNetV2 in live bytes, the paper's figure for SegNode, with "
-        "an exact gradient and 1.3 times the time. SegNode's own gain is parameters, test memory, and an answer at any "
-        "time.",
+        "A residual network needs no differential equation to train in little memory: HRNetV2 that recomputes its "
+        "modules in the backward pass reaches the paper's 0.43 for SegNode and less, with an exact gradient and 1.3 "
+        "times the time (0.43 where a module is a stage's exchange unit; the row of `hrnetv2+checkpoint` recomputes "
+        "in finer parts). SegNode's own gain is parameters, test memory, and an answer at any time.",
         "row `hrnetv2+checkpoint`; `segbench memory -m hrnetv2 -m hrnetv2+checkpoint -b 24 --device none`",
     ),
     Reason(

@@ -38,12 +38,12 @@ _TRAINED = {**_SIZE, "batch_size": BATCH}
 _TESTED = {**_SIZE, "infer_batch": 1}
 
 COLUMNS = (
-    Column("max_batch", "largest batch, 32 GB", "max_batch", conditions=_SIZE),
-    Column("train_memory", f"training memory, batch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
-    Column("infer_memory", "test memory, one image", "infer_peak_reserved_bytes", conditions=_TESTED),
-    Column("epoch_time", f"epoch, {EPOCH_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
-    Column("test_time", "test time, one image", "latency_s", conditions=_TESTED, timed=True),
-    Column("parameters", "parameters", "parameters", "parameters", {"classes": 11}),
+    Column("max_batch", "largest batch\n32 GB", "max_batch", conditions=_SIZE),
+    Column("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
+    Column("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
+    Column("epoch_time", f"epoch\n{EPOCH_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
+    Column("test_time", "test time\none image", "latency_s", conditions=_TESTED, timed=True),
+    Column("parameters", "\nparameters", "parameters", "parameters", {"classes": 11}),
 )
 
 DEFINITIONS = ("live", "allocated", "reserved", "process")

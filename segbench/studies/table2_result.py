@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import Card
 from segbench.present.amounts import MISSING, as_ratio, in_large_count, in_seconds
-from segbench.present.judged import MARKS, JudgedCell, JudgedTable
+from segbench.present.judged import JudgedCell, JudgedTable
 from segbench.present.table import Cell, Table
 from segbench.records.ledger import Entry
 from segbench.statistics.verdicts import Judgement, Pair, judge
@@ -30,7 +30,7 @@ def table2(entries: Sequence[Entry], cards: Mapping[str, Card]) -> JudgedTable:
         cells |= {(name, column.name): cell for name, cell in found.items()}
         orders[column.name] = _order({name: found[name] for name in ROWS})
     notes = [
-        "in brackets: ratio to HRNetV2; paper: SegNode paper, Table 2, NVIDIA Tesla V100 32GB, CamVid at 480x360",
+        "beside each number: its ratio to HRNetV2; paper: SegNode, Table 2, NVIDIA Tesla V100 32GB, CamVid at 480x360",
         "SegNode's row is solved as the paper solved it (segnode-paper: dopri5, adjoint); the rows below it are ours "
         "and get no verdict",
         "order: Kendall's tau between our values and the paper's over the six networks",
@@ -113,7 +113,7 @@ def _definition(pair: Pair, judged: bool) -> Cell:
     found = judge("ratio", pair)
     if not judged:
         return Cell(f"{pair.our_ratio:.2f}", pair.our_ratio)
-    return Cell(f"{pair.our_ratio:.2f} {MARKS[found.verdict]}", pair.our_ratio, f"{found.verdict}: {found.why}")
+    return Cell(f"{pair.our_ratio:.2f}", pair.our_ratio, f"{found.verdict}: {found.why}", found.verdict)
 
 
 def time_floors(entries: Sequence[Entry], cards: Mapping[str, Card]) -> Table | None:

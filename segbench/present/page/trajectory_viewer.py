@@ -15,3 +15,84 @@ the sweep has it). At most `MOST_IMAGES` images are shown; six images at five ti
 Only synthetic scenes may be embedded: pages are made to be published, the data sets' images may not be. Frames of an
 entry whose data set is not the synthetic one are left out here, whatever the ledger holds.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from segbench.cards.datasets import DATASETS
+from segbench.present.trajectory_points import TIME, Point, points_of
+from segbench.records.case import Json
+from segbench.records.ledger import Entry
+
+MOST_IMAGES = 8
+_PUBLISHABLE = "synthetic"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image at one end time: its class map as a base64 PNG, and its own mean IoU."""
+
+    labels: str
+    miou: float | None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image: photo and truth as base64 PNGs, and a frame for every point (None where none was kept)."""
+
+    name: str
+    photo: str
+    truth: str
+    frames: tuple[Frame | None, ...]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One network along its solver's time.
+
+    Attributes:
+        label: network and data set.
+        points: by end time.
+        pictures: none where the images may not be published.
+        classes: name and colour of each class.
+    """
+
+    label: str
+    points: tuple[Point, ...]
+    pictures: tuple[Picture, ...]
+    classes: tuple[tuple[str, tuple[int, int, int]], ...]
+
+
+def trajectories(entries: Sequence[Entry]) -> list[Trajectory]:
+    """Every trajectory of the ledger that has at least two end times."""
+    found = []
+    for entry in entries:
+        points = [point for point in points_of(entry) if point.knob == TIME]
+        if entry.case.task == "trajectory" and len(points) > 1:
+            points.sort(key=lambda point: float(point.t_end))
+            found.append(_trajectory(entry, points))
+    return found
+
+
+def _trajectory(entry: Entry, points: Sequence[Point]) -> Trajectory:
+    name = (entry.case.dataset or _PUBLISHABLE).partition(":")[0]
+    card = DATASETS.get(name)
+    label = f"{entry.model}, {name} {entry.case.split or 'val'}"
+    pictures = _pictures(points) if name == _PUBLISHABLE else ()
+    classes = tuple(zip(card.class_names, card.palette, strict=True)) if card and pictures else ()
+    return Trajectory(label, tuple(points), pictures, classes)
+
+
+def _pictures(points: Sequence[Point]) -> tuple[Picture, ...]:
+    kept: Mapping[str, Json] = next((found for point in points if (found := point.detail("miou", "pictures"))), {})
+    frames = [point.detail("miou", "frames") or {} for point in points]
+    return tuple(
+        Picture(name, item["photo"], item["truth"], tuple(_frame(of_point.get(name)) for of_point in frames))
+        for name, item in list(kept.items())[:MOST_IMAGES]
+    )
+
+
+def _frame(item: Json) -> Frame | None:
+    return Frame(item["labels"], item.get("miou")) if item else None

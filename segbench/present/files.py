@@ -1,0 +1,74 @@
+"""Writes a report into a folder: Markdown, CSV and LaTeX of every table, figures with their data, and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from segbench.errors import UserError
+from segbench.present.export import as_csv
+from segbench.present.figures import save_figure
+from segbench.present.judged import judged_csv, judged_sheet
+from segbench.present.latex import to_latex
+from segbench.present.page.page import page_html
+from segbench.present.report import Report
+from segbench.present.sheet import Sheet, to_markdown
+from segbench.present.table import table_csv, table_sheet
+
+PAGE, TEXT, MEASUREMENTS = "report.html", "report.md", "measurements.csv"
+TABLES, FIGURES = "tables", "figures"
+
+
+def write_report(report: Report, folder: Path) -> list[Path]:
+    """Writes everything; what an earlier report left in `tables/` and `figures/` goes.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    try:
+        return list(_written(report, folder))
+    except OSError as error:
+        raise UserError(f"{error.filename or folder} cannot be written: {error.strerror}; choose -o DIR") from error
+
+
+def tables_as_text(report: Report) -> dict[str, tuple[Sheet, str]]:
+    """Every table as a sheet and as CSV, by the name of its files."""
+    judged = {table.name: (judged_sheet(table), judged_csv(table)) for table in report.judged}
+    return judged | {table.name: (table_sheet(table), table_csv(table)) for table in report.tables}
+
+
+def _written(report: Report, folder: Path) -> Iterator[Path]:
+    for place in (folder / TABLES, folder / FIGURES):
+        place.mkdir(parents=True, exist_ok=True)
+        for old in place.iterdir():
+            old.unlink()
+    for name, (sheet, text) in tables_as_text(report).items():
+        yield _write(folder / TABLES / f"{name}.csv", text)
+        yield _write(folder / TABLES / f"{name}.tex", to_latex(sheet, name))
+    for figure in report.figures:
+        yield from save_figure(figure, folder / FIGURES)
+    yield _write(folder / MEASUREMENTS, as_csv(report.rows))
+    yield _write(folder / TEXT, _markdown(report))
+    yield _write(folder / PAGE, page_html(report))
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _markdown(report: Report) -> str:
+    """The report for a repository's pages: tables, figures, reasons, and where the rest is."""
+    parts = [
+        f"# {report.title}",
+        *report.lead,
+        f"The same as a page: [{PAGE}]({PAGE}). Raw: [{MEASUREMENTS}]({MEASUREMENTS}).",
+    ]
+    parts += [to_markdown(sheet) for sheet, _ in tables_as_text(report).values()]
+    for figure in report.figures:
+        parts.append(f"## {figure.title}\n\n![{figure.title}]({FIGURES}/{figure.name}.svg)\n\n{figure.caption}")
+    if report.reasons:
+        listed = "\n".join(f"- **{item.about}.** {item.sentence} ({item.source})" for item in report.reasons)
+        parts.append(f"## Why they differ\n\n{listed}")
+    facts = "\n".join(f"- {name}: {value}" for name, value in report.facts)
+    return "\n\n".join([*parts, f"## Conditions\n\n{facts}"]) + "\n"

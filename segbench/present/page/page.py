@@ -1,0 +1,246 @@
+"""Makes the page: the template, the style, the scripts and the data in one file that needs no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segbench.present.amounts import by_unit
+from segbench.present.figures_memory import MemoryLine
+from segbench.present.judged import MARKS, JudgedCell, JudgedTable
+from segbench.present.page.pareto import Pareto
+from segbench.present.page.trajectory_viewer import Picture, Trajectory
+from segbench.present.report import Report
+from segbench.present.style import ROLE_COLOURS, identities
+from segbench.records.case import Json
+from segbench.records.rows import Row
+from segbench.units import MIB
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_FOLDER = Path(__file__).resolve().parent
+_SCRIPTS = ("dom", "charts", "tables", "ratios", "pareto", "timeline", "trajectory", "main")
+"""In the order in which they need each other."""
+
+MOST_ROWS = 3000
+"""Of measurements in the page; a browser lays out more only slowly. The file `measurements.csv` has all."""
+
+
+def page_html(report: Report) -> str:
+    """The whole page."""
+    from jinja2 import Environment, FileSystemLoader
+    from markupsafe import Markup
+
+    engine = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = engine.get_template("page.html.jinja")
+    return page.render(
+        report=report,
+        rows=[_shown(row) for row in report.rows[:MOST_ROWS]],
+        left_out=max(0, len(report.rows) - MOST_ROWS),
+        modes=_modes(report.lines),
+        roles=ROLE_COLOURS,
+        marks=MARKS,
+        slug=_slug,
+        said=_said,
+        hint=_hint,
+        own_row=_own_row,
+        has_ratios=_has_ratios,
+        coded=_coded,
+        style=Markup((_FOLDER / "style.css").read_text(encoding="utf-8")),
+        script=Markup(_script()),
+        data=Markup(_for_script(_data(report))),
+    )
+
+
+def _script() -> str:
+    return "\n".join((_FOLDER / "script" / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS)
+
+
+def _for_script(data: Json) -> str:
+    """JSON that cannot end the element it stands in."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
+
+
+def _data(report: Report) -> Json:
+    names = [
+        *(key for table in report.judged for key in table.rows),
+        *(spot.network for spot in report.pareto.spots),
+        *(line.network for line in report.lines),
+    ]
+    looks = identities(names)
+    return {
+        "networks": {name: {"colour": look.colour, "marker": look.marker} for name, look in looks.items()},
+        "roles": ROLE_COLOURS,
+        "judged": [_judged(table) for table in report.judged],
+        "pareto": _pareto(report.pareto),
+        "timelines": [_timeline(line) for line in report.lines],
+        "trajectories": [_trajectory(item) for item in report.trajectories],
+    }
+
+
+def _judged(table: JudgedTable) -> Json:
+    def cell(key: str, column: str) -> Json:
+        item = table.cells[key, column]
+        verdict = item.judgement.verdict if item.judgement else None
+        return {
+            "ratio": item.our_ratio if item.value is not None else None,
+            "paperRatio": item.paper_ratio,
+            "verdict": verdict,
+            "mark": MARKS[verdict] if verdict else "",
+            "tip": _hint(table, key, column),
+        }
+
+    return {
+        "columns": [{"key": key, "title": _plain(title)} for key, title in table.columns.items()],
+        "rows": [{"key": key, "label": label, "own": _own_row(table, key)} for key, label in table.rows.items()],
+        "cells": {key: {column: cell(key, column) for column in table.columns} for key in table.rows},
+    }
+
+
+def _pareto(pareto: Pareto) -> Json:
+    return {
+        "axes": [
+            {"key": axis.key, "label": axis.label, "unit": axis.unit, "better": axis.better} for axis in pareto.axes
+        ],
+        "spots": [
+            {
+                "network": spot.network,
+                "label": spot.network,
+                "values": {
+                    key: {"v": item.value, "t": item.text, "low": item.low, "high": item.high}
+                    for key, item in spot.values.items()
+                },
+            }
+            for spot in pareto.spots
+        ],
+    }
+
+
+def _timeline(line: MemoryLine) -> Json:
+    """Bytes rounded to a tenth of a MiB: finer than a dot."""
+    step = MIB // 10
+    return {
+        "network": line.network,
+        "mode": line.mode,
+        "batch": line.batch,
+        "moments": line.moments,
+        "roles": {role: [round(size / step) * step for size in sizes] for role, sizes in line.roles.items()},
+        "phases": line.phases,
+    }
+
+
+def _trajectory(item: Trajectory) -> Json:
+    points = []
+    for point in item.points:
+        low, high = point.interval("miou") or (None, None)
+        values = {
+            name: point.value(quantity)
+            for name, quantity in {
+                "nfe": "nfe_forward", "macs": "macs", "latency": "latency_s", "miou": "miou",
+            }.items()
+        }  # fmt: skip
+        points.append({"t": point.t_end, "low": low, "high": high, **values})
+    colours = [[name, f"rgb{colour}"] for name, colour in item.classes]
+    return {"points": points, "pictures": [_picture(each) for each in item.pictures], "classes": colours}
+
+
+def _picture(item: Picture) -> Json:
+    frames = [{"labels": _uri(frame.labels), "miou": frame.miou} if frame else None for frame in item.frames]
+    return {"name": item.name, "photo": _uri(item.photo), "truth": _uri(item.truth), "frames": frames}
+
+
+def _uri(png: str) -> str:
+    return f"data:image/png;base64,{png}"
+
+
+def _shown(row: Row) -> dict[str, Json]:
+    """A row as a reader sees it."""
+    value, unit = row["value"], row["unit"]
+    spread = ""
+    if row["spread_low"] is not None and row["spread_high"] is not None:
+        spread = f"\n95 % interval {by_unit(row['spread_low'], unit)} to {by_unit(row['spread_high'], unit)}"
+    samples = f"\n{row['samples']} samples" if row["samples"] and row["samples"] > 1 else ""
+    paper = f"\npaper: {row['reference_value']:g} {row['reference_unit']}" if row["reference_value"] is not None else ""
+    raw = "no value" if value is None else f"{value:,.10g} {unit}"
+    tip = f"{row['model']} {row['quantity']}\n{raw}{spread}{samples}{paper}\nrun {row['run']}"
+    return {
+        "model": row["model"],
+        "quantity": row["quantity"],
+        "value": value,
+        "text": by_unit(value, unit),
+        "method": row["method"],
+        "conditions": _conditions(row),
+        "outcome": row["outcome"]
+        if row["outcome"] == "ok" and not row["cause"]
+        else f"{row['outcome']}: {row['cause']}",
+        "tip": tip,
+    }
+
+
+def _conditions(row: Row) -> str:
+    parts = [
+        row["device_name"] if row["device"] != "none" else "no device",
+        f"{row['width']}x{row['height']}",
+        f"batch {row['batch_size']}" if row["mode"] == "train" else "",
+        row["precision"],
+        f"{row['dataset']} {row['split'] or ''}".strip() if row["dataset"] else "",
+        f"t_end {row['t_end']}" if row["t_end"] is not None else "",
+        f"{row['steps']} steps" if row["steps"] is not None else "",
+        str(row["gradient"] or ""),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _hint(table: JudgedTable, key: str, column: str) -> str:
+    """What pointing at a cell tells: names, both numbers, the verdict's ground, and how ours was found."""
+    cell = table.cells[key, column]
+    head = f"{table.rows[key]}: {_plain(table.columns[column])}"
+    lines = [head, f"ours {_number(cell, ours=True)}; paper {_number(cell, ours=False)}"]
+    if cell.judgement:
+        lines.append(f"{cell.judgement.verdict}: {cell.judgement.why}")
+    if cell.conditions:
+        lines.append(cell.conditions)
+    return "\n".join(lines)
+
+
+def _number(cell: JudgedCell, ours: bool) -> str:
+    text, ratio = (cell.ours, cell.our_ratio) if ours else (cell.paper, cell.paper_ratio)
+    known = (cell.value if ours else cell.paper_value) is not None
+    return f"{text} (ratio {ratio:.2f})" if known and ratio is not None else text
+
+
+def _own_row(table: JudgedTable, key: str) -> bool:
+    """Whether a row stands beside the paper without being in it."""
+    return not any(table.cells[key, column].judgement for column in table.columns)
+
+
+def _coded(sentence: str) -> Markup:
+    """What stands in backticks is set as code."""
+    from markupsafe import Markup, escape
+
+    parts = str(escape(sentence)).split("`")
+    return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)))
+
+
+def _has_ratios(table: JudgedTable) -> bool:
+    return any(cell.our_ratio is not None and cell.value is not None for cell in table.cells.values())
+
+
+def _said(table: JudgedTable) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in table.tally().items() if count)
+
+
+def _modes(lines: Sequence[MemoryLine]) -> dict[str, str]:
+    names = {"train": "training", "infer": "inference"}
+    return {mode: names[mode] for mode in dict.fromkeys(line.mode for line in lines)}
+
+
+def _slug(verdict: str) -> str:
+    return verdict.replace(" ", "-")
+
+
+def _plain(heading: str) -> str:
+    return ", ".join(part for part in heading.split("\n") if part)

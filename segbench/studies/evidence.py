@@ -1,0 +1,83 @@
+"""A report's folder as evidence: the ledger, command and environment beside what was made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from segbench.errors import UserError
+from segbench.present.files import TEXT, write_report
+from segbench.records.ledger import Entry, Ledger
+from segbench.studies.report import report_of
+
+LEDGER, COMMAND, ENVIRONMENT = "ledger.jsonl", "command.txt", "environment.json"
+
+
+def read_entries(ledgers: Sequence[Path]) -> list[Entry]:
+    """The entries of all ledgers in the order finished, each once.
+
+    Raises:
+        UserError: a ledger that is not there or is empty.
+    """
+    found: dict[tuple[str, str, str], Entry] = {}
+    for place in ledgers:
+        book = Ledger(place)
+        entries = book.entries()
+        if not entries:
+            there = "is empty" if book.path.is_file() else "is not there"
+            raise UserError(f"the ledger {book.path} {there}; give a ledger's folder or file")
+        found |= {(entry.run, entry.key, entry.finished): entry for entry in entries}
+    return sorted(found.values(), key=lambda entry: entry.finished)
+
+
+def write_evidence(entries: Sequence[Entry], folder: Path, title: str | None = None, command: str = "") -> list[Path]:
+    """Writes a report with its ledger; a report that stands there is remade, its title and command kept.
+
+    Args:
+        title: None keeps the report's, or takes the folder's name.
+        command: what made the ledger; kept where there is one already.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    report = report_of(entries, title or title_of(folder))
+    written = write_report(report, folder)
+    try:
+        return [*written, *_sidecars(entries, folder, command)]
+    except OSError as error:
+        raise UserError(f"{error.filename or folder} cannot be written: {error.strerror}; choose -o DIR") from error
+
+
+def title_of(folder: Path) -> str:
+    """The title of the report that stands there, else the folder's name without its date."""
+    text = folder / TEXT
+    if text.is_file():
+        return text.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    words = [word for word in folder.resolve().name.split("-") if not word.isdigit()]
+    name = " ".join(words) or "report"
+    return name[0].upper() + name[1:]
+
+
+def _sidecars(entries: Sequence[Entry], folder: Path, command: str) -> list[Path]:
+    lines = [json.dumps(entry.to_json(), separators=(",", ":"), allow_nan=False) + "\n" for entry in entries]
+    ledger, environment, said = folder / LEDGER, folder / ENVIRONMENT, folder / COMMAND
+    fresh = ledger.with_suffix(".new")
+    fresh.write_text("".join(lines), encoding="utf-8")
+    fresh.replace(ledger)
+    environment.write_text(json.dumps(_environments(entries), indent=1) + "\n", encoding="utf-8")
+    if command and not said.is_file():
+        said.write_text(command + "\n", encoding="utf-8")
+    return [ledger, environment, *([said] if said.is_file() else [])]
+
+
+def _environments(entries: Sequence[Entry]) -> list[dict[str, object]]:
+    """Every environment that occurs, without what changes from cell to cell."""
+    found: dict[str, dict[str, object]] = {}
+    for entry in entries:
+        if entry.environment is not None:
+            kept = {
+                name: value for name, value in entry.environment.to_json().items() if name not in ("started", "notes")
+            }
+            found[json.dumps(kept, sort_keys=True)] = kept
+    return list(found.values())

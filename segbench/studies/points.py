@@ -1,0 +1,127 @@
+"""Places every network of a ledger on axes of cost and worth, like with like on each axis."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from segbench.present.amounts import by_unit, in_large_count, in_millions
+from segbench.present.page.pareto import Axis, Pareto, Spot, Value
+from segbench.present.table import Cell, Table
+from segbench.present.values import measured
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+from segbench.records.quantities import QUANTITIES
+from segbench.studies.readings import answers
+
+_AXES = {
+    "train_peak_reserved_bytes": "training memory",
+    "train_peak_live_bytes": "training memory, live",
+    "infer_peak_reserved_bytes": "test memory",
+    "infer_peak_live_bytes": "test memory, live",
+    "max_batch": "largest batch",
+    "latency_s": "test time",
+    "epoch_s": "epoch time",
+    "energy_j": "energy",
+    "macs": "MACs",
+    "parameters": "parameters",
+    "miou": "mIoU",
+}
+"""Quantity -> how the axis is called."""
+
+Found = tuple[Entry, Measurement]
+
+
+def pareto_of(entries: Sequence[Entry]) -> Pareto:
+    """One axis a quantity; of several sets of conditions the one that most networks share, then the newest.
+
+    Live bytes are an axis only where nothing was reserved: on a CPU.
+    """
+    axes: list[Axis] = []
+    values: dict[str, dict[str, Value]] = defaultdict(dict)
+    for quantity, title in _AXES.items():
+        if quantity.replace("live", "reserved") in {axis.key for axis in axes}:
+            continue
+        for conditions, found in _axes_of(entries, quantity):
+            key = f"{quantity}:{conditions}" if quantity == "miou" else quantity
+            axis = Axis(key, title, conditions, QUANTITIES[quantity].unit, QUANTITIES[quantity].better)
+            axes.append(axis)
+            for name, (_, item) in found.items():
+                values[name][axis.key] = _value(item)
+    spots = [Spot(name, places) for name, places in values.items()]
+    x, y = _first_shown(axes, spots)
+    return Pareto(axes, spots, x, y)
+
+
+def networks_table(pareto: Pareto) -> Table | None:
+    """Everything known of every network, one row each."""
+    if not pareto.spots:
+        return None
+    rows = [
+        [
+            Cell(spot.network),
+            *(
+                Cell(item.text, item.value) if (item := spot.values.get(axis.key)) else Cell("-")
+                for axis in pareto.axes
+            ),
+        ]
+        for spot in pareto.spots
+    ]
+    notes = ["on each column all networks were asked under the same conditions"]
+    return Table("networks", "Every network", ["network", *(axis.heading for axis in pareto.axes)], rows, notes)
+
+
+def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[str, Found]]]:
+    """The best-filled set of conditions; for accuracy every data set."""
+    groups: dict[str, dict[str, Found]] = defaultdict(dict)
+    for entry in entries:
+        item = measured(entry, quantity)
+        if item is not None and item.value is not None and answers(entry, quantity):
+            groups[_conditions(entry, item)][name_of(entry)] = (entry, item)
+    if quantity == "miou":
+        return list(groups.items())
+    newest = {name: place for place, name in enumerate(groups)}
+    return sorted(groups.items(), key=lambda group: (-len(group[1]), -newest[group[0]]))[:1]
+
+
+def name_of(entry: Entry) -> str:
+    """The network, with the builder arguments that the case replaced."""
+    return " ".join([entry.model, *(f"{name}={value}" for name, value in entry.case.arguments)])
+
+
+def _conditions(entry: Entry, item: Measurement) -> str:
+    case = entry.case
+    size = f"{case.width}x{case.height}"
+    name = item.quantity
+    if name == "parameters":
+        return f"{case.classes} classes"
+    if name == "miou":
+        return f"{case.dataset} {case.split or 'val'}"
+    precision = "" if case.precision == "fp32" else f", {case.precision}"
+    where = ", predicted" if item.method == "predicted" else ""
+    if item.method.startswith("measured") and entry.environment:
+        where = f", {entry.environment.device_name}"
+    if name in ("macs", "max_batch"):
+        return f"{size}{where}{precision}"
+    batch = case.batch_size if item.mode == "train" else case.infer_batch
+    at = "" if name == "epoch_s" else f", batch {batch}"
+    return f"{size}{at}{where}{precision}"
+
+
+def _value(item: Measurement) -> Value:
+    assert item.value is not None
+    shown = {"parameters": in_millions, "macs": in_large_count}.get(item.quantity)
+    text = shown(item.value) if shown else by_unit(item.value, item.unit)
+    return Value(float(item.value), text, item.spread_low, item.spread_high)
+
+
+def _first_shown(axes: Sequence[Axis], spots: Sequence[Spot]) -> tuple[str, str]:
+    """Memory across; up what it buys: accuracy, else time, else operations; only pairs that some networks share."""
+
+    def shared(x: str, y: str) -> int:
+        return sum(x in spot.values and y in spot.values for spot in spots)
+
+    keys = [axis.key for axis in axes]
+    ups = [key for name in ("miou", "latency_s", "macs", "parameters") for key in keys if key.startswith(name)]
+    pairs = [(x, y) for y in ups for x in keys if x != y and shared(x, y) > 1]
+    return pairs[0] if pairs else (keys[0], keys[-1]) if keys else ("", "")

@@ -1,0 +1,140 @@
+"""Makes a report of a ledger: whatever its entries can answer, beside the paper where the paper has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from segbench.present.figures import Figure
+from segbench.present.figures_memory import breakdown_figure, memory_lines, timeline_figure
+from segbench.present.figures_pareto import pareto_figure
+from segbench.present.figures_ratios import ratios_figure
+from segbench.present.figures_trajectory import error_figure, strip_figure
+from segbench.present.page.pareto import Pareto
+from segbench.present.page.trajectory_viewer import Trajectory, trajectories
+from segbench.present.report import Reason, Report
+from segbench.records.ledger import Entry
+from segbench.records.rows import tidy_rows
+from segbench.studies.catalogue import Findings, cards_of, findings
+from segbench.studies.points import networks_table, pareto_of
+from segbench.studies.reasons import TABLE1_REASONS, TABLE2_REASONS
+from segbench.studies.reasons import Reason as Known
+from segbench.studies.table1 import DATASETS
+from segbench.studies.table2 import COLUMNS
+
+_ABOUT = {column.name: column.title.partition("\n")[0] or column.title.strip() for column in COLUMNS} | DATASETS
+
+
+def report_of(entries: Sequence[Entry], title: str) -> Report:
+    """Everything the newest entries tell; a table beside the paper only where it has a number of ours.
+
+    Args:
+        entries: of one ledger or several, oldest first.
+    """
+    entries = newest(entries)
+    found = _with_ours(findings(("table2", "claims", "table1", "fig4"), entries))
+    along, pareto = trajectories(entries), pareto_of(entries)
+    networks = networks_table(pareto)
+    rows = tidy_rows(entries, cards_of(entries))
+    return Report(
+        title=title,
+        lead=_lead(entries),
+        judged=found.judged,
+        tables=[*([networks] if networks else []), *found.tables],
+        figures=_figures(entries, found, pareto, along),
+        reasons=_reasons(found),
+        pareto=pareto,
+        lines=[*memory_lines(entries, "train"), *memory_lines(entries, "infer")],
+        trajectories=along,
+        rows=rows,
+        facts=_facts(entries),
+    )
+
+
+def newest(entries: Sequence[Entry]) -> list[Entry]:
+    """Of every case the last entry that answered, else the last; in the order first asked."""
+    last: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.answered or not (entry.key in last and last[entry.key].answered):
+            last[entry.key] = entry
+    return list(last.values())
+
+
+def _with_ours(found: Findings) -> Findings:
+    judged = tuple(table for table in found.judged if any(cell.value is not None for cell in table.cells.values()))
+    names = {table.name for table in judged}
+    return Findings(judged, found.tables if "table2" in names else ())
+
+
+def _figures(entries: Sequence[Entry], found: Findings, pareto: Pareto, along: Sequence[Trajectory]) -> list[Figure]:
+    table2 = next((table for table in found.judged if table.name == "table2"), None)
+    made = [
+        ratios_figure(table2) if table2 else None,
+        breakdown_figure(entries, "train"),
+        timeline_figure(entries, "train"),
+        pareto_figure(pareto),
+        error_figure(along),
+        next(filter(None, map(strip_figure, along)), None),
+    ]
+    return [figure for figure in made if figure is not None]
+
+
+def _reasons(found: Findings) -> list[Reason]:
+    names = {table.name for table in found.judged}
+    known: list[Known] = [
+        *(TABLE2_REASONS if "table2" in names else ()),
+        *(TABLE1_REASONS if "table1" in names else ()),
+    ]
+    return [Reason(_about(item), item.sentence, item.source) for item in known]
+
+
+def _about(reason: Known) -> str:
+    named = ", ".join(_ABOUT[column] for column in reason.columns)
+    return named[0].upper() + named[1:]
+
+
+def _lead(entries: Sequence[Entry]) -> list[str]:
+    networks, runs = _named(entry.model for entry in entries), {entry.run for entry in entries}
+    days = sorted({entry.finished[:10] for entry in entries if entry.finished})
+    when = "" if not days else f", {days[0]}" if len(days) == 1 else f", {days[0]} to {days[-1]}"
+    count = sum(len(entry.measurements) for entry in entries)
+    return [
+        f"{len(networks)} networks, {count} measurements of {len(entries)} cases in {len(runs)} runs{when}; "
+        f"{_origin(entries)}."
+    ]
+
+
+def _origin(entries: Sequence[Entry]) -> str:
+    methods = {item.method.partition(":")[0] for entry in entries for item in entry.measurements}
+    devices = _named(
+        entry.environment.device_name
+        for entry in entries
+        if entry.environment and any(item.method.startswith("measured") for item in entry.measurements)
+    )
+    unmeasured = " and ".join(name for name in ("predicted", "counted") if name in methods)
+    measured = f"measured on {' and '.join(devices)}" if devices else "nothing was run on a device"
+    return "; ".join(filter(None, (unmeasured, measured)))
+
+
+def _facts(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """What the numbers depend on, every value that occurs."""
+    environments = [entry.environment for entry in entries if entry.environment]
+    facts = {
+        "devices": _named(item.device_name for item in environments if item.device != "none"),
+        "torch": _named(item.torch for item in environments),
+        "CUDA": _named(item.cuda or "" for item in environments),
+        "cuDNN": _named(item.cudnn or "" for item in environments),
+        "driver": _named(item.driver or "" for item in environments),
+        "Python": _named(item.python for item in environments),
+        "system": _named(item.platform for item in environments),
+        "threads": _named(str(item.threads) for item in environments if item.device == "cpu"),
+        "segbench": _named(item.segbench for item in environments),
+        "commit": _named(item.commit or "" for item in environments),
+        "precision": _named(entry.case.precision for entry in entries),
+        "runs": _named(entry.run for entry in entries),
+    }
+    return [(name, ", ".join(values)) for name, values in facts.items() if values]
+
+
+def _named(values: Iterable[str]) -> list[str]:
+    """Without repetition and without the empty."""
+    return [value for value in dict.fromkeys(values) if value]
