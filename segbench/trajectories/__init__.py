@@ -2,5 +2,5 @@
 
 Order of reading: `subject` (a network that can end early), `sweep` (accuracy at every end over a data set), `costs`
 (operations, evaluations and time of every end), `resampling` (how sure a score is), `stopping` (one end time an image),
-`verdict` (a rule against the controls that it must beat), `frames` (pictures), `shipping` (weights beside a card).
+`trial` (a rule at work), `verdict` (a rule against the controls that it must beat), `frames` (pictures).
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import random
 import time
@@ -41,18 +40,12 @@ class Effort:
 
 @torch.no_grad()
 def effort(subject: Subject, images: Sequence[Tensor], end: End) -> Effort:
-    """Counts by execution, one image at a time.
-
-    On a fixed grid the count does not depend on the image and is made on `meta`, where nothing is computed; an adaptive
-    solver runs on each of the images.
+    """Counts by execution: on the first image, or on each of them where the solver is adaptive.
 
     Args:
         images: each `(1, 3, H, W)`, on the network's device.
     """
-    efforts = [_counted(subject, image, end) for image in images] if _depends_on_data(subject) else []
-    if not efforts:
-        there = Subject(copy.deepcopy(subject.network).to("meta"))
-        efforts = [_counted(there, images[0].to("meta"), end)]
+    efforts = [_counted(subject, image, end) for image in (images if _depends_on_data(subject) else images[:1])]
     found = [
         [value for item in efforts if (value := getattr(item, name)) is not None]
         for name in ("macs", "evaluations", "accepted", "rejected")
@@ -154,7 +147,7 @@ def look_macs(subject: Subject, image: Tensor) -> int:
     Raises:
         UserError: the network has no single state.
     """
-    there = Subject(copy.deepcopy(subject.network).to("meta"))
-    state = there.streams.encode(image.to("meta"))
+    network = subject.streams
+    state = network.encode(image)
     size = (state[0].shape[-2], state[0].shape[-1])
-    return count_operations(there.network, lambda: there.streams.decode(state, size)).total_macs
+    return count_operations(subject.network, lambda: network.decode(state, size)).total_macs

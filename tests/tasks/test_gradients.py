@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from segbench.errors import UnknownName, UserError
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.tasks.gradients import run
+
+CASE = Case("gradients", "segnode-w8", width=64, height=64, batch_size=1, modes=("train",)).with_arguments(
+    widths=[4, 8, 8, 8], stem=4, blocks=1
+)
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.rows: list[Measurement] = []
+
+    def measured(self, measurement: Measurement) -> None:
+        self.rows.append(measurement)
+
+    def progress(self, stage: str, done: int, total: int, **extra: Json) -> None: ...
+    def note(self, sentence: str) -> None: ...
+
+    def value(self, quantity: str, solver: str, gradient: str) -> float:
+        (row,) = (
+            row
+            for row in self.rows
+            if row.quantity == quantity and row.factors == {"solver": solver, "gradient": gradient}
+        )
+        assert row.value is not None
+        return row.value
+
+
+def heard(case: Case, **options: Json) -> Listener:
+    listener = Listener()
+    run(case.with_options(rounds=1, **options), listener)
+    return listener
+
+
+def test_exact_methods_have_no_error_and_recompute_what_they_did_not_keep() -> None:
+    found = heard(CASE, solvers=("euler",))
+    for gradient, backward in (("backprop", 0), ("checkpoint-step", 4), ("checkpoint-stage", 4)):
+        assert found.value("gradient_relative_error", "euler", gradient) < 1e-5
+        assert found.value("nfe_forward", "euler", gradient) == 4
+        assert found.value("nfe_backward", "euler", gradient) == backward
+    assert found.value("gradient_relative_error", "euler", "quadrature-adjoint") > 1e-3
+
+
+def test_keeping_less_takes_less_memory() -> None:
+    found = heard(CASE.with_arguments(steps=16), solvers=("euler",), gradients=("backprop", "checkpoint-stage"))
+    peak = "train_peak_live_bytes"
+    assert found.value(peak, "euler", "checkpoint-stage") < found.value(peak, "euler", "backprop")
+    assert found.value("train_step_s", "euler", "backprop") > 0
+
+
+def test_what_a_network_cannot_do_is_a_row_with_its_reason() -> None:
+    found = heard(CASE.with_arguments(norm="batch-per-stage", thin=False), solvers=("euler", "dopri5"))
+    refused = {row.factors["gradient"]: row.cause for row in found.rows if row.outcome == "unsupported"}
+    assert {"backprop", "aca", "adjoint", "adjoint-seminorm"} <= set(refused)
+    assert found.value("nfe_forward", "euler", "backprop") == 4
+
+
+def test_other_networks_and_names_are_refused() -> None:
+    with pytest.raises(UserError, match="has no ODE block"):
+        heard(Case("gradients", "unet-w8", width=64, height=64))
+    with pytest.raises(UnknownName, match="no solver 'eular'"):
+        heard(CASE, solvers=("eular",))

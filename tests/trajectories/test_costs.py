@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+import torch
+
+from segbench.meters.sampling import Timing
+from segbench.trajectories.costs import Ending, Patience, effort, look_macs, median_interval, times_of
+from segbench.trajectories.subject import Subject
+from segbench.zoo.segnode import SegNode
+
+TINY = {"widths": (4, 8, 8, 8), "stem": 4, "modules": 1, "blocks": 1}
+IMAGE = torch.randn(1, 3, 64, 64)
+
+
+def tiny(**arguments: object) -> Subject:
+    torch.manual_seed(0)
+    return Subject(SegNode(**{**TINY, **arguments}).eval())  # type: ignore[arg-type]
+
+
+def test_every_step_costs_the_same_and_the_rest_is_entry_and_exit() -> None:
+    subject = tiny()
+    found = [effort(subject, [IMAGE], end) for end in subject.ends_at(subject.usual_times())]
+    assert [item.evaluations for item in found] == [0, 1, 2, 3, 4]
+    steps = {after.macs - before.macs for before, after in pairwise(found)}
+    assert len(steps) == 1 and steps.pop() > 0
+    assert found[0].accepted is None
+
+
+def test_other_steps_and_other_solvers_are_counted_by_execution() -> None:
+    assert effort(tiny(), [IMAGE], tiny().in_steps(8)).evaluations == 8
+    assert effort(tiny(solver="rk4"), [IMAGE], tiny(solver="rk4").end_at(0.5)).evaluations == 8
+
+
+def test_an_adaptive_solver_tells_its_steps() -> None:
+    subject = tiny(solver="dopri5", rtol=1e-2, atol=1e-2)
+    found = effort(subject, [IMAGE, IMAGE], subject.end_at(1.0))
+    assert found.accepted is not None and found.rejected is not None and found.evaluations is not None
+    assert found.evaluations == 2 + 6 * (found.accepted + found.rejected)
+
+
+def test_a_look_costs_the_exit_alone() -> None:
+    subject = tiny()
+    positions = sum(16 * 16 // 4**level * width for level, width in enumerate(TINY["widths"]))  # type: ignore[arg-type]
+    assert look_macs(subject, IMAGE) == 11 * positions
+
+
+def test_a_network_that_ends_early_is_a_module_with_the_same_weights() -> None:
+    subject = tiny()
+    ending = Ending(subject, subject.end_at(0.5))
+    with torch.no_grad():
+        assert torch.equal(ending(IMAGE), subject.network.trajectory(IMAGE, [0.5])[0])
+    assert sum(p.numel() for p in ending.parameters()) == sum(p.numel() for p in subject.network.parameters())
+
+
+def calls(log: list[int]) -> list[Callable[[], Timing]]:
+    def call(number: int) -> Callable[[], Timing]:
+        def timed() -> Timing:
+            log.append(number)
+            return Timing(number + 1.0)
+
+        return timed
+
+    return [call(number) for number in range(3)]
+
+
+def test_calls_take_turns_and_the_first_round_is_not_kept() -> None:
+    log: list[int] = []
+    samples = times_of(calls(log), Patience(runs=5))  # type: ignore[arg-type]
+    assert samples == [[1.0] * 5, [2.0] * 5, [3.0] * 5]
+    rounds = [sorted(log[first : first + 3]) for first in range(0, len(log), 3)]
+    assert rounds == [[0, 1, 2]] * 6
+
+
+def test_patience_ends_but_not_before_two_rounds() -> None:
+    clock = iter(range(0, 10_000, 100))
+    samples = times_of(calls([]), Patience(runs=50, seconds=1.0), clock=lambda: float(next(clock)))  # type: ignore[arg-type]
+    assert [len(item) for item in samples] == [2, 2, 2]
+
+
+def test_a_median_needs_six_samples_for_an_interval() -> None:
+    assert median_interval([1, 2, 3, 4, 5]) == (None, None)
+    assert median_interval([6, 1, 2, 5, 4, 3]) == (1, 6)
+    low, high = median_interval(range(100))
+    assert (low, high) == pytest.approx((40, 60), abs=1)
