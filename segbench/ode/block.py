@@ -12,6 +12,7 @@ from torch import nn
 from segbench.errors import UserError
 from segbench.layers.norms import StageBatchNorm2d
 from segbench.layers.precision import Precision
+from segbench.ode.compiled import compile_in_place
 from segbench.ode.counts import Counts, plain_number
 from segbench.ode.cuda_graphs import CudaGraphs
 from segbench.ode.evaluator import Evaluator
@@ -39,7 +40,7 @@ class ODEBlock(nn.Module):
             examples); tighter costs evaluations without gain, as ReLUs have kinks.
         per_sample_norm: give each sample an adaptive solve of its own, one after another, so that its result does not
             depend on its batch mates. A batch solved as one has one step size, decided by a mean over all samples.
-        compile_f: compile f in place (`torch.compile`), with the default or the named backend.
+        compile_f: compile f in place with inductor or the named backend, see `compile_in_place`.
         cuda_graph: replay f's kernels on CUDA as one launch where no autograd graph is recorded, see `CudaGraphs`.
 
     Raises:
@@ -71,7 +72,7 @@ class ODEBlock(nn.Module):
         self.counts = Counts()
         self._graphs = CudaGraphs(f) if cuda_graph else None
         if compile_f:
-            f.compile(backend="inductor" if compile_f is True else compile_f)
+            compile_in_place(f, "inductor" if compile_f is True else compile_f)
 
     def use(self, *, solver: str | None = None, gradient: str | None = None) -> None:
         """Takes another solver, gradient method, or both from now on.
