@@ -65,7 +65,7 @@ def _drop(entry: Entry) -> JudgedCell:
         unit="fraction",
         ours=MISSING if value is None else f"{100 * value:.2f}",
         paper=f"about {100 * PAPER_DROP:g}",
-        judgement=judge("accuracy", Pair(value, PAPER_DROP), obstacle, absence),
+        judgement=judge("accuracy", Pair(value, PAPER_DROP, 1.0, 1.0), obstacle, absence),
         quantity="miou_drop",
         method=point.rows["miou_drop"].method if point and value is not None else "",
         conditions=f"{point.label}{spread}" if point else "",

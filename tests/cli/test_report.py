@@ -1,0 +1,55 @@
+"""`segbench report`: folders and files in, one folder out, and mistakes in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from segbench.records.ledger import Entry, Ledger
+from segbench.records.measurement import Measurement
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, make_entry: Callable[..., Entry]) -> Path:
+    book = Ledger(tmp_path / "runs")
+    book.append(make_entry("unet", Measurement("parameters", 31e6, "counted")))
+    return tmp_path / "runs"
+
+
+def test_a_ledger_becomes_a_folder_of_text_tables_figures_and_a_page(segbench: Run, ledger: Path) -> None:
+    result = segbench("report", str(ledger), "-o", "out", "--title", "My networks")
+    assert result.exit_code == 0, result.output
+    for name in ("report.md", "report.html", "measurements.csv", "ledger.jsonl", "environment.json", "command.txt"):
+        assert Path("out", name).is_file()
+    assert Path("out/report.md").read_text().startswith("# My networks\n")
+    assert "open out/report.html" in result.stderr
+
+
+def test_the_front_page_lists_the_reports(segbench: Run, ledger: Path) -> None:
+    segbench("report", str(ledger), "-o", "reports/2026-11-21-parameters")
+    assert segbench("report", "--front-page", "reports").exit_code == 0
+    assert "2026-11-21: [Parameters]" in Path("reports/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [((), "name a ledger"), (("runs",), "say where the report goes"), (("nowhere", "-o", "out"), "is not there"),
+     (("--front-page", "."), "holds no report")],
+)  # fmt: skip
+def test_mistakes_are_one_sentence(segbench: Run, ledger: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    result = segbench("report", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_named(segbench: Run, ledger: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    result = segbench("report", str(ledger), "-o", "taken")
+    assert result.exit_code == 2
+    assert "taken" in result.stderr
+    assert "choose -o DIR" in result.stderr

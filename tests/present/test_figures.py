@@ -1,0 +1,117 @@
+"""Figures: their rows decide what is seen, and the same rows give the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segbench.present.figures import Figure, figure_csv, save_figure
+from segbench.present.figures_memory import MOMENTS, breakdown_figure, memory_lines, timeline_figure
+from segbench.present.figures_pareto import pareto_figure
+from segbench.present.figures_ratios import ratios_figure
+from segbench.present.judged import JudgedCell, JudgedTable
+from segbench.present.page.pareto import Axis, Pareto, Spot, Value
+from segbench.present.style import ROLE_COLOURS
+from segbench.records.case import Case
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+from segbench.statistics.verdicts import Judgement
+
+Make = Callable[..., Entry]
+
+
+@pytest.fixture
+def predicted(make_entry: Make) -> Callable[[str, int], Entry]:
+    """A prediction whose memory rises to a single peak at moment 500 of 1000."""
+
+    def make(model: str, peak: int) -> Entry:
+        heights = [peak if place == 500 else peak // 2 for place in range(1000)]
+        timeline = {
+            "moments": [place / 1000 for place in range(1000)],
+            "bytes": {role: heights if role == "activations" else [0] * 1000 for role in ROLE_COLOURS},
+            "phases": [[0.0, "forward"], [0.5, "backward"]],
+        }
+        detail = {"breakdown": {"activations": peak}, "timeline": timeline}
+        row = Measurement("train_peak_live_bytes", peak, "predicted", mode="train", detail=detail)
+        case = Case("predict", model, device="none", batch_size=24, modes=("train",))
+        return make_entry(model, row, case=case)
+
+    return make
+
+
+def test_a_thinned_timeline_keeps_its_peak(predicted: Callable[[str, int], Entry]) -> None:
+    (line,) = memory_lines([predicted("unet", 2**30)], "train")
+    assert len(line.moments) <= MOMENTS
+    assert max(line.total) == 2**30
+    assert line.moments[line.total.index(2**30)] == 0.5
+    assert line.phases == ((0.0, "forward"), (0.5, "backward"))
+
+
+def test_memory_figures_have_a_row_a_role_and_a_row_a_moment(predicted: Callable[[str, int], Entry]) -> None:
+    entries = [predicted("unet", 2**30), predicted("segnode", 2**29)]
+    parts, line = breakdown_figure(entries), timeline_figure(entries)
+    assert parts is not None
+    assert line is not None
+    assert ["segnode", "activations", 2**29] in parts.rows
+    assert len(parts.rows) == 2 * len(ROLE_COLOURS)
+    assert line.columns[:2] == ["network", "moment"]
+
+
+def test_without_a_prediction_there_is_no_memory_figure(make_entry: Make) -> None:
+    entry = make_entry("unet", Measurement("train_peak_live_bytes", 1, "measured:host", mode="train"))
+    assert breakdown_figure([entry]) is None
+    assert timeline_figure([entry]) is None
+
+
+def judged(ratio: float | None) -> JudgedTable:
+    cell = JudgedCell(ratio, 0.43, our_ratio=ratio, paper_ratio=0.43, judgement=Judgement("same direction", "why"))
+    own = JudgedCell(0.3, our_ratio=0.3 if ratio else None, paper_ratio=0.43)
+    rows = {"paper": "SegNode", "own": "ours"}
+    return JudgedTable("t", "T", rows, {"m": "training\nmemory"}, {("paper", "m"): cell, ("own", "m"): own})
+
+
+def test_ratios_show_the_papers_number_only_where_it_is_judged() -> None:
+    figure = ratios_figure(judged(0.75))
+    assert figure is not None
+    assert figure.rows == [
+        ["training memory", "SegNode", 0.75, 0.43, "same direction"],
+        ["training memory", "ours", 0.3, None, "ours"],
+    ]
+
+
+def test_without_a_number_of_ours_there_are_no_ratios() -> None:
+    assert ratios_figure(judged(None)) is None
+
+
+def pareto(*places: tuple[str, float, float]) -> Pareto:
+    axes = [Axis("m", "memory", "batch 24", "byte", "lower"), Axis("a", "mIoU", "camvid", "fraction", "higher")]
+    spots = [Spot(name, {"m": Value(x, ""), "a": Value(y, "")}) for name, x, y in places]
+    return Pareto(axes, spots, "m", "a")
+
+
+def test_the_front_is_marked_in_the_rows() -> None:
+    figure = pareto_figure(pareto(("small", 2**30, 0.5), ("large", 2**32, 0.6), ("bad", 2**32, 0.4)))
+    assert figure is not None
+    assert [(row[0], row[3]) for row in figure.rows] == [("small", "yes"), ("large", "yes"), ("bad", "no")]
+    assert figure.columns[1:3] == ["memory, batch 24 (GiB)", "mIoU, camvid (higher is better) (%)"]
+
+
+def test_one_network_is_no_front() -> None:
+    assert pareto_figure(pareto(("small", 1, 0.5))) is None
+    assert pareto_figure(Pareto()) is None
+
+
+@pytest.mark.parametrize("name", ["ratios", "pareto", "breakdown", "timeline"])
+def test_the_same_rows_give_the_same_files(name: str, tmp_path: Path, predicted: Callable[[str, int], Entry]) -> None:
+    figure = {
+        "ratios": lambda: ratios_figure(judged(0.75)),
+        "pareto": lambda: pareto_figure(pareto(("small", 2**30, 0.5), ("large", 2**32, 0.6))),
+        "breakdown": lambda: breakdown_figure([predicted("unet", 2**30)]),
+        "timeline": lambda: timeline_figure([predicted("unet", 2**30), predicted("segnode", 2**29)]),
+    }[name]()
+    assert isinstance(figure, Figure)
+    first = [path.read_bytes() for path in save_figure(figure, tmp_path)]
+    assert [path.read_bytes() for path in save_figure(figure, tmp_path)] == first
+    assert first[2].decode() == figure_csv(figure)

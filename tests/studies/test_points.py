@@ -1,0 +1,74 @@
+"""Networks on axes of cost and worth: like with like, and the best-filled conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from segbench.records.case import Case
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+from segbench.studies.points import networks_table, pareto_of
+
+Make = Callable[..., Entry]
+
+
+def memory(make_entry: Make, model: str, size: float, batch: int) -> Entry:
+    row = Measurement("train_peak_reserved_bytes", size, "predicted", mode="train")
+    return make_entry(model, row, case=Case("predict", model, device="none", batch_size=batch, modes=("train",)))
+
+
+def test_an_axis_has_the_conditions_most_networks_share(make_entry: Make) -> None:
+    entries = [memory(make_entry, name, 1e9, 24) for name in ("unet", "hrnetv2")]
+    pareto = pareto_of([*entries, memory(make_entry, "segnode", 1e9, 1)])
+    (axis,) = pareto.axes
+    assert axis.label == "training memory, 480x360, batch 24, predicted"
+    assert [spot.network for spot in pareto.spots] == ["unet", "hrnetv2"]
+
+
+def test_changed_arguments_make_another_network(make_entry: Make) -> None:
+    row = Measurement("parameters", 1e6, "counted")
+    entry = make_entry("segnode", row, case=Case("params", "segnode", (("steps", 8),), modes=("infer",)))
+    assert pareto_of([entry]).spots[0].network == "segnode steps=8"
+
+
+def test_every_data_set_is_an_axis_of_accuracy(make_entry: Make) -> None:
+    def score(dataset: str) -> Entry:
+        case = Case("evaluate", "segnode-w8", dataset=dataset, split="val", modes=("infer",))
+        return make_entry("segnode-w8", Measurement("miou", 0.5, "measured:host"), case=case)
+
+    axes = pareto_of([score("camvid"), score("synthetic")]).axes
+    assert [axis.label for axis in axes] == [
+        "mIoU, camvid val (higher is better)", "mIoU, synthetic val (higher is better)"
+    ]  # fmt: skip
+
+
+def test_half_solved_networks_have_no_place(make_entry: Make) -> None:
+    row = Measurement("miou", 0.5, "measured:host", factors={"t_end": 0.5})
+    entry = make_entry("segnode-w8", row, case=Case("trajectory", "segnode-w8", dataset="synthetic"))
+    assert pareto_of([entry]).spots == []
+
+
+def test_live_bytes_are_an_axis_only_where_nothing_was_reserved(make_entry: Make) -> None:
+    def entry(model: str, *names: str) -> Entry:
+        rows = [Measurement(name, 1e9, "measured:host", mode="train") for name in names]
+        return make_entry(model, *rows, case=Case("memory", model, modes=("train",)))
+
+    on_cpu = pareto_of([entry("unet", "train_peak_live_bytes")])
+    assert [axis.key for axis in on_cpu.axes] == ["train_peak_live_bytes"]
+    both = pareto_of([entry("unet", "train_peak_live_bytes", "train_peak_reserved_bytes")])
+    assert [axis.key for axis in both.axes] == ["train_peak_reserved_bytes"]
+
+
+def test_the_table_shows_a_dash_where_a_network_was_not_asked(make_entry: Make) -> None:
+    entries = [memory(make_entry, "unet", 2**30, 24), memory(make_entry, "hrnetv2", 2**31, 24)]
+    counted = make_entry("unet", Measurement("parameters", 31e6, "counted"), case=Case("params", "unet"))
+    table = networks_table(pareto_of([*entries, counted]))
+    assert table is not None
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["unet", "1.00 GiB", "31.00 M"], ["hrnetv2", "2.00 GiB", "-"]
+    ]  # fmt: skip
+
+
+def test_an_empty_ledger_has_no_axes(make_entry: Make) -> None:
+    assert pareto_of([]).axes == []
+    assert networks_table(pareto_of([])) is None

@@ -1,0 +1,61 @@
+"""Table 1: every row of the paper, each cell measured, published or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from segbench.records.case import Case
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+from segbench.studies.catalogue import paper_cards
+from segbench.studies.table1 import ROWS, table1
+
+Score = Callable[..., Entry]
+
+
+@pytest.fixture
+def score(make_entry: Callable[..., Entry]) -> Score:
+    def make(model: str, miou: float, dataset: str = "camvid", split: str = "val", task: str = "evaluate") -> Entry:
+        case = Case(task, model, dataset=dataset, split=split, modes=("infer",))
+        return make_entry(model, Measurement("miou", miou, "measured:host"), case=case)
+
+    return make
+
+
+def test_all_nine_rows_are_there_and_what_nobody_published_is_missing() -> None:
+    table = table1([], paper_cards())
+    assert list(table.rows) == list(ROWS)
+    standings = [cell.standing for cell in table.cells.values()]
+    assert (standings.count("published"), standings.count("missing")) == (30, 6)
+
+
+@pytest.mark.parametrize(
+    ("row", "dataset", "printed"),
+    [("hrnetv2", "cityscapes", "81.6 %"), ("unode", "camvid", "77.3 %"), ("nodes-unet", "lip", "52.9 %"),
+     ("segnode-ocr", "pascal-context", "56.2 %"), ("segnode-ocr-mapillary", "cityscapes", "84.5 %")],
+)  # fmt: skip
+def test_the_papers_numbers_stand_in_their_cells(row: str, dataset: str, printed: str) -> None:
+    assert table1([], paper_cards()).cells[row, dataset].paper == printed
+
+
+def test_a_score_without_imagenet_pretraining_is_not_comparable(score: Score) -> None:
+    cell = table1([score("hrnetv2", 0.60)], paper_cards()).cells["hrnetv2", "camvid"]
+    assert (cell.ours, cell.standing) == ("60.0 %", "measured")
+    assert cell.judgement is not None
+    assert cell.judgement.verdict == "not comparable"
+    assert "ImageNet" in cell.judgement.why
+    assert "scored on val, not on test" in cell.judgement.why
+
+
+def test_small_networks_of_the_ledger_get_rows_of_their_own(score: Score) -> None:
+    table = table1([score("segnode-w8", 0.573), score("segnode-w8", 0.31, "pascal-context-59")], paper_cards())
+    assert table.rows["segnode-w8"] == "segnode-w8 (ours)"
+    assert table.cells["segnode-w8", "camvid"].value == 0.573
+    assert table.cells["segnode-w8", "pascal-context"].value == 0.31
+
+
+def test_scores_of_half_solved_networks_and_of_other_data_are_left_out(score: Score) -> None:
+    table = table1([score("segnode-w8", 0.5, task="trajectory"), score("unet", 0.5, "synthetic")], paper_cards())
+    assert list(table.rows) == list(ROWS)

@@ -1,0 +1,132 @@
+"""Table 2 judged: verdicts of known ledgers, what stands in their way, orders, definitions and floors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from segbench.present.judged import JudgedTable
+from segbench.records.case import Case
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+from segbench.studies.catalogue import paper_cards
+from segbench.studies.table2 import COLUMNS, OURS, ROWS
+from segbench.studies.table2_result import memory_definitions, table2, time_floors
+
+Make = Callable[..., list[Entry]]
+
+
+def judged(entries: list[Entry]) -> JudgedTable:
+    return table2(entries, paper_cards())
+
+
+def verdict(table: JudgedTable, model: str, column: str) -> str | None:
+    judgement = table.cells[model, column].judgement
+    return judgement.verdict if judgement else None
+
+
+def test_an_empty_ledger_gives_the_whole_table_with_the_papers_numbers_and_every_verdict_missing() -> None:
+    table = judged([])
+    assert len(table.cells) == (len(ROWS) + len(OURS)) * len(COLUMNS)
+    assert table.tally()["missing"] == 36
+    assert table.cells["unet", "test_time"].paper == "4 ms"
+    assert table.cells["unet", "test_time"].standing == "published"
+
+
+def test_the_papers_ratios_at_half_the_memory_are_reproduced(paper_entries: Make) -> None:
+    table = judged(paper_entries())
+    for model in ROWS:
+        if model != "hrnetv2":
+            assert verdict(table, model, "train_memory") == "reproduced"
+            assert verdict(table, model, "parameters") == "reproduced"
+    assert table.orders["train_memory"].verdict == "reproduced"
+
+
+def test_the_yardstick_is_looked_at_in_absolute_values(paper_entries: Make) -> None:
+    half = judged(paper_entries())
+    assert verdict(half, "hrnetv2", "train_memory") == "not comparable"
+    assert "0.50 of the paper's absolute value" in half.cells["hrnetv2", "train_memory"].judgement.why  # type: ignore[union-attr]
+    assert verdict(half, "hrnetv2", "max_batch") == "reproduced"
+
+
+def test_networks_of_ours_stand_beside_the_paper_without_a_verdict(paper_entries: Make) -> None:
+    cell = judged(paper_entries()).cells["segnode", "train_memory"]
+    assert cell.judgement is None
+    assert cell.our_ratio == pytest.approx(4.2 / 15.55)
+
+
+def test_the_other_side_of_hrnetv2_is_contradicted(paper_entries: Make) -> None:
+    table = judged(paper_entries(changes={("segnode-paper", "train"): 20.0}))
+    assert verdict(table, "segnode-paper", "train_memory") == "contradicted"
+    assert table.orders["train_memory"].verdict != "reproduced"
+
+
+def test_a_number_without_the_yardsticks_has_no_ratio(paper_entries: Make) -> None:
+    table = judged(paper_entries(changes={("hrnetv2", "train"): None}))
+    assert verdict(table, "unet", "train_memory") == "missing"
+
+
+def test_times_of_another_card_are_judged_by_their_ratio(timed: Callable[..., Entry]) -> None:
+    entries = [timed("hrnetv2", "latency_s", 0.010), timed("segnode-paper", "latency_s", 0.024)]
+    assert verdict(judged(entries), "segnode-paper", "test_time") == "reproduced"
+
+
+def test_times_of_a_cpu_are_not_comparable_and_the_order_neither(timed: Callable[..., Entry]) -> None:
+    entries = [timed(model, "latency_s", place + 1.0, cuda=False) for place, model in enumerate(ROWS)]
+    table = judged(entries)
+    assert {verdict(table, model, "test_time") for model in ROWS} == {"not comparable"}
+    assert "Test CPU" in table.cells["unet", "test_time"].judgement.why  # type: ignore[union-attr]
+    assert table.orders["test_time"].verdict == "not comparable"
+
+
+def test_an_epoch_is_compared_only_at_the_largest_batch(paper_entries: Make, timed: Callable[..., Entry]) -> None:
+    entries = [*paper_entries(), timed("hrnetv2", "epoch_s", 18.0, batch=24), timed("unet", "epoch_s", 10.0, batch=8)]
+    table = judged(entries)
+    assert verdict(table, "unet", "epoch_time") == "not comparable"
+    assert "timed at batch 8" in table.cells["unet", "epoch_time"].judgement.why  # type: ignore[union-attr]
+
+
+def test_a_cell_that_failed_says_why_it_is_missing(make_entry: Callable[..., Entry]) -> None:
+    case = Case("max_batch", "unet", device="none", modes=("train",))
+    entry = make_entry("unet", case=case, outcome="crashed", cause="killed by SIGSEGV")
+    assert "killed by SIGSEGV" in judged([entry]).cells["unet", "max_batch"].judgement.why  # type: ignore[union-attr]
+
+
+def test_numbers_under_other_conditions_do_not_count(paper_entries: Make, make_entry: Callable[..., Entry]) -> None:
+    row = Measurement("train_peak_reserved_bytes", 10**9, "predicted", mode="train")
+    small = make_entry("unet", row, case=Case("predict", "unet", device="none", batch_size=1))
+    changed = make_entry("unet", row, case=Case("predict", "unet", (("base", 8),), device="none", batch_size=24))
+    assert judged([small, changed]).cells["unet", "train_memory"].value is None
+
+
+def test_a_measured_number_comes_before_a_predicted_one(make_entry: Callable[..., Entry]) -> None:
+    def entry(method: str, value: float, task: str, device: str) -> Entry:
+        case = Case(task, "unet", device=device, batch_size=24, modes=("train",))
+        return make_entry("unet", Measurement("train_peak_reserved_bytes", value, method, mode="train"), case=case)
+
+    both = [entry("measured:cuda", 2e9, "memory", "cuda:0"), entry("predicted", 1e9, "predict", "none")]
+    cell = judged(both).cells["unet", "train_memory"]
+    assert (cell.value, cell.standing) == (2e9, "measured")
+
+
+def test_the_definitions_show_the_verdict_each_would_get(make_entry: Callable[..., Entry]) -> None:
+    def entry(model: str, live: float, process: float) -> Entry:
+        rows = [
+            Measurement("train_peak_live_bytes", live, "predicted", mode="train"),
+            Measurement("train_peak_process_bytes", process, "predicted", mode="train"),
+        ]
+        return make_entry(model, *rows, case=Case("predict", model, device="none", batch_size=24, modes=("train",)))
+
+    (table,) = memory_definitions([entry("hrnetv2", 100, 100), entry("segnode-paper", 43, 90)], paper_cards())
+    cells = dict(zip(table.columns, table.rows[list(ROWS).index("segnode-paper")], strict=True))
+    assert (cells["live"].text, cells["live"].verdict) == ("0.43", "reproduced")
+    assert cells["process"].verdict == "contradicted"
+    assert cells["paper"].text == "0.43"
+
+
+def test_four_milliseconds_of_unet_are_impossible(make_entry: Callable[..., Entry]) -> None:
+    row = Measurement("macs", 126_870_650_880, "counted", "infer")
+    table = time_floors([make_entry("unet", row, case=Case("params", "unet", modes=("infer",)))], paper_cards())
+    assert table is not None
+    assert [cell.text for cell in table.rows[0]] == ["U-Net", "127 G", "16.2 ms", "4.04 ms", "4.00 ms", "impossible"]
