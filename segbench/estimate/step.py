@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from segbench.estimate.autocast import autocast_on_meta
 from segbench.estimate.corrections import Target, like
 from segbench.estimate.doubts import ATTENTION
 from segbench.estimate.log import StorageLog
@@ -80,7 +81,8 @@ def trace_step(
         nfe: evaluations of f in an adaptive solver's forward solve, see `segbench.estimate.pace`.
     """
     trace = StorageTrace(target, overheads)
-    with like(target, on_attention=lambda: trace.doubts.add(ATTENTION)), trace:
+    corrected = like(target, on_attention=lambda: trace.doubts.add(ATTENTION))
+    with corrected, autocast_on_meta(target, trace.doubts.add), trace:
         trace.enter("build", step=0)
         with torch.device("meta"):
             workload = build()
