@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import Result
+
+from segbench.cards.catalogue import find_model, models_folder
+from segbench.cli.trajectory import SHIPPED, parse_steps, parse_times
+from segbench.errors import UserError
+from segbench.records.case import Case
+from segbench.records.measurement import Measurement
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import FakeMachine
+
+Segbench = Callable[..., Result]
+
+
+@pytest.fixture
+def machine(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
+    """Every end is measured at once: mIoU rises with t."""
+
+    def rows(case: Case) -> Iterator[Measurement]:
+        for t_end, steps in ((0.0, 0), (0.5, 2), (1.0, 4)):
+            factors = {"t_end": t_end, "steps": steps}
+            values = {"miou": 0.5 + t_end / 10, "pixels_changed": 1 - t_end, "nfe_forward": steps, "macs": 1e9 + steps}
+            for name, value in {**values, "latency_s": 0.01 + t_end / 100, "miou_drop": 0.1 - t_end / 10}.items():
+                yield Measurement(name, value, "measured:host", factors=factors)
+
+    monkeypatch.setattr(machine, "rows", rows)
+    return machine
+
+
+def checkpoint(folder: str, size: tuple[int, int] | None = None) -> str:
+    path = Path(folder) / "best.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(folder.encode())
+    if size:
+        path.with_suffix(".json").write_text(json.dumps({"plan": {"width": size[0], "height": size[1]}}))
+    return str(path)
+
+
+def test_without_any_argument_the_shipped_network_meets_synthetic_streets(
+    machine: FakeMachine, segbench: Segbench
+) -> None:
+    result = segbench("trajectory")
+    assert result.exit_code == 0
+    (case,) = machine.cases
+    assert (case.model, case.dataset, case.split, case.width, case.height) == (SHIPPED, "synthetic", "val", 240, 180)
+    assert Path("trajectory.png").is_file() and Path("trajectory-error.png").is_file()
+    for text in ("t = 0.5", "2 of 4 evaluations", "3 % of accuracy"):
+        assert text in " ".join(result.stdout.split())
+
+
+def test_the_shipped_weights_are_those_the_card_states() -> None:
+    weights = find_model(SHIPPED).card.weights
+    assert weights is not None and weights.path is not None and weights.command is not None
+    content = (models_folder() / weights.path).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == weights.sha256
+    assert len(content) <= 2_000_000
+    assert weights.command.startswith("segbench train ")
+
+
+def test_rows_have_one_line_for_each_quantity_and_end(machine: FakeMachine, segbench: Segbench) -> None:
+    assert segbench("trajectory", "--export-csv", "rows.csv", "-o", "figures").exit_code == 0
+    rows = list(csv.DictReader(Path("rows.csv").read_text(encoding="utf-8").splitlines()))
+    for name in ("miou", "nfe_forward", "macs", "latency_s"):
+        assert [row["t_end"] for row in rows if row["quantity"] == name] == ["0.0", "0.5", "1.0"]
+    assert Path("figures/trajectory.png").is_file() and not Path("trajectory.png").exists()
+
+
+def test_the_best_of_the_usual_run_is_taken_and_shown_at_its_training_size(
+    machine: FakeMachine, segbench: Segbench
+) -> None:
+    path = checkpoint("runs/segnode-w8-synthetic", (120, 96))
+    assert segbench("trajectory", "-m", "segnode-w8").exit_code == 0
+    (case,) = machine.cases
+    assert (case.option("checkpoint"), case.width, case.height) == (path, 120, 96)
+    assert case.option("strip") == "trajectory-strip.png"
+
+
+def test_several_trainings_of_a_network_are_told_apart_by_their_runs(machine: FakeMachine, segbench: Segbench) -> None:
+    every, end = checkpoint("runs/every-step"), checkpoint("runs/end-only")
+    result = segbench("trajectory", "-m", "segnode-w8", "--checkpoint", "runs/every-step", "--checkpoint", end)
+    assert result.exit_code == 0
+    assert [case.option("checkpoint") for case in machine.cases] == [every, end]
+    assert "segnode-w8 every-step along its time" in result.stdout
+    assert "segnode-w8 end-only along its time" in result.stdout
+    assert len({case.option("strip") for case in machine.cases}) == 2
+
+
+def test_each_solver_makes_a_curve_with_plain_gradients(machine: FakeMachine, segbench: Segbench) -> None:
+    assert segbench("trajectory", "--solver", "euler", "--solver", "dopri5").exit_code == 0
+    assert [dict(case.arguments) for case in machine.cases] == [
+        {"gradient": "backprop", "solver": "euler"},
+        {"gradient": "backprop", "solver": "dopri5"},
+    ]
+
+
+def test_a_retrained_network_is_another_measurement(machine: FakeMachine, segbench: Segbench) -> None:
+    path = Path(checkpoint("runs/segnode-w8-synthetic"))
+    segbench("trajectory", "-m", "segnode-w8")
+    segbench("trajectory", "-m", "segnode-w8", "--reuse")
+    assert len(machine.cases) == 1
+    path.write_bytes(b"trained again")
+    segbench("trajectory", "-m", "segnode-w8", "--reuse")
+    assert len(machine.cases) == 2
+
+
+def test_without_weights_the_sentence_has_the_command_that_makes_them(machine: FakeMachine, segbench: Segbench) -> None:
+    result = segbench("trajectory", "-m", "segnode-w8")
+    assert result.exit_code == 2
+    assert "there is no checkpoint runs/segnode-w8-synthetic/best.safetensors" in result.stderr
+    assert "segbench train -m segnode-w8 -d synthetic" in result.stderr
+    assert machine.cases == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--times", "0:1"), "FIRST:LAST:STEP"),
+        (("--steps", "0"), "whole numbers from 1"),
+        (("-m", "segnod"), "no model 'segnod'"),
+        (("-d", "camvit"), "camvid"),
+        (("-m", "segnode-w8", "-m", "segnode", "--checkpoint", "a"), "2 networks need as many --checkpoint, found 1"),
+        (("--checkpoint", "nowhere.safetensors"), "there is no checkpoint nowhere.safetensors"),
+        (("--device", "none"), "trajectory cannot be predicted"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    machine: FakeMachine, segbench: Segbench, arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = segbench("trajectory", *arguments)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.stderr.split())
+    assert machine.cases == []
+
+
+def test_a_cell_that_fails_leaves_no_figure_and_says_why(machine: FakeMachine, segbench: Segbench) -> None:
+    machine.ends = {SHIPPED: "failed"}
+    result = segbench("trajectory")
+    assert result.exit_code == 2
+    assert "failed: the reason" in result.stdout
+    assert not Path("trajectory.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        (None, None),
+        ("0:1:0.25", (0, 0.25, 0.5, 0.75, 1)),
+        ("0:1:0.3", (0, 0.3, 0.6, 0.9)),
+        ("1,0.5", (0.5, 1)),
+        ("0.7", (0.7,)),
+    ],
+)
+def test_end_times_are_a_range_or_a_list(text: str | None, times: tuple[float, ...] | None) -> None:
+    assert parse_times(text) == times
+
+
+@pytest.mark.parametrize("text", ["", "a", "0:1", "1:0:0.1", "0:1:0", "0:1:-1", "-1", "0,inf", "nan", "0:1:0.1:2"])
+def test_anything_else_is_no_end_time(text: str) -> None:
+    with pytest.raises(UserError, match="no end times"):
+        parse_times(text)
+
+
+def test_steps_are_a_list_or_none_at_all() -> None:
+    assert parse_steps(None) is None
+    assert parse_steps("none") == ()
+    assert parse_steps("8, 1,2") == (1, 2, 8)
+    with pytest.raises(UserError, match="no numbers of steps"):
+        parse_steps("2.5")
