@@ -13,6 +13,7 @@ from segbench.meters.clocks import CardState, ClockProbe, clock_probe
 from segbench.meters.contention import ContentionMeter
 from segbench.meters.energy import Energy, energy_meter
 from segbench.meters.sampling import Plan, Timing, is_steady, repeat, warm_up
+from segbench.ode.compiled import compile_in_place
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks.protocol import Reporter
@@ -103,7 +104,7 @@ def plan_of(case: Case) -> Plan:
 def compiled(workload: Workload) -> Workload:
     """The workload with its network compiled if the case says so; the first calls then compile."""
     if workload.case.compile:
-        workload.network.compile()
+        compile_in_place(workload.network)
     return workload
 
 
