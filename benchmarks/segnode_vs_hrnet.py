@@ -1,0 +1,336 @@
+"""Claim: SegNode is cheaper than HRNetV2-W48 on every row: parameters, memory and time, in training and in testing.
+
+Memory is predicted for CUDA (live bytes, 480x360, 24 images in training and 1 in testing). Times are measured on this
+machine's CPU (240x180, 2 images) in rounds: each network makes one training step and one inference a round, in an order
+drawn anew, and a ratio is taken within a round. All train with SGD with momentum, so that the optimizer's memory is
+alike. Rivals that use the same means are in the same run: module checkpoints and thin layers for HRNetV2 and for the
+residual baseline. Close other programs: the ratios are worth nothing on a busy machine. Ends with 1 if a claim fails.
+
+    python benchmarks/segnode_vs_hrnet.py -o reports/segnode-vs-hrnet
+
+SegNode as the paper ran it (adaptive steps, adjoint) takes minutes a training step: with --paper it is timed, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from segbench.cards.catalogue import find_model
+from segbench.estimate.prediction import predict_step
+from segbench.meters.contention import ContentionMeter
+from segbench.meters.stopwatch import HostStopwatch
+from segbench.ode.block import ODEBlock
+from segbench.ode.methods import METHODS
+from segbench.present.amounts import MISSING, in_bytes, in_millions, in_seconds
+from segbench.present.export import Exports, write_exports
+from segbench.present.sheet import Sheet, to_markdown
+from segbench.records.case import Case
+from segbench.records.environment import Environment
+from segbench.records.host import cpu_name
+from segbench.records.ledger import Entry, Ledger
+from segbench.records.measurement import Measurement
+from segbench.records.rows import tidy_rows
+from segbench.tasks.environment import describe
+from segbench.tasks.predict import workload_on_meta
+from segbench.workload.step import Workload, build_workload
+
+RIVAL = "hrnetv2"
+NETWORKS = (
+    RIVAL,
+    "hrnetv2+thin",
+    "hrnetv2+checkpoint",
+    "hrnetv2+thin+checkpoint",
+    "baseline",
+    "baseline+thin",
+    "baseline+checkpoint",
+    "baseline+thin+checkpoint",
+    "segnode",
+    "segnode-low-memory",
+    "segnode-paper",
+)
+SLOW = "segnode-paper"
+
+CLAIMS: Mapping[str, Mapping[str, float]] = {
+    "segnode": {"train memory": 0.28, "train time": 0.80, "test memory": 0.35, "test time": 0.70, "parameters": 0.35},
+    "segnode-low-memory": {
+        "train memory": 0.15,
+        "train time": 0.80,
+        "test memory": 0.35,
+        "test time": 0.55,
+        "parameters": 0.35,
+    },
+}
+"""Ratios to HRNetV2 that must not be exceeded."""
+
+PAPER = {"parameters": 0.32, "train memory": 0.43, "test memory": 0.58, "train time": 1.89, "test time": 2.44}
+"""SegNode to HRNetV2 in the paper's table 2, on a V100: epochs at each network's own largest batch."""
+
+QUANTITIES = {
+    "parameters": "parameters",
+    "train memory": "train_peak_live_bytes",
+    "test memory": "infer_peak_live_bytes",
+    "train time": "train_step_s",
+    "test time": "batch_latency_s",
+}
+
+
+@dataclass
+class Contender:
+    """One network with everything found out about it.
+
+    Attributes:
+        name: a card with switches.
+        seconds: samples by quantity, one a round.
+    """
+
+    name: str
+    rows: list[Measurement] = field(default_factory=list)
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {"train_step_s": [], "batch_latency_s": []})
+
+    def value(self, column: str) -> float | None:
+        found = [row.value for row in self.rows if row.quantity == QUANTITIES[column]]
+        return found[0] if found else None
+
+    def ratios(self, column: str, rival: Contender) -> list[float]:
+        """To the rival: round by round for times, a single one for the rest."""
+        name = QUANTITIES[column]
+        if name in self.seconds:
+            return [mine / its for mine, its in zip(self.seconds[name], rival.seconds[name], strict=False)]
+        mine, its = self.value(column), rival.value(column)
+        return [mine / its] if mine is not None and its else []
+
+
+def main() -> None:
+    given = _options()
+    torch.set_num_threads(given.threads)
+    contenders = [Contender(name) for name in given.networks]
+    cases = {item.name: _case(item.name, given) for item in contenders}
+    environment = describe(cases[contenders[0].name])
+    predict(contenders, cases, given.memory_batch)
+    others = ContentionMeter()
+    measure(contenders, cases, given.rounds, given.paper)
+    busy = others.others_cores()
+    entries = [_entry(item, cases[item.name], environment) for item in contenders]
+    sheet = table(contenders, cases, given, busy)
+    _write(entries, sheet, given.output)
+    print(to_markdown(sheet))
+    failed = list(broken_claims(contenders))
+    for sentence in failed:
+        print(f"claim fails: {sentence}")
+    sys.exit(1 if failed else 0)
+
+
+def _options() -> argparse.Namespace:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--networks", nargs="+", default=NETWORKS, help="the first is what the others are related to")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options.add_argument("--memory-batch", type=int, default=24)
+    options.add_argument("--paper", action="store_true", help="time the paper's own variant too, once")
+    options.add_argument("-o", "--output", type=Path, help="folder of table.md, rows.csv and ledger.jsonl")
+    return options.parse_args()
+
+
+def _case(name: str, given: argparse.Namespace) -> Case:
+    """Times: 240x180, two images; everything trains with SGD."""
+    return Case(
+        "segnode_vs_hrnet",
+        name,
+        width=240,
+        height=180,
+        batch_size=2,
+        infer_batch=2,
+        optimizer="sgd",
+        threads=given.threads,
+    )
+
+
+def predict(contenders: Sequence[Contender], cases: Mapping[str, Case], batch: int) -> None:
+    """Parameters and both memory peaks at the paper's size, and the evaluations of f."""
+    for item in contenders:
+        _say(f"{item.name}: memory")
+        nfe = evaluations(cases[item.name])
+        case = replace(cases[item.name], width=480, height=360, device="none")
+        for mode, images in (("train", batch), ("infer", 1)):
+            found = predict_step(lambda: workload_on_meta(case), mode, images, nfe=nfe)  # noqa: B023
+            factors = {"width": 480, "height": 360, "batch_size": images}
+            if mode == "train":
+                item.rows.append(Measurement("parameters", found.parameters, "counted"))
+            item.rows.append(Measurement(f"{mode}_peak_live_bytes", found.live, "predicted", mode, factors=factors))
+        if nfe is not None:
+            item.rows.append(Measurement("nfe_forward", nfe, "counted", factors={"batch_size": 2}))
+
+
+@torch.no_grad()
+def evaluations(case: Case) -> int | None:
+    """Of f in one forward pass as in training; None for a network without a solver."""
+    workload = build_workload(case, "cpu")
+    blocks = [module for module in workload.network.modules() if isinstance(module, ODEBlock)]
+    if not blocks:
+        return None
+    workload.network.train()(workload.make_batch()[0])
+    return round(sum(block.nfe_forward for block in blocks))
+
+
+def measure(contenders: Sequence[Contender], cases: Mapping[str, Case], rounds: int, paper: bool) -> None:
+    """One step and one inference of each network a round; the round before the first warms up and is not kept."""
+    racing = [item for item in contenders if item.name != SLOW]
+    ready = {item.name: build_workload(cases[item.name], "cpu") for item in racing}
+    order = random.Random(0)
+    for number in range(rounds + 1):
+        for item in order.sample(racing, len(racing)):
+            _say(f"round {number} of {rounds}, {item.name}")
+            for name, seconds in _timed(ready[item.name]).items():
+                if number:
+                    item.seconds[name].append(seconds)
+    ready.clear()
+    for item in contenders:
+        if item.name == SLOW and paper:
+            _say(f"{item.name}: one step, minutes")
+            for name, seconds in _timed(build_workload(cases[item.name], "cpu")).items():
+                item.seconds[name].append(seconds)
+    for item in contenders:
+        for name, samples in item.seconds.items():
+            if samples:
+                item.rows.append(
+                    Measurement(name, median(samples), "measured:host", _mode(name), samples=tuple(samples))
+                )
+
+
+def _timed(workload: Workload) -> dict[str, float]:
+    watch = HostStopwatch()
+    images, labels = workload.make_batch()
+    gc.collect()
+    watch.start()
+    workload.train_step(images, labels)
+    watch.lap("train_step_s")
+    workload.network.zero_grad(set_to_none=True)
+    watch.lap("between")
+    workload.infer(images)
+    watch.lap("batch_latency_s")
+    parts = watch.stop().parts
+    return {name: parts[name] for name in ("train_step_s", "batch_latency_s")}
+
+
+def _mode(name: str) -> str:
+    return "train" if name.startswith("train") else "infer"
+
+
+def table(contenders: Sequence[Contender], cases: Mapping[str, Case], given: argparse.Namespace, busy: float) -> Sheet:
+    """One row a network: how it is solved and differentiated, values, and ratios to the first."""
+    rival = contenders[0]
+    columns = ["network", "how", "gradient", "NFE", "parameters"]
+    columns += [part for column in list(QUANTITIES)[1:] for part in (column, "ratio")]
+    rows = [_row(item, cases[item.name], rival) for item in contenders]
+    blank = [MISSING] * 4
+    rows.append(["paper, SegNode", *blank[:3], f"{PAPER['parameters']:.2f}"])
+    rows[-1] += [part for column in list(QUANTITIES)[1:] for part in (MISSING, f"{PAPER[column]:.2f}")]
+    notes = [
+        f"ratios to {rival.name}; memory: predicted live bytes for CUDA, 480x360, {given.memory_batch} images in"
+        " training and 1 in testing, SGD with momentum",
+        f"times: {cpu_name()}, {given.threads} threads, 240x180, 2 images, torch {torch.__version__}, median of"
+        f" {given.rounds} interleaved rounds; ratios: median of the rounds' (least to most)",
+        f"other programs used {busy:g} cores meanwhile" + ("" if busy < 0.2 else ": do not quote these times"),
+        "paper: V100, epochs at each network's largest batch; exact: for the discrete solution, up to rounding",
+    ]
+    if not given.paper and SLOW in cases:
+        notes.append(f"{SLOW} is not timed: a training step takes minutes; --paper runs one")
+    return Sheet("SegNode and HRNetV2", columns, rows, notes)
+
+
+def _row(item: Contender, case: Case, rival: Contender) -> list[str]:
+    how, gradient = _solving(case)
+    nfe = next((f"{row.value:g}" for row in item.rows if row.quantity == "nfe_forward"), MISSING)
+    row = [
+        item.name,
+        how,
+        gradient,
+        nfe,
+        f"{in_millions(item.value('parameters'))} ({_ratio(item, 'parameters', rival)})",
+    ]
+    for column in list(QUANTITIES)[1:]:
+        shown = in_bytes if "memory" in column else in_seconds
+        row += [shown(item.value(column)), _ratio(item, column, rival)]
+    return row
+
+
+def _solving(case: Case) -> tuple[str, str]:
+    """`euler N=4, group norm, thin` and `backprop, exact`."""
+    model = find_model(case.model)
+    arguments = model.card.arguments
+    parts = [*model.savers, *(["thin"] if arguments.get("thin") else [])]
+    if "solver" not in arguments:
+        return ", ".join(parts) or "plain", "backprop, exact"
+    solver, gradient = arguments["solver"], arguments["gradient"]
+    grid = f"N={arguments['steps']}" if "steps" in arguments else f"rtol {arguments['rtol']:g}"
+    exact = "exact" if METHODS[solver][gradient].exact else "approximate"
+    return ", ".join([f"{solver} {grid}", f"{arguments['norm']} norm", *parts]), f"{gradient}, {exact}"
+
+
+def _ratio(item: Contender, column: str, rival: Contender) -> str:
+    found = item.ratios(column, rival)
+    if not found:
+        return MISSING
+    spread = f" ({min(found):.2f} to {max(found):.2f})" if len(found) > 1 and item is not rival else ""
+    return f"{median(found):.2f}{spread}"
+
+
+def broken_claims(contenders: Sequence[Contender]) -> Iterator[str]:
+    """What exceeds its limit, as sentences."""
+    for item in contenders:
+        for column, limit in CLAIMS.get(item.name, {}).items():
+            found = item.ratios(column, contenders[0])
+            if found and median(found) > limit:
+                yield f"{item.name}, {column}: {median(found):.3f} of {contenders[0].name}'s, at most {limit:g} claimed"
+
+
+def _entry(item: Contender, case: Case, environment: Environment) -> Entry:
+    """A ledger's record; `run` is the same for all networks of this run."""
+    model = find_model(item.name)
+    return Entry(
+        run=_RUN,
+        key=case.key(model.card.hash(), cpu_name(), torch.__version__),
+        model=item.name,
+        card_hash=model.card.hash(),
+        arguments=model.card.arguments,
+        case=case,
+        environment=environment,
+        outcome="ok",
+        cause=None,
+        measurements=tuple(item.rows),
+        seconds=time.perf_counter() - _BEGUN,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+_BEGUN = time.perf_counter()
+_RUN = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-segnode-{secrets.token_hex(2)}"
+
+
+def _write(entries: Sequence[Entry], sheet: Sheet, folder: Path | None) -> None:
+    if folder is None:
+        return
+    ledger = Ledger(folder)
+    for entry in entries:
+        ledger.append(entry)
+    write_exports(Exports(csv=folder / "rows.csv", markdown=folder / "table.md"), tidy_rows(entries), [sheet])
+
+
+def _say(what: str) -> None:
+    print(f"{time.perf_counter() - _BEGUN:6.0f} s  {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
