@@ -157,7 +157,8 @@ def _draw(done: Sequence[Done], title: str, folder: Path) -> None:
     for draw, name in ((draw_curves, "trajectory.png"), (draw_error, "trajectory-error.png")):
         draw(curves, title, folder / name)
         console.print(f"wrote {folder / name}", highlight=False)
-    for strip in sorted(folder.glob("trajectory-strip*.png")):
+    strips = [item.entry.case.option("strip") for item in done if item.fresh and item.entry.outcome == "ok"]
+    for strip in filter(None, strips):
         console.print(f"wrote {strip}", highlight=False)
 
 

@@ -76,13 +76,11 @@ def whole(points: Sequence[Point]) -> Point | None:
 
 
 def half(points: Sequence[Point]) -> Point | None:
-    """The end time that takes half of the whole solve's evaluations, or less if none takes exactly half."""
+    """The earlier end time whose evaluations are nearest to half of the whole solve's; the cheaper of two as near."""
     last = whole(points)
-    evaluations = last.value("nfe_forward") if last else None
-    if last is None or not evaluations:
-        return None
-    cheap = [point for point in points if point.knob == TIME and (point.value("nfe_forward") or 0) <= evaluations / 2]
-    return max(cheap, key=lambda point: point.value("nfe_forward") or 0.0, default=None)
+    total = (last.value("nfe_forward") if last else None) or 0.0
+    found = [(n, p) for p in points if p.knob == TIME and 0 < (n := p.value("nfe_forward") or 0.0) < total]
+    return min(found, key=lambda pair: (abs(pair[0] - total / 2), pair[0]), default=(0.0, None))[1]
 
 
 def front(points: Sequence[Point], cost: str) -> list[Point]:

@@ -29,6 +29,8 @@ def test_the_whole_solve_is_the_one_nothing_differs_from() -> None:
     assert whole(points) is points[1]
     assert half(points) is points[0]
     assert half(points[1:]) is None
+    adaptive = [point(0, 0.2, t_end=0.0), point(14, 0.4, t_end=0.25), point(26, 0.6, changed=0.0)]
+    assert half(adaptive) is adaptive[1], "the nearest, and never the state before the first evaluation"
 
 
 def test_equal_points_are_both_on_the_front_and_oracles_take_no_part() -> None:
