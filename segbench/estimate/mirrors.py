@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map
 
 MOST_BYTES = 32 * 1024
 """Storages up to this are mirrored: solver tableaus and time grids are far smaller, images and features larger."""
@@ -98,7 +97,7 @@ class Mirrors:
             moved["device"] = torch.device("cpu")
         if function in _LOOK_AT_NO_VALUE:
             return function(_hollow(args[0]), *args[1:], **moved)
-        return function(*tree_map(self._value, args), **tree_map(self._value, moved))
+        return function(*self._values_of(args), **{name: self._value(item) for name, item in moved.items()})
 
     def learn(self, outputs: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> None:
         """Remembers what new storages hold."""
@@ -121,8 +120,13 @@ class Mirrors:
         self.assumptions[f"{_asking_line()} took {answer}"] += 1
         return answer
 
+    def _values_of(self, items: Sequence[Any]) -> list[Any]:
+        return [self._value(item) for item in items]
+
     def _value(self, item: Any) -> Any:
-        if not isinstance(item, torch.Tensor) or item.device.type != "meta":
+        if isinstance(item, (list, tuple)):
+            return self._values_of(item)
+        if not isinstance(item, torch.Tensor) or not item.is_meta:
             return item
         address = item.untyped_storage()._cdata
         if address not in self._values:  # about to be overwritten wholly

@@ -63,23 +63,20 @@ def _list_like_first(args: Sequence[Any]) -> Any:
 
 
 def _like_first(args: Sequence[Any]) -> Any:
-    return _like(args[0]) if _alike(args) else NotImplemented
+    """Like the tensors that have dimensions; numbers and tensors without dimensions change neither shape nor dtype."""
+    tensors = [item for item in args if isinstance(item, torch.Tensor)]
+    if not all(tensor.dtype.is_floating_point for tensor in tensors):
+        return NotImplemented
+    wide = [tensor for tensor in tensors if tensor.ndim] or tensors
+    first = wide[0]
+    alike = all(
+        tensor.shape == first.shape and tensor.dtype == first.dtype and tensor.is_contiguous() for tensor in wide
+    )
+    return _like(first) if alike else NotImplemented
 
 
 def _like(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
-
-
-def _alike(args: Sequence[Any]) -> bool:
-    """Whether all tensors are contiguous and of one shape and floating dtype."""
-    first = args[0]
-    if not isinstance(first, torch.Tensor) or not first.dtype.is_floating_point:
-        return False
-    return all(
-        item.shape == first.shape and item.dtype == first.dtype and item.is_contiguous()
-        for item in args
-        if isinstance(item, torch.Tensor)
-    )
 
 
 def _statistics(images: torch.Tensor, *shape: int) -> torch.Tensor:
@@ -97,13 +94,13 @@ def _batch_norm(
     return _like(images), _statistics(images, channels), _statistics(images, channels)
 
 
-def _batch_norm_backward(gradient: torch.Tensor, images: torch.Tensor, weight: torch.Tensor | None, *rest: Any) -> Any:
-    mask = rest[-1]
-    if weight is None or not (images.is_contiguous() and gradient.is_contiguous()):
+def _batch_norm_backward(_gradient: torch.Tensor, images: torch.Tensor, weight: torch.Tensor | None, *rest: Any) -> Any:
+    """Real kernels lay the result out like the input, whatever the gradient's layout."""
+    wants_images, *wants_others = rest[-1]
+    if not images.is_contiguous() or (weight is None and any(wants_others)):
         return NotImplemented
-    return tuple(
-        _like(tensor) if wanted else None for tensor, wanted in zip((images, weight, weight), mask, strict=True)
-    )
+    others = (_like(weight) if weight is not None and wanted else None for wanted in wants_others)
+    return (_like(images) if wants_images else None, *others)
 
 
 def _group_norm(

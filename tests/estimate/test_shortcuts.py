@@ -15,6 +15,7 @@ IMAGES = torch.empty(2, 8, 6, 5, device="meta")
 HALF = torch.empty(2, 8, 6, 5, device="meta", dtype=torch.bfloat16)
 CHANNELS = torch.empty(8, device="meta")
 GROUPS = torch.empty(2, 4, device="meta")
+NUMBER = torch.empty((), device="meta", dtype=torch.float64)
 ALL = [True, True, True]
 
 CASES: list[tuple[Any, tuple[Any, ...]]] = [
@@ -27,6 +28,10 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (aten.sigmoid_backward.default, (IMAGES, IMAGES)),
     (aten.silu.default, (HALF,)),
     (aten.leaky_relu.default, (IMAGES, 0.1)),
+    (aten.mul.Tensor, (IMAGES, NUMBER)),
+    (aten.mul.Tensor, (NUMBER, IMAGES)),
+    (aten.add.Tensor, (NUMBER, NUMBER)),
+    (aten.mul.Tensor, (HALF, NUMBER)),
     (aten._foreach_add.Scalar, ([IMAGES, CHANNELS], 1.0)),
     (aten._foreach_mul.List, ([IMAGES, CHANNELS], [IMAGES, CHANNELS])),
     (aten._foreach_sqrt.default, ([IMAGES, CHANNELS],)),
@@ -35,6 +40,10 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (
         aten.native_batch_norm_backward.default,
         (IMAGES, IMAGES, CHANNELS, CHANNELS, CHANNELS, CHANNELS, CHANNELS, True, 1e-5, ALL),
+    ),
+    (
+        aten.native_batch_norm_backward.default,
+        (IMAGES, IMAGES, None, None, None, CHANNELS, CHANNELS, True, 1e-5, [True, False, False]),
     ),
     (aten.native_group_norm.default, (IMAGES, CHANNELS, CHANNELS, 2, 8, 30, 4, 1e-5)),
     (aten.native_group_norm_backward.default, (IMAGES, IMAGES, GROUPS, GROUPS, CHANNELS, 2, 8, 30, 4, ALL)),
