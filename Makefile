@@ -3,6 +3,7 @@ PYTHON ?= python3
 TORCH ?= $(shell grep -v '^\#' constraints.txt)
 DEVICE ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 BIN := .venv/bin
+BROWSER ?= chromium
 DATA := $(firstword $(SEGBENCH_DATA) $(realpath ../shared/data))
 export SEGBENCH_DATA := $(DATA)
 
@@ -30,10 +31,16 @@ lint: venv
 	$(BIN)/lint-imports
 
 unit: venv
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not wheel and not browser"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not wheel"
 
 wheel-test: venv
 	$(BIN)/python -m pytest -m wheel tests/test_wheel.py
+
+# Chromium comes from the system's packages where this user may install them; without one the tests are skipped.
+browser-test: venv
+	@if ! command -v $(BROWSER) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq chromium chromium-driver; fi
+	SEGBENCH_BROWSER="$$(command -v $(BROWSER))" $(BIN)/python -m pytest -m browser tests/browser
 
 clean:
 	rm -rf .venv .venv-wheel build dist

@@ -56,7 +56,8 @@ def tell(paths: Sequence[Path], folder: Path) -> None:
     """One line on stderr: what was written, and the page to open."""
     pages = [str(path) for path in paths if path.suffix == ".html"]
     opened = f"; open {pages[0]}" if pages else ""
-    Console(stderr=True).print(f"wrote {len(paths)} files to {folder}{opened}", highlight=False, soft_wrap=True)
+    written = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files to {folder}"
+    Console(stderr=True).print(f"wrote {written}{opened}", highlight=False, soft_wrap=True)
 
 
 def command_line() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class Figure:
         caption: what is drawn and how to read it.
         columns, rows: the data.
         draw: makes the picture of `rows`.
+        raster: it shows photographs, which an SVG would only wrap.
     """
 
     name: str
@@ -35,6 +37,12 @@ class Figure:
     columns: Sequence[str]
     rows: Sequence[Sequence[Value]]
     draw: Callable[[Sequence[Sequence[Value]]], Canvas]
+    raster: bool = False
+
+    @property
+    def image(self) -> str:
+        """The file that documents show."""
+        return f"{self.name}.{'png' if self.raster else 'svg'}"
 
 
 def figure_csv(figure: Figure) -> str:
@@ -48,12 +56,22 @@ def figure_csv(figure: Figure) -> str:
 
 
 def save_figure(figure: Figure, folder: Path) -> list[Path]:
-    """Writes `NAME.svg`, `NAME.png` and `NAME.csv`; the paths."""
+    """Writes `NAME.png`, `NAME.csv` and, of what is drawn in lines, `NAME.svg`; the paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{figure.name}.{ending}" for ending in ("svg", "png", "csv")]
+    png, data, svg = (folder / f"{figure.name}.{ending}" for ending in ("png", "csv", "svg"))
     with styled():
         canvas = figure.draw(figure.rows)
-        canvas.savefig(paths[0], metadata={"Date": None, "Creator": None})
-        canvas.savefig(paths[1], metadata={"Software": None})
-    paths[2].write_text(figure_csv(figure), encoding="utf-8")
-    return paths
+        canvas.savefig(png, metadata={"Software": None})
+        if not figure.raster:
+            canvas.savefig(svg, metadata={"Date": None, "Creator": None})
+            svg.write_text(_shortened(svg.read_text(encoding="utf-8")), encoding="utf-8")
+    data.write_text(figure_csv(figure), encoding="utf-8")
+    return [png, data, *([] if figure.raster else [svg])]
+
+
+def _shortened(svg: str) -> str:
+    """Paths with coordinates to a hundredth of a point: half the size, and nobody sees it."""
+    return re.sub(r' d="([^"]*)"', lambda path: f' d="{re.sub(_DIGITS, _HUNDREDTHS, path[1])}"', svg)
+
+
+_DIGITS, _HUNDREDTHS = r"(\.\d\d)\d+", r"\1"

@@ -90,6 +90,7 @@ def strip_figure(trajectory: Trajectory) -> Figure | None:
         ["image", "t_end", "nfe", "miou"],
         rows,
         lambda rows: _draw_strip(rows, pictures),
+        raster=True,
     )
 
 
@@ -98,7 +99,7 @@ def _draw_strip(rows: Sequence[Sequence[Value]], pictures: Sequence[Picture]) ->
 
     times = list(dict.fromkeys(row[1] for row in rows))
     columns = len(times) + 2
-    figure = Canvas(figsize=(1.75 * columns, 1.4 * len(pictures) + 0.3), layout="constrained")
+    figure = Canvas(figsize=(1.75 * columns, 1.34 * len(pictures) + 0.3), layout="constrained")
     panels = figure.subplots(len(pictures), columns, squeeze=False)
     for line, picture in zip(panels, pictures, strict=True):
         photo = _pixels(picture.photo)

@@ -66,7 +66,7 @@ def _markdown(report: Report) -> str:
     ]
     parts += [to_markdown(sheet) for sheet, _ in tables_as_text(report).values()]
     for figure in report.figures:
-        parts.append(f"## {figure.title}\n\n![{figure.title}]({FIGURES}/{figure.name}.svg)\n\n{figure.caption}")
+        parts.append(f"## {figure.title}\n\n![{figure.title}]({FIGURES}/{figure.image})\n\n{figure.caption}")
     if report.reasons:
         listed = "\n".join(f"- **{item.about}.** {item.sentence} ({item.source})" for item in report.reasons)
         parts.append(f"## Why they differ\n\n{listed}")

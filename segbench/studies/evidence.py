@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from segbench.errors import UserError
 from segbench.present.files import TEXT, write_report
+from segbench.records.case import Json
 from segbench.records.ledger import Entry, Ledger
 from segbench.studies.report import report_of
 
@@ -60,7 +62,8 @@ def title_of(folder: Path) -> str:
 
 
 def _sidecars(entries: Sequence[Entry], folder: Path, command: str) -> list[Path]:
-    lines = [json.dumps(entry.to_json(), separators=(",", ":"), allow_nan=False) + "\n" for entry in entries]
+    published = [_without_places(entry).to_json() for entry in entries]
+    lines = [json.dumps(item, separators=(",", ":"), allow_nan=False) + "\n" for item in published]
     ledger, environment, said = folder / LEDGER, folder / ENVIRONMENT, folder / COMMAND
     fresh = ledger.with_suffix(".new")
     fresh.write_text("".join(lines), encoding="utf-8")
@@ -69,6 +72,17 @@ def _sidecars(entries: Sequence[Entry], folder: Path, command: str) -> list[Path
     if command and not said.is_file():
         said.write_text(command + "\n", encoding="utf-8")
     return [ledger, environment, *([said] if said.is_file() else [])]
+
+
+def _without_places(entry: Entry) -> Entry:
+    """Paths among the case's options without this machine's folders: `.../models/net.safetensors`."""
+
+    def shortened(value: Json) -> Json:
+        path = Path(value) if isinstance(value, str) else None
+        return "/".join(path.parts[-2:]) if path is not None and path.is_absolute() else value
+
+    options = tuple((name, shortened(value)) for name, value in entry.case.options)
+    return replace(entry, case=replace(entry.case, options=options))
 
 
 def _environments(entries: Sequence[Entry]) -> list[dict[str, object]]:

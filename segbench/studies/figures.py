@@ -21,6 +21,8 @@ means points of mIoU is our reading."""
 PICTURES = 3
 """Images whose refinement is kept, where they may be published."""
 
+TITLE = "Figures 3 and 4: accuracy along the solver's time"
+
 STEP = Step("accuracy, evaluations and time along the solver's time", "trajectory", modes=(("infer",),))
 
 

@@ -57,7 +57,7 @@ def _compared(report: Path) -> int:
 
 def _paper_beside_ours(report: Path) -> list[str]:
     entries = newest(read_entries([report / LEDGER]))
-    table = to_markdown(judged_sheet(table2(entries, paper_cards())))
+    table = to_markdown(judged_sheet(table2(entries, paper_cards()))).strip()
     figure = f"{report.name}/{FIGURES}/{_BEST_FIGURE}.svg"
     return [
         table,

@@ -15,6 +15,7 @@ from segbench.present.report import Reason, Report
 from segbench.records.ledger import Entry
 from segbench.records.rows import tidy_rows
 from segbench.studies.catalogue import Findings, cards_of, findings
+from segbench.studies.command_tables import command_tables
 from segbench.studies.points import networks_table, pareto_of
 from segbench.studies.reasons import TABLE1_REASONS, TABLE2_REASONS
 from segbench.studies.reasons import Reason as Known
@@ -34,18 +35,18 @@ def report_of(entries: Sequence[Entry], title: str) -> Report:
     found = _with_ours(findings(("table2", "claims", "table1", "fig4"), entries))
     along, pareto = trajectories(entries), pareto_of(entries)
     networks = networks_table(pareto)
-    rows = tidy_rows(entries, cards_of(entries))
+    cards = cards_of(entries)
     return Report(
         title=title,
         lead=_lead(entries),
         judged=found.judged,
-        tables=[*([networks] if networks else []), *found.tables],
+        tables=[*([networks] if networks else []), *found.tables, *command_tables(entries, cards)],
         figures=_figures(entries, found, pareto, along),
         reasons=_reasons(found),
         pareto=pareto,
         lines=[*memory_lines(entries, "train"), *memory_lines(entries, "infer")],
         trajectories=along,
-        rows=rows,
+        rows=tidy_rows(entries, cards),
         facts=_facts(entries),
     )
 
@@ -98,9 +99,14 @@ def _lead(entries: Sequence[Entry]) -> list[str]:
     when = "" if not days else f", {days[0]}" if len(days) == 1 else f", {days[0]} to {days[-1]}"
     count = sum(len(entry.measurements) for entry in entries)
     return [
-        f"{len(networks)} networks, {count} measurements of {len(entries)} cases in {len(runs)} runs{when}; "
+        f"{_many(len(networks), 'network')}, {_many(count, 'measurement')} of {_many(len(entries), 'case')} in "
+        f"{_many(len(runs), 'run')}{when}; "
         f"{_origin(entries)}."
     ]
+
+
+def _many(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def _origin(entries: Sequence[Entry]) -> str:

@@ -114,4 +114,4 @@ def test_the_same_rows_give_the_same_files(name: str, tmp_path: Path, predicted:
     assert isinstance(figure, Figure)
     first = [path.read_bytes() for path in save_figure(figure, tmp_path)]
     assert [path.read_bytes() for path in save_figure(figure, tmp_path)] == first
-    assert first[2].decode() == figure_csv(figure)
+    assert first[1].decode() == figure_csv(figure)

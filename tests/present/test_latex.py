@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from segbench.present.latex import escaped, to_latex
 from segbench.present.sheet import Sheet
 
-SHEET = Sheet("Cost & worth", ["network", "training\nmemory"], [["hrnetv2_w48", "27.1 GB (1.19) ✗"], ["  paper", "50 %"]], ["a #1 note"])  # fmt: skip
+ROWS = [["hrnetv2_w48", "27.1 GB (1.19) ✗"], ["  paper", "50 %"]]
+SHEET = Sheet("Cost & worth", ["network", "training\nmemory"], ROWS, ["a #1 note"])
 
 
 def test_a_table_has_three_rules_a_caption_and_a_label() -> None:

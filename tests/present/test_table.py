@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from segbench.present.table import Cell, Table, table_csv, table_sheet
 
-TABLE = Table("t", "A table", ["network", "ratio"], [[Cell("unet"), Cell("1.19", 1.1875, "why", "contradicted")], [Cell("segnode"), Cell("-")]])  # fmt: skip
+ROWS = [[Cell("unet"), Cell("1.19", 1.1875, "why", "contradicted")], [Cell("segnode"), Cell("-")]]
+TABLE = Table("t", "A table", ["network", "ratio"], ROWS)
 
 
 def test_text_has_the_verdicts_mark() -> None:

@@ -95,6 +95,14 @@ def test_local_reports_are_no_evidence(tmp_path: Path, paper_entries: Make) -> N
         front_page(tmp_path)
 
 
+def test_the_ledger_of_a_report_does_not_tell_where_files_lay(tmp_path: Path, make_entry: Callable[..., Entry]) -> None:
+    case = Case("params", "unet", modes=("infer",))
+    case = case.with_options(checkpoint="/secret/place/runs/best.safetensors", batch=2, folder="runs/unet")
+    write_evidence([make_entry("unet", Measurement("parameters", 31e6, "counted"), case=case)], tmp_path / "out")
+    (entry,) = read_entries([tmp_path / "out"])
+    assert dict(entry.case.options) == {"checkpoint": "runs/best.safetensors", "batch": 2, "folder": "runs/unet"}
+
+
 def test_a_report_shows_a_table_beside_the_paper_only_with_numbers_of_ours(
     paper_entries: Make, make_entry: Callable[..., Entry]
 ) -> None:

@@ -23,10 +23,17 @@ def trajectory(make_entry: Callable[..., Entry]) -> Callable[..., Entry]:
             detail = {"knob": "time"}
             rows += [
                 Measurement("miou", 0.8 - lost, "measured:host", factors=factors, detail=detail),
-                Measurement("miou_drop", lost, "measured:host", None, (), (), lost - 0.002, lost + 0.002, factors=factors),
+                Measurement(
+                    "miou_drop",
+                    lost,
+                    "measured:host",
+                    spread_low=lost - 0.002,
+                    spread_high=lost + 0.002,
+                    factors=factors,
+                ),
                 Measurement("nfe_forward", step, "counted", "infer", factors=factors),
                 Measurement("pixels_changed", lost, "measured:host", factors=factors),
-            ]  # fmt: skip
+            ]
         case = Case("trajectory", "segnode-w8", dataset=dataset, split="val", modes=("infer",))
         return make_entry("segnode-w8", *rows, case=case)
 

@@ -20,6 +20,11 @@ def png(colour: int) -> str:
     return base64.b64encode(content.getvalue()).decode()
 
 
+def _bounded(name: str, value: float, factors: dict[str, object], detail: dict[str, object]) -> Measurement:
+    low, high = value - 0.05, value + 0.05
+    return Measurement(name, value, "measured:host", spread_low=low, spread_high=high, factors=factors, detail=detail)
+
+
 @pytest.fixture
 def trajectory(make_entry: Callable[..., Entry]) -> Callable[..., Entry]:
     """An entry as the task `trajectory` leaves it, on a data set."""
@@ -34,14 +39,14 @@ def trajectory(make_entry: Callable[..., Entry]) -> Callable[..., Entry]:
             if frames and step == 0:
                 detail["pictures"] = {f"test/{n}": {"photo": png(100 + n), "truth": png(200)} for n in range(2)}
             rows += [
-                Measurement("miou", 0.2 * step, "measured:host", None, (), (), 0.15 * step, 0.25 * step, factors=factors, detail=detail),
-                Measurement("miou_error", 1 - 0.2 * step, "measured:host", None, (), (), 0.5, 1.0, factors=factors),
+                _bounded("miou", 0.2 * step, factors, detail),
+                _bounded("miou_error", 1 - 0.2 * step, factors, {}),
                 Measurement("miou_drop", 0.4 - 0.2 * step, "measured:host", factors=factors),
                 Measurement("nfe_forward", step, "counted", "infer", factors=factors),
                 Measurement("macs", 10**9 * step, "counted", "infer", factors=factors),
                 Measurement("latency_s", 0.01 * (step + 1), "measured:host", "infer", factors=factors),
                 Measurement("pixels_changed", 0.4 - 0.2 * step, "measured:host", factors=factors),
-            ]  # fmt: skip
+            ]
         case = Case("trajectory", "segnode-w8", dataset=dataset, split="test", modes=("infer",))
         return make_entry("segnode-w8", *rows, case=case, key=f"trajectory-{dataset}")
 
