@@ -1,6 +1,8 @@
 """Memory without a GPU: a step is traced on `meta`, and the log of its storages is replayed through an allocator.
 
-Order of reading: `log` (what a trace leaves), `allocator` (what CUDA would make of it), `trace` (how it is taken),
-`corrections` (what CUDA does otherwise), `prediction` (the answer), `affine` (the answer for every batch at once).
-`log` and `allocator` need no torch.
+Order of reading: `log` (what a trace leaves), `allocator` (what CUDA would make of it), `lifetimes` and `trace` (how it
+is taken), `step` (what is traced), `prediction` (the answer). What makes `meta` behave as CUDA does: `corrections`,
+`mirrors` (values of small tensors), `pace` (adaptive solvers), `autocast`, `overheads`; `doubts` says where it does
+not. From a log on: `affine` and `largest` (every batch at once), `timeline`, `snapshot`. `log` and `allocator` need no
+torch.
 """

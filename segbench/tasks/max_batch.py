@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 
 from segbench.estimate.allocator import Replay
@@ -27,7 +27,7 @@ def run(case: Case, report: Reporter) -> None:
         found = largest_batch(trace, allocator_limit(case))
         line = [(batch, trace(batch).peak[1]) for batch in FAMILY]
         for row in bracket_rows("max_batch", found.fits, found.fails_at, mode, found, line, case):
-            report.measured(row)
+            report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
         report.progress(mode, number + 1, len(case.modes))
 
 
