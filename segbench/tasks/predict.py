@@ -30,7 +30,7 @@ def run(case: Case, report: Reporter) -> None:
             report.measured(Measurement("parameters", found.parameters, "counted"))
         for row in _rows(found, _detail(found, seconds, bool(case.option("timeline")))):
             report.measured(row)
-        for sentence in notes(found, case.model):
+        for sentence in notes(found, case):
             report.note(sentence)
         report.progress(mode, number + 1, len(case.modes))
 
@@ -60,11 +60,17 @@ def batch_of(case: Case, mode: str) -> int:
     return case.batch_size if mode == "train" else case.infer_batch
 
 
-def notes(found: Prediction, model: str) -> list[str]:
+AUTOTUNING = "cudnn.benchmark tries algorithms with large workspaces, which depend on the card and are not predicted"
+
+
+def notes(found: Prediction, case: Case) -> list[str]:
     """What limits the prediction, as sentences that name the network."""
-    assumed = [f"{model}: {place} ({times} times)" for place, times in found.assumptions.items()]
-    doubted = [f"{model}: {sentence}" for sentence in found.warnings]
-    return [*doubted, *(f"assumed in {sentence}, which depends on weights or images" for sentence in assumed)]
+    doubts = [*found.warnings, *([AUTOTUNING] if case.cudnn_benchmark else [])]
+    places = [f"{place} ({times} times)" for place, times in found.assumptions.items()]
+    return [
+        *(f"{case.model}: {sentence}" for sentence in doubts),
+        *(f"{case.model}: assumed that {place}, which depends on weights or images" for place in places),
+    ]
 
 
 def _rows(found: Prediction, detail: dict[str, Json]) -> Iterator[Measurement]:
