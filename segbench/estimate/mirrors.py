@@ -53,7 +53,8 @@ SHAPED_BY_DATA = {
 }
 """Operators whose output's shape follows from values: they need mirrors."""
 
-_TORCH_FOLDER = str(Path(torch.__file__).parent)
+_FOLDERS = (f"{Path(torch.__file__).parent}/", f"{Path(__file__).parent}/")
+"""Whose lines say nothing about the program: torch's and this package's."""
 
 
 def optimist(tensor: torch.Tensor) -> bool | int | float:
@@ -157,7 +158,6 @@ def _laid_out_like(output: torch.Tensor, value: torch.Tensor) -> torch.UntypedSt
 def _asking_line() -> str:
     """`rk_common.py:267`: the first line up the stack that is neither torch's nor this package's."""
     frame = sys._getframe(1)
-    own_folder = str(Path(__file__).parent)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith((_TORCH_FOLDER, own_folder)):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_FOLDERS):
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

@@ -252,7 +252,7 @@ def test_checkpointing_is_seen_to_save_activations() -> None:
 def test_an_adaptive_solver_runs_on_assumptions_that_are_reported() -> None:
     found = traced(lambda: Flow("dopri5", adjoint=True), "infer")
     assert found.assumptions
-    assert all(".py:" in place for place in found.assumptions)
+    assert all(place.startswith("rk_common.py:") for place in found.assumptions), "torchdiffeq's line, not ours"
     assert not traced(lambda: Flow(step_size=0.25)).assumptions, "a fixed grid needs none"
 
 
