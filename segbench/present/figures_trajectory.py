@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from segbench.present.figures import Figure, Value
 from segbench.present.page.trajectory_viewer import Picture, Trajectory
 from segbench.present.style import INK, identities
+from segbench.present.trajectory_points import whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -22,8 +23,8 @@ def error_figure(trajectories: Sequence[Trajectory]) -> Figure | None:
     """The error against ground truth over the end time, and what is given up over the share of the evaluations."""
     rows: list[list[Value]] = []
     for item in trajectories:
-        whole = item.points[-1]
-        evaluations = whole.value("nfe_forward")
+        arrived = whole(item.points) or item.points[-1]
+        evaluations = arrived.value("nfe_forward")
         for point in item.points:
             nfe = point.value("nfe_forward")
             share = nfe / evaluations if nfe is not None and evaluations else None

@@ -50,17 +50,20 @@ _KNOWN = {
 }
 """Okabe and Ito (Color Universal Design, 2008), with a darker yellow, which must be seen on white."""
 
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8860b", "#4d5560")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _OTHERS = tuple(
-    Identity(colour, marker)
-    for marker in ("o", "s", "^", "D")
-    for colour in ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8860b", "#4d5560")
+    Identity(colour, _MARKERS[(place + turn) % len(_MARKERS)])
+    for turn in range(len(_MARKERS))
+    for place, colour in enumerate(_COLOURS)
 )
+"""Neighbours differ in both, so that curves that lie on each other are still seen."""
 
 
 def identities(names: Iterable[str]) -> dict[str, Identity]:
     """The networks' looks; the catalogue's large ones have fixed ones, others take the next that is free."""
     found: dict[str, Identity] = {}
-    free = iter(_OTHERS * 8)
+    free = iter(_OTHERS * 4)
     for name in dict.fromkeys(names):
         found[name] = _KNOWN.get(name) or next(look for look in free if look not in found.values())
     return found

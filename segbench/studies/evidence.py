@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,7 @@ def title_of(folder: Path) -> str:
     text = folder / TEXT
     if text.is_file():
         return text.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
-    words = [word for word in folder.resolve().name.split("-") if not word.isdigit()]
+    words = [word for word in re.split(r"[-_ ]", folder.resolve().name) if not word.isdigit()]
     name = " ".join(words) or "report"
     return name[0].upper() + name[1:]
 

@@ -61,7 +61,12 @@ def newest(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _with_ours(found: Findings) -> Findings:
-    judged = tuple(table for table in found.judged if any(cell.value is not None for cell in table.cells.values()))
+    """Table 2 and the claims need two quantities of ours: one alone is better read in the table of networks."""
+    fewest = {"table2": 2, "claims": 2}
+    known = {
+        table.name: {cell.quantity for cell in table.cells.values() if cell.value is not None} for table in found.judged
+    }
+    judged = tuple(table for table in found.judged if len(known[table.name]) >= fewest.get(table.name, 1))
     names = {table.name for table in judged}
     return Findings(judged, found.tables if "table2" in names else ())
 

@@ -75,7 +75,8 @@ def test_a_cell_that_fails_is_missing_with_its_cause_and_gives_exit_code_1(segbe
     machine.ends = {"unet": "crashed"}
     result = segbench("reproduce", "table2", "--device", "none", "-o", "out")
     assert result.exit_code == 1
-    assert "crashed: the reason" in Path("out/tables/table2.csv").read_text()
+    assert "| U-Net | - |" in segbench("reproduce", "table2", "--device", "none", "--format", "markdown").stdout
+    assert "crashed,the reason" in Path("out/measurements.csv").read_text()
 
 
 @pytest.mark.parametrize("arguments", [("table3",), ("table2", "--device", "tpu"), ("table2", "--format", "pdf")])

@@ -111,3 +111,12 @@ def test_a_report_shows_a_table_beside_the_paper_only_with_numbers_of_ours(
     report = report_of([small], "t")
     assert (list(report.judged), list(report.reasons)) == ([], [])
     assert report.rows[0]["model"] == "unet-w8"
+
+
+def test_one_quantity_alone_makes_no_table_2(make_entry: Callable[..., Entry]) -> None:
+    rows = [
+        make_entry(name, Measurement("parameters", 1e6, "counted"), key=name, case=Case("params", name))
+        for name in ("unet", "hrnetv2")
+    ]
+    report = report_of(rows, "t")
+    assert ([table.name for table in report.judged], [table.name for table in report.tables]) == ([], ["networks"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from segbench.present.figures import save_figure
@@ -56,3 +57,15 @@ def test_the_strip_shows_the_pictures_along_time(trajectory: Make, tmp_path: Pat
 def test_there_is_no_strip_of_real_data(trajectory: Make) -> None:
     (found,) = trajectories([trajectory("camvid")])
     assert strip_figure(found) is None
+
+
+def test_the_share_is_of_the_whole_solve_also_where_the_sweep_goes_beyond_it(trajectory: Make) -> None:
+    entry = trajectory()
+    beyond = [
+        replace(row, factors={"t_end": 1.5, "steps": 3}) for row in entry.measurements if row.factors["steps"] == 2
+    ]
+    moved = [replace(row, value=3) if row.quantity == "nfe_forward" else row for row in beyond]
+    moved = [replace(row, value=0.1) if row.quantity == "pixels_changed" else row for row in moved]
+    figure = error_figure(trajectories([replace(entry, measurements=(*entry.measurements, *moved))]))
+    assert figure is not None
+    assert [(row[1], row[5]) for row in figure.rows] == [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (1.5, 1.5)]

@@ -65,11 +65,13 @@ const hideTip = () => { tip.hidden = true; };
 function watchTips() {
   document.body.append(tip);
   const of = (event) => event.target instanceof Element && event.target.closest("[data-tip]");
-  document.addEventListener("pointermove", (event) => {
+  const follow = (event) => {
     const node = of(event);
     if (node) showTip(node, event.clientX, event.clientY);
     else if (!document.activeElement?.closest?.("[data-tip]")) hideTip();
-  });
+  };
+  document.addEventListener("pointermove", follow);
+  document.addEventListener("pointerdown", follow);
   document.addEventListener("focusin", (event) => {
     const node = of(event);
     if (!node) return hideTip();
