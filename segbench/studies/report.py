@@ -142,8 +142,9 @@ def _facts(entries: Sequence[Entry]) -> list[tuple[str, str]]:
         "commit": _named(item.commit or "" for item in environments),
         "precision": _named(entry.case.precision for entry in entries),
         "runs": _named(entry.run for entry in entries),
+        "doubts": _named(note for item in environments for note in item.notes),
     }
-    return [(name, ", ".join(values)) for name, values in facts.items() if values]
+    return [(name, "; ".join(values)) for name, values in facts.items() if values]
 
 
 def _named(values: Iterable[str]) -> list[str]:
