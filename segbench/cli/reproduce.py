@@ -15,6 +15,7 @@ from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root
 from segbench.cli.report import command_line, tell
 from segbench.cli.session import Output, finish, measure, show
+from segbench.cli.timing import print_advice
 from segbench.cli.trajectory import SHIPPED
 from segbench.cli.trajectory_curves import curves_named, digest_of
 from segbench.devices.choice import Device, choose_device
@@ -168,8 +169,12 @@ def _plan(stages: _Stages, where: Device, fresh: bool) -> Sheet:
     entries = stages.entries()
     steps = [_planned(stage, estimate(stage, entries, fresh), where) for stage in stages]
     why = f"; {where.why}" if where.why else ""
-    note = f"on {where.title}{why}" if where.name != "none" else f"nothing runs on a device: memory is predicted{why}"
-    return plan_sheet("Plan", steps, [note])
+    note = (
+        f"on {where.title}"
+        if where.name != "none"
+        else "memory is predicted; what is counted or solved runs on the CPU"
+    )
+    return plan_sheet("Plan", steps, [note + why])
 
 
 def _planned(stage: Stage, found: Estimate, where: Device) -> PlannedStep:
@@ -188,7 +193,10 @@ def _print_plan(sheet: Sheet) -> None:
 def _run(stage: Stage, ledger: Path, timeout_s: float, fresh: bool) -> list[Done]:
     if not stage.cells:
         return []
-    return measure(stage.cells, ledger, timeout_s, reuse=not fresh, together=stage.together, arrange=stage.arrange)
+    done = measure(stage.cells, ledger, timeout_s, reuse=not fresh, together=stage.together, arrange=stage.arrange)
+    if stage.step.headline:
+        print_advice(done, stage.step.headline)
+    return done
 
 
 def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Sheet]:

@@ -38,7 +38,8 @@ class Reading:
         place = "" if item.method in ("counted", "predicted") else f" on {self.device_name}"
         spread = "" if item.spread_low is None else f", 95 % {item.spread_low:.4g} to {item.spread_high:.4g}"
         size = f"{case.width}x{case.height}"
-        return f"{item.quantity}, {item.method}{place}, {size}, batch {batch}, {case.precision}{spread}"
+        images = f", {case.dataset or 'random'} images" if item.method.startswith("measured") else ""
+        return f"{item.quantity}, {item.method}{place}, {size}, batch {batch}{images}, {case.precision}{spread}"
 
 
 def reading(

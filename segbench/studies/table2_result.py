@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import Card
-from segbench.present.amounts import MISSING, as_ratio, in_large_count, in_seconds
+from segbench.present.amounts import MISSING, as_ratio, in_bytes, in_large_count, in_seconds
 from segbench.present.judged import JudgedCell, JudgedTable
 from segbench.present.table import Cell, Table
 from segbench.records.ledger import Entry
@@ -40,11 +40,11 @@ def table2(entries: Sequence[Entry], cards: Mapping[str, Card]) -> JudgedTable:
 
 
 def obstacle_of(column: Column, entries: Sequence[Entry]) -> Obstacle:
-    """What stands in the way of a verdict on a time: another kind of device, or an epoch at another batch."""
+    """What stands in the way of a verdict: a smaller card, times of another kind of device, another batch's epoch."""
 
     def obstacle(ours: Reading) -> str | None:
         if not column.timed:
-            return None
+            return _smaller_card(ours) if column.name == "max_batch" else None
         if ours.method != "measured:cuda":
             return f"timed on {ours.device_name}; the paper's is a V100's"
         largest = reading(entries, ours.entry.model, "max_batch")
@@ -54,6 +54,15 @@ def obstacle_of(column: Column, entries: Sequence[Entry]) -> Obstacle:
         return None
 
     return obstacle
+
+
+def _smaller_card(ours: Reading) -> str | None:
+    """A search on a card with less than the budget found that card's largest batch."""
+    environment, budget = ours.entry.environment, ours.entry.case.budget_bytes
+    memory = environment.device_memory_bytes if environment and ours.method == "measured:cuda" else None
+    if memory is None or budget is None or memory >= budget:
+        return None
+    return f"searched on {ours.device_name}, which has {in_bytes(memory)} of the budget's {in_bytes(budget)}"
 
 
 def _order(cells: Mapping[str, JudgedCell]) -> Judgement:

@@ -91,3 +91,12 @@ def test_a_figure_without_weights_says_how_to_train_them(segbench: Run, machine:
     result = segbench("reproduce", "fig4", "-m", "segnode-w8", "-d", "synthetic")
     assert result.exit_code == 2
     assert "segbench train -m segnode-w8 -d synthetic" in result.stderr
+
+
+def test_on_a_cpu_times_are_taken_in_rounds_shown_and_not_judged(segbench: Run, machine: Any) -> None:
+    result = segbench("reproduce", "claims", "--device", "cpu", "--format", "markdown")
+    assert result.exit_code == 0, result.output
+    rounds = [case for case in machine.cases if (case.task, case.model) == ("latency", "hrnetv2")]
+    assert len(rounds) >= 5
+    row = next(line for line in result.stdout.splitlines() if "-59 %" in line)
+    assert row.split("|")[2].strip() == "-59 % ∅"

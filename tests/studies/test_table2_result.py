@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from segbench.present.judged import JudgedTable
 from segbench.records.case import Case
+from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.studies.catalogue import paper_cards
@@ -85,6 +87,18 @@ def test_an_epoch_is_compared_only_at_the_largest_batch(paper_entries: Make, tim
     table = judged(entries)
     assert verdict(table, "unet", "epoch_time") == "not comparable"
     assert "timed at batch 8" in table.cells["unet", "epoch_time"].judgement.why  # type: ignore[union-attr]
+
+
+def test_a_search_on_a_smaller_card_found_that_cards_batch(
+    make_entry: Callable[..., Entry], environment: Environment
+) -> None:
+    case = Case("max_batch", "unet", device="cuda:0", budget_bytes=34 * 10**9, modes=("train",))
+    small = replace(environment, device="cuda:0", device_name="NVIDIA T4", device_memory_bytes=16 * 10**9)
+    row = Measurement("max_batch", 15, "measured:cuda", mode="train")
+    cell = judged([make_entry("unet", row, case=case, environment=small)]).cells["unet", "max_batch"]
+    assert cell.judgement is not None
+    assert cell.judgement.verdict == "not comparable"
+    assert "searched on NVIDIA T4, which has 14.9 GiB of the budget's 31.7 GiB" in cell.judgement.why
 
 
 def test_a_cell_that_failed_says_why_it_is_missing(make_entry: Callable[..., Entry]) -> None:
