@@ -98,7 +98,12 @@ def _publishable(case: Case) -> dict[str, Json]:
     """The case without this machine's paths: a user's `/home/me/net.py:Net` becomes `net.py:Net`."""
     place, colon, name = case.model.rpartition(":")  # a card's name has neither folder nor colon
     model = f"{Path(place).name}{colon}{name}" if colon else Path(name).name
-    return {**case.to_json(), "data_root": None, "model": model}
+    options = [(key, Path(value).name if _is_path(value) else value) for key, value in case.options]
+    return {**case.to_json(), "data_root": None, "model": model, "options": options}
+
+
+def _is_path(value: Json) -> bool:
+    return isinstance(value, str) and Path(value).is_absolute()
 
 
 class Ledger:

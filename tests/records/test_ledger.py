@@ -72,7 +72,13 @@ def test_a_full_disk_leaves_what_stood_before(tmp_path: Path, make_entry: Callab
 
 def test_no_path_of_this_machine_is_published(tmp_path: Path, make_entry: Callable[..., Entry]) -> None:
     case = Case("memory", "/home/me/secret/net.py:Net", dataset="camvid", data_root="/home/me/data")
+    case = case.with_options(checkpoint="/home/me/runs/best.safetensors", stop="change<0.05")
     book = Ledger(tmp_path)
     book.append(make_entry("net.py:Net", case=case))
     assert "/home/me" not in book.path.read_text()
-    assert book.entries()[0].case.model == "net.py:Net"
+    read = book.entries()[0].case
+    assert (read.model, read.option("checkpoint"), read.option("stop")) == (
+        "net.py:Net",
+        "best.safetensors",
+        "change<0.05",
+    )
