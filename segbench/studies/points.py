@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import fields, replace
 
 from segbench.present.amounts import by_unit, in_large_count, in_millions
 from segbench.present.page.pareto import Axis, Pareto, Spot, Value
 from segbench.present.table import Cell, Table
 from segbench.present.values import measured
+from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.records.quantities import QUANTITIES
-from segbench.studies.readings import answers
 
 _AXES = {
     "train_peak_reserved_bytes": "training memory",
@@ -21,7 +22,9 @@ _AXES = {
     "infer_peak_live_bytes": "test memory, live",
     "max_batch": "largest batch",
     "latency_s": "test time",
+    "batch_latency_s": "test time of a batch",
     "epoch_s": "epoch time",
+    "train_step_s": "training step",
     "energy_j": "energy",
     "macs": "MACs",
     "parameters": "parameters",
@@ -29,18 +32,29 @@ _AXES = {
 }
 """Quantity -> how the axis is called."""
 
+_SAID_BY = {
+    "train_peak_live_bytes": "train_peak_reserved_bytes",
+    "infer_peak_live_bytes": "infer_peak_reserved_bytes",
+    "batch_latency_s": "latency_s",
+    "train_step_s": "epoch_s",
+}
+"""Quantity -> the axis that makes it superfluous: live bytes are shown where nothing was reserved, as on a CPU."""
+
+_PARTIAL = ("trajectory", "gradients", "train")
+"""Tasks that leave numbers of half-solved, differently solved or half-trained networks."""
+
 Found = tuple[Entry, Measurement]
 
 
 def pareto_of(entries: Sequence[Entry]) -> Pareto:
     """One axis a quantity; of several sets of conditions the one that most networks share, then the newest.
 
-    Live bytes are an axis only where nothing was reserved: on a CPU.
+    What another axis says already is left out.
     """
     axes: list[Axis] = []
     values: dict[str, dict[str, Value]] = defaultdict(dict)
     for quantity, title in _AXES.items():
-        if quantity.replace("live", "reserved") in {axis.key for axis in axes}:
+        if _SAID_BY.get(quantity) in {axis.key for axis in axes}:
             continue
         for conditions, found in _axes_of(entries, quantity):
             key = f"{quantity}:{conditions}" if quantity == "miou" else quantity
@@ -76,7 +90,7 @@ def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[st
     groups: dict[str, dict[str, Found]] = defaultdict(dict)
     for entry in entries:
         item = measured(entry, quantity)
-        if item is not None and item.value is not None and answers(entry, quantity):
+        if item is not None and item.value is not None and entry.case.task not in _PARTIAL:
             groups[_conditions(entry, item)][name_of(entry)] = (entry, item)
     if quantity == "miou":
         return list(groups.items())
@@ -90,7 +104,8 @@ def name_of(entry: Entry) -> str:
 
 
 def _conditions(entry: Entry, item: Measurement) -> str:
-    case = entry.case
+    names = {field.name for field in fields(Case)}
+    case = replace(entry.case, **{name: value for name, value in item.factors.items() if name in names})
     size = f"{case.width}x{case.height}"
     name = item.quantity
     if name == "parameters":
@@ -103,7 +118,7 @@ def _conditions(entry: Entry, item: Measurement) -> str:
         where = f", {entry.environment.device_name}"
     if name in ("macs", "max_batch"):
         return f"{size}{where}{precision}"
-    batch = case.batch_size if item.mode == "train" else case.infer_batch
+    batch = case.batch_size if item.mode == "train" else item.factors.get("batch_size", case.infer_batch)
     at = "" if name == "epoch_s" else f", batch {batch}"
     return f"{size}{at}{where}{precision}"
 
@@ -116,12 +131,17 @@ def _value(item: Measurement) -> Value:
 
 
 def _first_shown(axes: Sequence[Axis], spots: Sequence[Spot]) -> tuple[str, str]:
-    """Memory across; up what it buys: accuracy, else time, else operations; only pairs that some networks share."""
+    """Memory across, up accuracy, else time, else operations; only pairs that some networks share."""
 
     def shared(x: str, y: str) -> int:
         return sum(x in spot.values and y in spot.values for spot in spots)
 
     keys = [axis.key for axis in axes]
-    ups = [key for name in ("miou", "latency_s", "macs", "parameters") for key in keys if key.startswith(name)]
+    ups = [
+        key
+        for name in ("miou", "latency_s", "batch_latency_s", "train_step_s", "macs", "parameters")
+        for key in keys
+        if key.startswith(name)
+    ]
     pairs = [(x, y) for y in ups for x in keys if x != y and shared(x, y) > 1]
     return pairs[0] if pairs else (keys[0], keys[-1]) if keys else ("", "")

@@ -59,6 +59,18 @@ def test_live_bytes_are_an_axis_only_where_nothing_was_reserved(make_entry: Make
     assert [axis.key for axis in both.axes] == ["train_peak_reserved_bytes"]
 
 
+def test_a_rows_own_conditions_come_before_its_cases(make_entry: Make) -> None:
+    factors = {"width": 480, "height": 360, "batch_size": 24}
+    rows = [
+        Measurement("train_peak_live_bytes", 1e9, "predicted", mode="train", factors=factors),
+        Measurement("train_step_s", 1.5, "measured:host", mode="train"),
+    ]
+    entry = make_entry("unet", *rows, case=Case("a_benchmark", "unet", width=240, height=180, batch_size=2))
+    assert [axis.label for axis in pareto_of([entry]).axes] == [
+        "training memory, live, 480x360, batch 24, predicted", "training step, 240x180, batch 2, Test CPU"
+    ]  # fmt: skip
+
+
 def test_the_table_shows_a_dash_where_a_network_was_not_asked(make_entry: Make) -> None:
     entries = [memory(make_entry, "unet", 2**30, 24), memory(make_entry, "hrnetv2", 2**31, 24)]
     counted = make_entry("unet", Measurement("parameters", 31e6, "counted"), case=Case("params", "unet"))

@@ -32,7 +32,10 @@ function paretoChart(xAxis, yAxis, log, width, said) {
     axisBelow(x, ticks(xDomain, logX, xAxis, Math.floor(width / 90)), box, xAxis.label, (value) => amount(value, xAxis.unit)),
     axisLeft(y, ticks(yDomain, logY, yAxis, 6), box, yAxis.label, (value) => amount(value, yAxis.unit)),
     svg("path", { class: "front", d: front.map((spot, place) => `${place ? "L" : "M"}${x(spot.values[xAxis.key].v)},${y(spot.values[yAxis.key].v)}`).join("") }));
-  const placed = [];
+  const placed = spots.map((spot) => {
+    const [cx, cy] = [x(spot.values[xAxis.key].v), y(spot.values[yAxis.key].v)];
+    return { of: spot, left: cx - 8, right: cx + 8, top: cy - 8, bottom: cy + 8 };
+  });
   [...spots].sort((a, b) => beaten(b) - beaten(a)).forEach((spot) => drawing.append(paretoSpot(spot, xAxis, yAxis, x, y, beaten(spot), box, placed)));
   return drawing;
 }
@@ -62,9 +65,9 @@ function paretoSpot(spot, xAxis, yAxis, x, y, pale, box, placed) {
     const left = cx + dx - (anchor === "end" ? wide : anchor === "middle" ? wide / 2 : 0);
     return { dx, dy, anchor, left, right: left + wide, top: cy + dy - 11, bottom: cy + dy + 3 };
   });
-  const clear = (item) => item.left >= box.left - 40 && item.right <= box.right + 14 && placed.every((other) => item.right < other.left || item.left > other.right || item.bottom < other.top || item.top > other.bottom);
+  const clear = (item) => item.left >= box.left - 40 && item.right <= box.right + 14 && placed.every((other) => other.of === spot || item.right < other.left || item.left > other.right || item.bottom < other.top || item.top > other.bottom);
   const chosen = boxes.find(clear) || (cx + wide > box.right ? boxes[1] : boxes[0]);
-  placed.push(chosen, { left: cx - 8, right: cx + 8, top: cy - 8, bottom: cy + 8 });
+  placed.push(chosen);
   group.append(shape, svg("text", { x: cx + chosen.dx, y: cy + chosen.dy, "text-anchor": chosen.anchor }, spot.label));
   return group;
 }
