@@ -21,6 +21,7 @@ venv: .venv/ready
 
 demo: venv
 	$(BIN)/segbench memory -m table2 --device $(DEVICE)
+	$(BIN)/segbench trajectory --device $(DEVICE)
 
 test: venv lint unit wheel-test
 

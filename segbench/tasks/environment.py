@@ -40,7 +40,7 @@ def describe(case: Case) -> Environment:
         device_name=properties.name if properties else cpu_name() if case.device == "cpu" else "none",
         torch=torch.__version__,
         python=platform.python_version(),
-        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        platform=f"{platform.system()} {_kernel()} {platform.machine()}",
         host=host_hash(),
         threads=torch.get_num_threads(),
         cuda=torch.version.cuda if cuda else None,
@@ -64,6 +64,11 @@ def apply_switches(case: Case) -> None:
     torch.backends.cuda.matmul.allow_tf32 = case.tf32
     torch.backends.cudnn.allow_tf32 = case.tf32
     torch.backends.cudnn.benchmark = case.cudnn_benchmark
+
+
+def _kernel() -> str:
+    """The kernel's version without the builder's suffix, which names whose machine it is."""
+    return ".".join(platform.release().split("-")[0].split(".")[:2])
 
 
 def _switches() -> dict[str, Json]:

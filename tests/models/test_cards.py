@@ -31,6 +31,7 @@ PARAMETERS = {
     "segnode-low-memory": 20_948_124,
     "segnode-paper": 20_948_124,
     "segnode-w8": 308_884,
+    "segnode-synthetic": 308_884,
     "unet": 31_038_283,
     "unet-w8": 486_643,
     "unode": 18_693_323,
