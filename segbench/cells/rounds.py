@@ -35,13 +35,21 @@ def in_rounds(rule: StopRule, headline: str, session: str | None = None) -> Call
             name = session or secrets.token_hex(4)
             order = random.Random(name)
             entrants = [_Entrant(case, rule, headline) for case in cases]
-            while turns := [entrant for entrant in entrants if entrant.is_open]:
-                for entrant in order.sample(turns, len(turns)):
-                    entrant.add(_one_round(runner, task, entrant, timeout_s, listen))
-                if all(entrant.verdict.reached for entrant in turns if entrant.is_open):
-                    break
+            stopped: KeyboardInterrupt | None = None
+            try:
+                while turns := [entrant for entrant in entrants if entrant.is_open]:
+                    for entrant in order.sample(turns, len(turns)):
+                        entrant.add(_one_round(runner, task, entrant, timeout_s, listen))
+                    if all(entrant.verdict.reached for entrant in turns if entrant.is_open):
+                        break
+            except KeyboardInterrupt as interrupt:
+                if not all(entrant.results for entrant in entrants):
+                    raise
+                stopped = interrupt  # every network has a round: what they told is kept, with its wider interval
             for entrant in entrants:
                 yield merge(entrant.case, entrant.results, headline, entrant.verdict, name)
+            if stopped:
+                raise stopped
 
         return run
 

@@ -77,12 +77,12 @@ def _modules(found: dict[str, Json], mode: str) -> Sheet:
         [f"{_name(module)}  {in_bytes(size)}" for module, size in detail["modules"].items()][:_LISTED]
         for detail in found.values()
     ]
-    return Sheet(f"Modules that hold most at that moment ({mode})", ["", *found], _ranked(columns))
+    return Sheet(f"Modules that hold most at that moment ({mode})", ["", *found], _ranked(columns), prose=True)
 
 
 def _tensors(found: dict[str, Json], mode: str) -> Sheet:
     columns = [[_tensor(item) for item in detail["largest"]][:_LISTED] for detail in found.values()]
-    return Sheet(f"Largest tensors at that moment ({mode})", ["", *found], _ranked(columns))
+    return Sheet(f"Largest tensors at that moment ({mode})", ["", *found], _ranked(columns), prose=True)
 
 
 def _ranked(columns: list[list[str]]) -> list[list[str]]:

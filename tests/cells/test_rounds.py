@@ -149,6 +149,30 @@ def test_one_that_fails_at_once_has_nothing_to_merge() -> None:
     assert (first.outcome, first.measurements) == ("crashed", ())
 
 
+def test_what_was_measured_before_ctrl_c_is_kept() -> None:
+    def interrupted(model: str, number: int) -> list[float]:
+        if number == 3:
+            raise KeyboardInterrupt
+        return [float(number), 9.0]
+
+    results = in_rounds(StopRule(min_rounds=5), "latency_s", session="s1")(Machine(interrupted).run)(
+        "latency", (A, B), 10, silent
+    )
+    kept = [next(results), next(results)]
+    assert [result.case.model for result in kept] == ["a", "b"]
+    assert all(len(row.samples) == 4 for result in kept for row in result.measurements if row.quantity == "latency_s")
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+
+
+def test_ctrl_c_within_the_first_round_has_nothing_to_keep() -> None:
+    def at_once(model: str, number: int) -> list[float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(Machine(at_once), StopRule(min_rounds=5))
+
+
 def test_listeners_hear_of_the_planned_case_and_the_round() -> None:
     heard: list[tuple[Case, str]] = []
     measure(
