@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from segbench.data import Sample, open_dataset
+from segbench.data.loader import resized
 from segbench.errors import UserError
 from segbench.records.case import Case
 
@@ -58,9 +58,9 @@ def random_batch(count: int, height: int, width: int, classes: int, device: torc
 
 def real_batch(dataset: Samples, count: int, height: int, width: int, device: torch.device) -> Batch:
     """The first `count` samples (again from the start where the set is smaller), resized to the case's size."""
-    samples = [dataset[index % len(dataset)] for index in range(count)]
-    images = np.stack([_resized(sample.image, width, height, Image.Resampling.BILINEAR) for sample in samples])
-    labels = np.stack([_resized(sample.label, width, height, Image.Resampling.NEAREST) for sample in samples])
+    samples = [resized(dataset[index % len(dataset)], (width, height)) for index in range(count)]
+    images = np.stack([sample.image for sample in samples])
+    labels = np.stack([sample.label for sample in samples])
     return normalise(torch.from_numpy(images).to(device)), torch.from_numpy(labels).to(device).long()
 
 
@@ -69,9 +69,3 @@ def normalise(images: Tensor) -> Tensor:
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
     return images.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std).contiguous()
-
-
-def _resized(array: np.ndarray, width: int, height: int, method: Image.Resampling) -> np.ndarray:
-    if array.shape[:2] == (height, width):
-        return array
-    return np.asarray(Image.fromarray(array).resize((width, height), method))
