@@ -2,7 +2,8 @@
 
 `python benchmarks/data_loading.py [--dataset camvid] [--data-root DIR] [--images 200] [--rounds 5] [--workers 2]`
 
-Every reader reads the same samples once a round, in turn, so that whatever else the machine does falls on all of them;
+The training feed cuts, mirrors and resizes too; the others only decode. Every reader reads as many samples a round, in
+turn, so that whatever else the machine does falls on all of them;
 a ratio is the median over the rounds of (reader / plain loop). Files are in the page cache after the first, unmeasured
 round. Workers are started anew each round, as at the start of an epoch, and that is counted. Without real data the
 synthetic streets are written as PNGs in CamVid's layout and read from there.
@@ -18,15 +19,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
+from segbench.cards.card import Recipe
 from segbench.cards.datasets import IGNORE
 from segbench.data.cache import cached
 from segbench.data.dataset import Dataset
 from segbench.data.files import FileDataset
-from segbench.data.loader import Loader
 from segbench.data.opening import open_dataset
 from segbench.errors import DataError
+from segbench.learning.feed import Feed, LabelledCutter, batches
+from segbench.learning.plan import Plan
 
 Reader = Callable[[], int]
 """Reads everything once and returns the number of images."""
@@ -81,14 +85,13 @@ def _write_streets(root: Path, count: int) -> None:
 
 def _readers(dataset: FileDataset, count: int, workers: int, cache: Path) -> dict[str, Reader]:
     kept = cached(dataset, "on", folder=cache)
-    width, height = dataset.size
     streets = open_dataset("synthetic:size=240x180")
     return {
         "plain Pillow loop": lambda: _plain(dataset, count),
         "checked samples, this process": lambda: _one_by_one(dataset, count),
-        f"checked batches of 8, {workers} workers": lambda: _batches(dataset, count, workers, (width, height)),
         "cache, this process": lambda: _one_by_one(kept, count),
-        "cache, batches of 8, this process": lambda: _batches(kept, count, 0, (width, height)),
+        f"training feed, 240x180, {workers} workers": lambda: _fed(dataset, count, workers),
+        "training feed from the cache, this process": lambda: _fed(kept, count, 0),
         "synthetic streets, 240x180, drawn": lambda: _one_by_one(streets, min(count, len(streets))),
     }
 
@@ -109,9 +112,11 @@ def _one_by_one(dataset: Dataset, count: int) -> int:
     return count
 
 
-def _batches(dataset: Dataset, count: int, workers: int, size: tuple[int, int]) -> int:
-    loader = Loader(dataset, 8, order=range(count), size=size, workers=workers)
-    return sum(len(batch.names) for batch in loader)
+def _fed(dataset: Dataset, count: int, workers: int) -> int:
+    """Batches of 8 as `segbench train` gets them."""
+    plan = Plan(Recipe(batch_size=8), width=240, height=180, steps=count, workers=workers)
+    stream = batches(Feed(LabelledCutter(dataset, plan), plan.seed), plan, 0, torch.device("cpu"))
+    return sum(len(part.images) for _ in range(-(-count // 8)) for part in next(stream))
 
 
 def _rates(readers: dict[str, Reader], rounds: int) -> dict[str, list[float]]:

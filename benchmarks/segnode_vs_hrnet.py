@@ -138,6 +138,7 @@ def _options() -> argparse.Namespace:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
     options.add_argument("--memory-batch", type=int, default=24)
+    options.add_argument("--channels-last", action="store_true", help="all networks and images in this layout")
     options.add_argument("--paper", action="store_true", help="time the paper's own variant too, once")
     options.add_argument("-o", "--output", type=Path, help="folder of table.md, rows.csv and ledger.jsonl")
     return options.parse_args()
@@ -154,6 +155,7 @@ def _case(name: str, given: argparse.Namespace) -> Case:
         infer_batch=2,
         optimizer="sgd",
         threads=given.threads,
+        channels_last=given.channels_last,
     )
 
 
@@ -237,11 +239,13 @@ def table(contenders: Sequence[Contender], cases: Mapping[str, Case], given: arg
     blank = [MISSING] * 4
     rows.append(["paper, SegNode", *blank[:3], f"{PAPER['parameters']:.2f}"])
     rows[-1] += [part for column in list(QUANTITIES)[1:] for part in (MISSING, f"{PAPER[column]:.2f}")]
+    layout = "channels_last" if given.channels_last else "contiguous"
     notes = [
         f"ratios to {rival.name}; memory: predicted live bytes for CUDA, 480x360, {given.memory_batch} images in"
         " training and 1 in testing, SGD with momentum",
-        f"times: {cpu_name()}, {given.threads} threads, 240x180, 2 images, torch {torch.__version__}, median of"
-        f" {given.rounds} interleaved rounds; ratios: median of the rounds' (least to most)",
+        f"times: {cpu_name()}, {given.threads} threads, 240x180, 2 images, {layout}, torch"
+        f" {torch.__version__}, median of {given.rounds} interleaved rounds; ratios: median of the rounds' (least to"
+        " most)",
         f"other programs used {busy:g} cores meanwhile" + ("" if busy < 0.2 else ": do not quote these times"),
         "paper: V100, epochs at each network's largest batch; exact: for the discrete solution, up to rounding",
     ]

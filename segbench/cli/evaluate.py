@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +9,13 @@ from typing import Annotated
 import typer
 
 from segbench.cards.catalogue import Model, find_models
-from segbench.cards.cuts import crop_of
-from segbench.cards.datasets import dataset_card
 from segbench.cells.series import plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root, parse_arguments
+from segbench.cli.checkpoints import found_checkpoint, trained_size, usual_run
 from segbench.cli.session import Output, finish, measure
 from segbench.devices.choice import choose_device
-from segbench.errors import CheckpointError, UserError
+from segbench.errors import UserError
 from segbench.present.evaluation import evaluation_sheets
 from segbench.present.export import Exports
 from segbench.records.case import Case
@@ -27,7 +25,10 @@ from segbench.units import parse_size
 
 Checkpoint = Annotated[
     Path | None,
-    typer.Option("--checkpoint", help="A run's best or last. [default: runs/MODEL-DATASET/best.safetensors]"),
+    typer.Option(
+        "--checkpoint",
+        help="A run's folder or one of its files. [default: the card's own, or the best of runs/MODEL-DATASET]",
+    ),
 ]
 InputSize = Annotated[
     str | None, typer.Option("--input", help="Size images are shown at. [default: what it was trained at]")
@@ -118,9 +119,10 @@ def evaluate(
     }
 
     def one_network(network: Model) -> list[Case]:
-        path = found_checkpoint(network, dataset, checkpoint)
-        width, height = parse_size(input) if input else _trained_size(path, network, dataset)
-        folder = output or path.parent / f"evaluation-{split}-{protocol}"
+        path = found_checkpoint(network, dataset, data_root, checkpoint)
+        width, height = parse_size(input) if input else trained_size(path, network, dataset)
+        run = path.parent if checkpoint else usual_run(network, dataset)
+        folder = output or run / f"evaluation-{split}-{protocol}"
         sized = replace(case, model=network.spec, width=width, height=height)
         return [sized.with_options(checkpoint=str(path), folder=str(folder), **changes)]
 
@@ -128,27 +130,3 @@ def evaluate(
     done = measure(cells, ledger, timeout, reuse=reuse)
     cards = {item.name: item.card for item in models}
     finish(done, evaluation_sheets([item.entry for item in done], cards), cards, results)
-
-
-def found_checkpoint(model: Model, dataset: str, given: Path | None) -> Path:
-    """The checkpoint the user named, or the best of the usual run.
-
-    Raises:
-        CheckpointError: there is none; the sentence has the command that makes it.
-    """
-    path = given or Path("runs") / f"{model.name}-{dataset_card(dataset).name}" / "best.safetensors"
-    if not path.is_file():
-        how = f"train one with: segbench train -m {model.name} -d {dataset} --epochs 100"
-        raise CheckpointError(
-            f"there is no checkpoint {path}; {how}" + ("" if given else ", or give --checkpoint FILE")
-        )
-    return path
-
-
-def _trained_size(checkpoint: Path, model: Model, dataset: str) -> tuple[int, int]:
-    """The input the checkpoint was trained at, told by the JSON beside it; else the data set's or the card's."""
-    try:
-        made = json.loads(checkpoint.with_suffix(".json").read_text(encoding="utf-8"))["plan"]
-        return made["width"], made["height"]
-    except (OSError, ValueError, KeyError):
-        return crop_of(dataset) or (model.card.input.width, model.card.input.height)

@@ -13,11 +13,12 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import Done, plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root
+from segbench.cli.checkpoints import digest_of, trained_size
 from segbench.cli.report import command_line, tell
 from segbench.cli.session import Output, finish, measure, show
 from segbench.cli.timing import print_advice
 from segbench.cli.trajectory import SHIPPED
-from segbench.cli.trajectory_curves import curves_named, digest_of
+from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import Device, choose_device
 from segbench.present.export import Exports
 from segbench.present.files import TEXT
@@ -127,8 +128,8 @@ class _Trajectory:
                 "trajectory", network.spec, device=where.name, classes=default_classes(dataset), dataset=dataset,
                 data_root=root,
             )  # fmt: skip
-            digest = digest_of(curve.checkpoint)
-            return [figures.trajectory_case(case, str(curve.checkpoint), digest, *curve.trained_size(dataset))]
+            size = trained_size(curve.checkpoint, curve.model, dataset)
+            return [figures.trajectory_case(case, str(curve.checkpoint), digest_of(curve.checkpoint), *size)]
 
         cells = plan([curve.model for curve in curves], cases, where.title, package_version("torch") or "")
         return Stage(figures.STEP, cells, together=False, arrange=lambda runner: runner)

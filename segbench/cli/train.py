@@ -64,7 +64,7 @@ def train(
     augment: own.Augment = True,
     val_split: own.ValSplit = "val",
     workers: own.Workers = 0,
-    cache: own.Cache = "off",
+    cache: own.Cache = "auto",
     skip_broken: own.SkipBroken = False,
     kind: own.Kind = "segment",
     init: own.Init = None,

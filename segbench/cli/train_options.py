@@ -88,7 +88,10 @@ Workers = Annotated[
     typer.Option("--workers", help="Processes that cut images; 0: the training one.", min=0, rich_help_panel=_IMAGES),
 ]
 Cache = Annotated[
-    str, typer.Option("--cache", help="Keep decoded pixels in a file: off, auto, on.", rich_help_panel=_IMAGES)
+    str,
+    typer.Option(
+        "--cache", help="Keep decoded pixels in a file: off, on, or auto for sets under 1 GiB.", rich_help_panel=_IMAGES
+    ),
 ]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave unusable files out.", rich_help_panel=_IMAGES)]
 

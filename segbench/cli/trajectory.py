@@ -14,8 +14,9 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import Done, plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root, parse_arguments
+from segbench.cli.checkpoints import digest_of, trained_size
 from segbench.cli.session import Output, finish, measure
-from segbench.cli.trajectory_curves import curves_named, digest_of
+from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import choose_device
 from segbench.errors import UserError
 from segbench.present.export import Exports
@@ -131,7 +132,7 @@ def trajectory(
 
     def one_curve(network: Model) -> list[Case]:
         curve = by_name[network.name]
-        width, height = parse_size(input) if input else curve.trained_size(dataset)
+        width, height = parse_size(input) if input else trained_size(curve.checkpoint, curve.model, dataset)
         sized = replace(case, model=network.spec, width=width, height=height)
         if curve.solver:
             sized = sized.with_arguments(solver=curve.solver, gradient="backprop")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segbench.cards.catalogue import Model, models_folder
-from segbench.cards.cuts import crop_of
-from segbench.cards.datasets import dataset_card
-from segbench.errors import CheckpointError, UserError
+from segbench.cards.catalogue import Model
+from segbench.cli.checkpoints import found_checkpoint
+from segbench.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -31,14 +28,6 @@ class Curve:
     @property
     def file_name(self) -> str:
         return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in self.model.name)
-
-    def trained_size(self, dataset: str) -> tuple[int, int]:
-        """(width, height) the JSON beside the checkpoint tells; without one, the data set's or the card's."""
-        try:
-            made = json.loads(self.checkpoint.with_suffix(".json").read_text(encoding="utf-8"))["plan"]
-            return made["width"], made["height"]
-        except (OSError, ValueError, KeyError):
-            return crop_of(dataset) or (self.model.card.input.width, self.model.card.input.height)
 
 
 def curves_named(
@@ -62,7 +51,7 @@ def curves_named(
     given: list[Path | None] = [*checkpoints] or [None] * len(models)
     wanted: list[str | None] = [*solvers] or [None]
     found = [
-        (model, _weights_of(model, dataset, data_root, path))
+        (model, found_checkpoint(model, dataset, data_root, path))
         for model, path in zip(models if len(models) > 1 else [models[0]] * len(given), given, strict=True)
     ]
     runs = Counter(_run_name(path) for _, path in found)
@@ -74,39 +63,6 @@ def curves_named(
             of_solver = [solver] if solver and len(solvers) > 1 else []
             curves.append(Curve(replace(model, name=" ".join([model.name, *of_run, *of_solver])), path, solver))
     return curves
-
-
-def _weights_of(model: Model, dataset: str, data_root: Path | None, given: Path | None) -> Path:
-    """The user's checkpoint, the card's own weights, or the best of the usual run."""
-    if given is None and model.card.weights and model.card.weights.path:
-        return _shipped(model)
-    folder = given or Path("runs") / f"{model.name}-{dataset_card(dataset).name}"
-    path = folder / "best.safetensors" if given is None or folder.is_dir() else folder
-    if path.is_file():
-        return path
-    place = f" --data-root {data_root}" if data_root else ""
-    how = f"segbench train -m {model.spec} -d {dataset}{place} --minutes 20"
-    raise CheckpointError(f"there is no checkpoint {path}; make one with: {how}; or give --checkpoint FILE")
-
-
-def _shipped(model: Model) -> Path:
-    """The weights beside a card.
-
-    Raises:
-        CheckpointError: the file is missing, or is not the one the card means.
-    """
-    assert model.card.weights and model.card.weights.path
-    folder = Path(model.spec).parent if model.spec.endswith(".toml") else models_folder()
-    path = folder / model.card.weights.path
-    if not path.is_file():
-        raise CheckpointError(f"card {model.name} names weights {path}, which are not there; install segbench again")
-    if digest_of(path) != model.card.weights.sha256:
-        raise CheckpointError(f"{path} does not have the sha256 that card {model.name} states; install segbench again")
-    return path
-
-
-def digest_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _run_name(checkpoint: Path) -> str:

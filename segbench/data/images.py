@@ -1,4 +1,4 @@
-"""Decodes image and label files; whatever is wrong with one becomes a `BrokenFile` with path and reason."""
+"""Decodes and resizes image and label files; what is wrong with one becomes a `BrokenFile` with path and reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from segbench.data.broken import BrokenFile
-from segbench.data.dataset import Pixels
+from segbench.data.dataset import Pixels, Sample
 
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow's decoders raise on damaged files; SyntaxError is its word for a broken PNG chunk."""
@@ -74,6 +74,15 @@ def image_mode(path: Path) -> str:
             return image.mode
     except _DECODING_ERRORS as error:
         raise _broken(path, error) from error
+
+
+def resized(sample: Sample, size: tuple[int, int]) -> Sample:
+    """The sample at (width, height): the image with anti-aliased bilinear weights, the label by its nearest pixel."""
+    if sample.label.shape == size[::-1]:
+        return sample
+    image = Image.fromarray(sample.image).resize(size, Image.Resampling.BILINEAR)
+    label = Image.fromarray(sample.label).resize(size, Image.Resampling.NEAREST)
+    return Sample(np.asarray(image), np.asarray(label), sample.name)
 
 
 def _require_mode(path: Path, image: Image.Image, modes: tuple[str, ...], rule: str) -> None:

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from segbench.data import Dataset, Sample
 from segbench.data.dataset import Forwarding
-from segbench.errors import UserError
+from segbench.errors import DataError, UserError
 from segbench.learning.augment import DRAWN, coloured, cut, draw
 from segbench.learning.plan import Plan
 from segbench.workload.images import Samples
@@ -158,6 +158,7 @@ def batches(
 
     Raises:
         UserError: the batch cannot be shared out evenly.
+        DataError: a broken file, also where a worker process met it.
     """
     size = plan.recipe.batch_size
     parts = world * plan.accumulate
@@ -169,7 +170,7 @@ def batches(
     keys = _Keys(start, size, share, mine)
     loaded = iter(_loaded(feed, plan.workers, keys, device))
     while True:
-        yield [next(loaded).to(device) for _ in mine]
+        yield [_whole(next(loaded)).to(device) for _ in mine]
 
 
 @dataclass(frozen=True)
@@ -190,11 +191,11 @@ class _Keys:
             step += 1
 
 
-def _loaded(feed: Feed, workers: int, keys: _Keys, device: torch.device) -> Iterator[Batch]:
+def _loaded(feed: Feed, workers: int, keys: _Keys, device: torch.device) -> Iterator[Batch | DataError]:
     if not workers:
         return (_joined([feed[position] for position in positions]) for positions in keys)
-    loader: DataLoader[Cut] = DataLoader(
-        feed,
+    loader: DataLoader[Cut | DataError] = DataLoader(
+        _Reporting(feed),
         batch_sampler=keys,  # endless: nobody may ask its length
         num_workers=workers,
         collate_fn=_joined,
@@ -203,6 +204,30 @@ def _loaded(feed: Feed, workers: int, keys: _Keys, device: torch.device) -> Iter
     return iter(loader)
 
 
-def _joined(cuts: Sequence[Cut]) -> Batch:
-    images, targets, colours = zip(*cuts, strict=True)
+@dataclass(frozen=True)
+class _Reporting(TorchDataset[Cut | DataError]):
+    """The feed in a worker process; an error is handed over as a value, because torch would rewrite its text."""
+
+    feed: Feed
+
+    def __getitem__(self, position: int) -> Cut | DataError:
+        try:
+            return self.feed[position]
+        except DataError as error:
+            return error
+
+
+def _joined(cuts: Sequence[Cut | DataError]) -> Batch | DataError:
+    whole: list[Cut] = []
+    for one in cuts:
+        if isinstance(one, DataError):
+            return one
+        whole.append(one)
+    images, targets, colours = zip(*whole, strict=True)
     return Batch(torch.stack(images), torch.stack(targets), torch.stack(colours))
+
+
+def _whole(batch: Batch | DataError) -> Batch:
+    if isinstance(batch, DataError):
+        raise batch
+    return batch

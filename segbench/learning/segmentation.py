@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from segbench.data import Dataset, open_dataset
+from segbench.data.cache import CachedDataset
 from segbench.errors import UserError
 from segbench.evaluation.confusion import Confusion
 from segbench.evaluation.evaluate import evaluate
@@ -28,7 +29,9 @@ Tell = Callable[[str, int, int], None]
 
 
 def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
-    """A split of the case's data set, decoded into memory where it is small and no worker processes share it.
+    """A split of the case's data set, from the cache or decoded into memory where it is small.
+
+    Worker processes would each hold a copy, so that memory is only for a training without them.
 
     Raises:
         DataError: it cannot be opened or read.
@@ -44,7 +47,7 @@ def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
     )
     if dataset.classes > case.classes:
         raise UserError(f"{case.dataset} has {dataset.classes} classes, the case says {case.classes}; use --classes")
-    if workers or not fits_in_memory(len(dataset), *dataset.size):
+    if workers or isinstance(dataset, CachedDataset) or not fits_in_memory(len(dataset), *dataset.size):
         return dataset
     return HeldSamples(dataset, lambda done, total: tell(f"reading {split}", done, total))
 

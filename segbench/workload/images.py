@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from segbench.data import Sample, open_dataset
-from segbench.data.loader import resized
+from segbench.data.images import resized
 from segbench.errors import UserError
 from segbench.records.case import Case
 

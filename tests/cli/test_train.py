@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from segbench.cards.catalogue import models_folder
 from segbench.cells.cell import Listener
 from segbench.cells.cell import Result as CellResult
 from segbench.cells.series import run_series
 from segbench.cli import session
+from segbench.cli.trajectory import SHIPPED
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.ledger import Ledger
@@ -155,6 +157,22 @@ def test_an_evaluation_shows_images_as_in_training(trainer: FakeTrainer, segbenc
     header, row = result.stdout.splitlines()
     found = dict(zip(header.split(","), row.split(","), strict=True))
     assert (found["quantity"], found["value"], found["dataset"], found["split"]) == ("miou", "0.9", "synthetic", "val")
+
+
+def test_an_evaluation_takes_the_weights_that_come_with_a_card(trainer: FakeTrainer, segbench: Segbench) -> None:
+    assert segbench("evaluate", "-m", SHIPPED, "--device", "cpu").exit_code == 0
+    (case,) = trainer.cases
+    assert case.option("checkpoint") == str(models_folder() / f"{SHIPPED}.safetensors")
+    assert case.option("folder") == f"runs/{SHIPPED}-synthetic/evaluation-val-single"
+
+
+def test_a_run_is_named_by_its_folder_too(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "best.safetensors").write_bytes(b"")
+    assert segbench("evaluate", "-m", "segnode-w8", "--device", "cpu", "--checkpoint", "mine").exit_code == 0
+    (case,) = trainer.cases
+    assert case.option("checkpoint") == "mine/best.safetensors"
+    assert case.option("folder") == "mine/evaluation-val-single"
 
 
 def test_the_tables_of_an_evaluation_state_both_conventions(

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from segbench.data import BrokenFile, open_dataset
+from segbench.data import BrokenFile, Sample, open_dataset
 from segbench.data.files import without_broken
-from segbench.data.images import read_image, read_indices
+from segbench.data.images import read_image, read_indices, resized
 from segbench.data.opening import find_source
 from segbench.errors import DataError
 
@@ -154,3 +154,10 @@ def test_no_damage_ends_in_anything_but_a_broken_file(tmp_path: Path, place: int
         assert read_indices(path).dtype == np.uint8
     except BrokenFile as error:
         assert error.path == str(path)
+
+
+def test_labels_are_never_mixed_when_resized() -> None:
+    label = np.array([[0, 10], [255, 3]], np.uint8)
+    large = resized(Sample(np.zeros((2, 2, 3), np.uint8), label, "x"), (7, 5))
+    assert large.image.shape == (5, 7, 3)
+    assert set(np.unique(large.label)) == {0, 3, 10, 255}

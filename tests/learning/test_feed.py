@@ -10,7 +10,7 @@ import torch
 
 from segbench.cards.card import Recipe
 from segbench.data import Sample
-from segbench.errors import UserError
+from segbench.errors import DataError, UserError
 from segbench.learning.feed import Batch, Feed, HeldSamples, LabelledCutter, batches, fits_in_memory
 from segbench.learning.plan import Plan
 
@@ -88,6 +88,20 @@ def test_workers_give_the_same_batches():
     alone, with_workers = take(plan(), 3), take(plan(workers=2), 3)
     for one, other in zip(alone, with_workers, strict=True):
         assert torch.equal(one[0].inputs(), other[0].inputs())
+
+
+class Damaged(Greys):
+    def __getitem__(self, index: int) -> Sample:
+        raise DataError("b.png: it is empty")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_file_keeps_its_sentence_on_the_way_from_a_worker(workers):
+    settings = plan(workers=workers)
+    stream = batches(Feed(LabelledCutter(Damaged(), settings), 0), settings, 0, CPU)
+    with pytest.raises(DataError) as caught:
+        next(stream)
+    assert str(caught.value) == "b.png: it is empty"
 
 
 def test_inputs_can_be_stored_as_nhwc():
