@@ -23,7 +23,7 @@ class Case:
     Attributes:
         task: what is measured, the name of a module of `segbench.tasks`.
         model: a card's name, `card.toml`, `file.py:Name` or `package.module:Name`.
-        arguments: builder arguments that replace the card's, as sorted (name, value) pairs.
+        arguments: builder arguments that replace the card's, as sorted (name, value) pairs; lists become tuples.
         device: `cpu`, `cuda`, `cuda:N`, or `none` (nothing runs: predicted).
         width, height: input size in pixels, both networks' input and labels.
         batch_size: images per training step.
@@ -71,6 +71,12 @@ class Case:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.precision not in PRECISIONS:
             raise UserError(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        for name in ("arguments", "options"):  # a case that went through JSON equals the one that did not
+            object.__setattr__(self, name, tuple((key, _frozen(value)) for key, value in getattr(self, name)))
+
+    def __hash__(self) -> int:
+        """Of the JSON form, so that values may hold dicts."""
+        return hash(json.dumps(self.to_json(), sort_keys=True))
 
     def option(self, name: str, default: Json = None) -> Json:
         """One of the task's own parameters."""
@@ -110,8 +116,6 @@ class Case:
         """
         known = {item.name for item in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
-        for name in ("arguments", "options"):
-            values[name] = tuple((key, value) for key, value in values.get(name, ()))
         if "modes" in values:
             values["modes"] = tuple(values["modes"])
         return cls(**values)
@@ -119,3 +123,10 @@ class Case:
 
 def _pairs(mapping: Mapping[str, Json]) -> tuple[tuple[str, Json], ...]:
     return tuple(sorted(mapping.items()))
+
+
+def _frozen(value: Json) -> Json:
+    """Lists as tuples, at any depth."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(item) for item in value)
+    return {name: _frozen(item) for name, item in value.items()} if isinstance(value, dict) else value

@@ -9,6 +9,12 @@ from hypothesis import strategies as st
 from segbench.errors import UserError
 from segbench.records.case import Case
 
+values = st.recursive(
+    st.integers() | st.none() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=4,
+)
+
 cases = st.builds(
     Case,
     task=st.sampled_from(["memory", "latency"]),
@@ -16,16 +22,15 @@ cases = st.builds(
     width=st.integers(1, 4000),
     batch_size=st.integers(1, 100),
     modes=st.sampled_from([("train",), ("infer",), ("train", "infer")]),
-    arguments=st.dictionaries(st.text(max_size=4), st.integers() | st.none() | st.text(max_size=3), max_size=3).map(
-        lambda pairs: tuple(sorted(pairs.items()))
-    ),
+    arguments=st.dictionaries(st.text(max_size=4), values, max_size=3).map(lambda pairs: tuple(sorted(pairs.items()))),
     data_root=st.none() | st.text(max_size=5),
 )
 
 
 @given(cases)
 def test_a_case_survives_the_pipe(case: Case) -> None:
-    assert Case.from_json(json.loads(json.dumps(case.to_json()))) == case
+    again = Case.from_json(json.loads(json.dumps(case.to_json())))
+    assert again == case and hash(again) == hash(case)
 
 
 @given(cases)
