@@ -10,6 +10,7 @@ from pathlib import Path
 from segbench.cards.catalogue import Model
 from segbench.cli.checkpoints import found_checkpoint
 from segbench.errors import UserError
+from segbench.records.naming import run_of, with_run
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,12 @@ def curves_named(
         (model, found_checkpoint(model, dataset, data_root, path))
         for model, path in zip(models if len(models) > 1 else [models[0]] * len(given), given, strict=True)
     ]
-    runs = Counter(_run_name(path) for _, path in found)
+    runs = Counter(run_of(path) for _, path in found)
     curves = []
     for model, path in found:
-        run = _run_name(path) if runs[_run_name(path)] == 1 else str(path)
-        of_run = [run] if len(found) > len(models) else []
+        run = run_of(path) if runs[run_of(path)] == 1 else str(path)
+        name = with_run(model.name, run) if len(found) > len(models) else model.name
         for solver in wanted:
             of_solver = [solver] if solver and len(solvers) > 1 else []
-            curves.append(Curve(replace(model, name=" ".join([model.name, *of_run, *of_solver])), path, solver))
+            curves.append(Curve(replace(model, name=" ".join([name, *of_solver])), path, solver))
     return curves
-
-
-def _run_name(checkpoint: Path) -> str:
-    """`every-step` of `runs/every-step/best.safetensors`."""
-    return checkpoint.parent.name if checkpoint.stem in ("best", "last", "previous") else checkpoint.stem

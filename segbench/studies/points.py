@@ -91,16 +91,11 @@ def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[st
     for entry in entries:
         item = measured(entry, quantity)
         if item is not None and item.value is not None and entry.case.task not in _PARTIAL:
-            groups[_conditions(entry, item)][name_of(entry)] = (entry, item)
+            groups[_conditions(entry, item)][entry.model] = (entry, item)
     if quantity == "miou":
         return list(groups.items())
     newest = {name: place for place, name in enumerate(groups)}
     return sorted(groups.items(), key=lambda group: (-len(group[1]), -newest[group[0]]))[:1]
-
-
-def name_of(entry: Entry) -> str:
-    """The network, with the builder arguments that the case replaced."""
-    return " ".join([entry.model, *(f"{name}={value}" for name, value in entry.case.arguments)])
 
 
 def _conditions(entry: Entry, item: Measurement) -> str:

@@ -13,6 +13,7 @@ from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, trajectories
 from segbench.present.report import Reason, Report
 from segbench.records.ledger import Entry
+from segbench.records.naming import told_apart
 from segbench.records.rows import tidy_rows
 from segbench.studies.catalogue import Findings, cards_of, findings
 from segbench.studies.command_tables import command_tables
@@ -31,7 +32,7 @@ def report_of(entries: Sequence[Entry], title: str) -> Report:
     Args:
         entries: of one ledger or several, oldest first.
     """
-    entries = newest(entries)
+    entries = told_apart(newest(entries))
     found = _with_ours(findings(("table2", "claims", "table1", "fig4"), entries))
     along, pareto = trajectories(entries), pareto_of(entries)
     networks = networks_table(pareto)

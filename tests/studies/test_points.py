@@ -7,6 +7,7 @@ from collections.abc import Callable
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
+from segbench.records.naming import told_apart
 from segbench.studies.points import networks_table, pareto_of
 
 Make = Callable[..., Entry]
@@ -28,7 +29,7 @@ def test_an_axis_has_the_conditions_most_networks_share(make_entry: Make) -> Non
 def test_changed_arguments_make_another_network(make_entry: Make) -> None:
     row = Measurement("parameters", 1e6, "counted")
     entry = make_entry("segnode", row, case=Case("params", "segnode", (("steps", 8),), modes=("infer",)))
-    assert pareto_of([entry]).spots[0].network == "segnode steps=8"
+    assert pareto_of(told_apart([entry])).spots[0].network == "segnode steps=8"
 
 
 def test_every_data_set_is_an_axis_of_accuracy(make_entry: Make) -> None:
