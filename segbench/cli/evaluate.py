@@ -50,6 +50,10 @@ Folder = Annotated[
     Path | None,
     typer.Option("-o", "--output", help="Folder. [default: evaluation-SPLIT-PROTOCOL beside the checkpoint]"),
 ]
+Against = Annotated[
+    Path | None,
+    typer.Option("--against", help="Compare on the same images with an earlier evaluation: its folder or its .npz."),
+]
 SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave unusable files out, and count them.")]
 
 
@@ -67,6 +71,7 @@ def evaluate(
     boundary: Boundary = True,
     predictions: Predictions = False,
     overlays: Overlays = 0,
+    against: Against = None,
     output: Folder = None,
     skip_broken: SkipBroken = False,
     infer_batch: options.InferBatch = 1,
@@ -95,6 +100,7 @@ def evaluate(
     if len(models) > 1 and (checkpoint or output):
         raise UserError(f"{len(models)} networks cannot share one checkpoint or folder; evaluate them one at a time")
     where = choose_device(device, "evaluate")
+    other = _saved(against) if against else None
     dataset = dataset or "synthetic"
     case = Case(
         task="evaluate",
@@ -114,6 +120,8 @@ def evaluate(
     ).with_options(
         protocol=protocol, boundary=boundary, predictions=predictions, overlays=overlays, skip_broken=skip_broken
     )
+    if other:
+        case = case.with_options(against=str(other))
     changes = {
         name: value for name, value in (("scales", scales), ("flip", flip), ("window", window)) if value is not None
     }
@@ -130,3 +138,15 @@ def evaluate(
     done = measure(cells, ledger, timeout, reuse=reuse)
     cards = {item.name: item.card for item in models}
     finish(done, evaluation_sheets([item.entry for item in done], cards), cards, results)
+
+
+def _saved(place: Path) -> Path:
+    """The file an earlier evaluation left.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = place / "evaluation.npz" if place.is_dir() else place
+    if not path.is_file():
+        raise UserError(f"there is no evaluation {path}; --against wants the folder that segbench evaluate wrote")
+    return path

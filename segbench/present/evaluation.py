@@ -31,7 +31,12 @@ def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> li
         ]
         for entry in entries
     ]
-    notes = [provenance(entries), *_asked(entries), *paper_conditions(list(entries), "miou", cards)]
+    notes = [
+        provenance(entries),
+        *_asked(entries),
+        *_differences(entries),
+        *paper_conditions(list(entries), "miou", cards),
+    ]
     return [Sheet("Accuracy", _COLUMNS, rows, notes), *_class_sheet([e for e in entries if measured(e, "miou")])]
 
 
@@ -46,6 +51,22 @@ def _asked(entries: Sequence[Entry]) -> list[str]:
     )
     rule = "mIoU: one confusion matrix over the split; classes neither there nor predicted are skipped, or count 0"
     return [*asked, rule, "boundary F: within 0.75 % of the diagonal, counts summed over the split"]
+
+
+def _differences(entries: Sequence[Entry]) -> list[str]:
+    """`segnode-w8 minus runs/other: -0.8 points (-1.5 to -0.2), so worse`."""
+    sentences = []
+    for entry in entries:
+        item = measured(entry, "miou_difference")
+        if item is None or item.value is None or item.spread_low is None or item.spread_high is None:
+            continue
+        low, high = 100 * item.spread_low, 100 * item.spread_high
+        told = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+        sentences.append(
+            f"{entry.model} minus {item.detail['against']} ({in_percent(item.detail['other_miou'])}):"
+            f" {100 * item.value:+.1f} points ({low:+.1f} to {high:+.1f}, 95 % bootstrap over the same images), {told}"
+        )
+    return sentences
 
 
 def _protocol(protocol: Mapping[str, Json]) -> str:

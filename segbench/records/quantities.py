@@ -82,6 +82,7 @@ _TABLE = [
     Quantity("miou", "fraction", "mean IoU from one confusion matrix over the set", "miou", "higher"),
     Quantity("miou_image_mean", "fraction", "mean over images of each image's mean IoU", "", "higher"),
     Quantity("miou_error", "fraction", "1 - miou: the error against ground truth"),
+    Quantity("miou_difference", "fraction", "miou minus that of another network, on the same images", "", "higher"),
     Quantity("miou_drop", "fraction", "miou at T minus miou here, on the same images: the error against T"),
     Quantity("pixel_accuracy", "fraction", "share of labelled pixels that are right", "", "higher"),
     Quantity("class_accuracy", "fraction", "mean over classes of recall", "", "higher"),

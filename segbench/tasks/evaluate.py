@@ -15,13 +15,14 @@ from segbench.cards.catalogue import find_model
 from segbench.data import Dataset, Sample, open_dataset
 from segbench.data.cityscapes import write_prediction
 from segbench.data.dataset import Pixels
-from segbench.errors import CheckpointError
+from segbench.errors import CheckpointError, DataError
 from segbench.evaluation.evaluate import Evaluation, evaluate
-from segbench.evaluation.files import save_evaluation, save_image_iou
+from segbench.evaluation.files import load_evaluation, save_evaluation, save_image_iou
 from segbench.evaluation.pictures import save_prediction, side_by_side
 from segbench.evaluation.plots import plot_confusion
 from segbench.evaluation.precision import autocast
 from segbench.evaluation.protocol import protocol_of
+from segbench.evaluation.resampling import Resampling, interval
 from segbench.learning.weights import trained_network
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
@@ -35,13 +36,15 @@ def run(case: Case, report: Reporter) -> None:
     """Reports the scores of one confusion matrix over the split, and leaves files from which others can be made.
 
     Options: `checkpoint`; `folder` for the files; `predictions`, whether each answer is saved as a PNG; `overlays`, of
-    how many images side-by-side pictures are made; `boundary`; `skip_broken`; and those of `protocol_of`.
+    how many images side-by-side pictures are made; `boundary`; `skip_broken`; `against`, a saved evaluation to compare
+    with; and those of `protocol_of`.
 
     Raises:
         CheckpointError: missing, damaged, of another network or of other classes.
-        DataError: images that cannot be read.
+        DataError: images that cannot be read; an evaluation to compare with that is none, or of other images.
     """
     device, protocol = device_of(case), protocol_of(case)
+    other = load_evaluation(Path(case.option("against"))) if case.option("against") else None
     network, facts = trained_network(find_model(case.model).card, dict(case.arguments), Path(case.option("checkpoint")))
     dataset = open_dataset(
         str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
@@ -67,6 +70,8 @@ def run(case: Case, report: Reporter) -> None:
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
     for measurement in _rows(found, dataset, facts, method):
         report.measured(measurement)
+    if other is not None:
+        report.measured(_difference(found, other, str(case.option("against")), method))
 
 
 class _Onlooker:
@@ -132,6 +137,25 @@ def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method:
     yield row("miou_image_mean", found.image_mean_miou())
     if found.boundary is not None:
         yield row("boundary_f", found.boundary.mean_f_score)
+
+
+def _difference(found: Evaluation, other: Evaluation, place: str, method: str) -> Measurement:
+    """In mIoU, with the 95 % interval of a bootstrap that draws the same images for both.
+
+    Raises:
+        DataError: the other evaluation is of other images or classes.
+    """
+    if found.names != other.names or found.matrices.shape != other.matrices.shape:
+        seen = f"{len(other.names)} images in {other.matrices.shape[1]} classes"
+        raise DataError(f"{place} is of other images ({seen}); evaluate both networks on the same split")
+    draws = Resampling(len(found.names))
+    low, high = interval(draws.miou(found.matrices) - draws.miou(other.matrices))
+    value = found.confusion.miou() - other.confusion.miou()
+    detail = {"against": place, "other_miou": other.confusion.miou(), "other_protocol": other.protocol.to_json()}
+    factors = {"protocol": found.protocol.name}
+    return Measurement(
+        "miou_difference", value, method, spread_low=low, spread_high=high, factors=factors, detail=detail
+    )
 
 
 def _measurement(

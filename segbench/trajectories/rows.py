@@ -9,10 +9,10 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from segbench.evaluation.resampling import Resampling, interval, mean_iou
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
 from segbench.trajectories.costs import Effort, median_interval
-from segbench.trajectories.resampling import Resampling, interval, mean_iou
 from segbench.trajectories.subject import End
 from segbench.trajectories.sweep import Sweep
 from segbench.trajectories.trial import Trial

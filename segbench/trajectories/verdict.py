@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segbench.evaluation.resampling import Matrices, Resampling, Scores, interval, mean_iou
 from segbench.trajectories.costs import Effort
-from segbench.trajectories.resampling import Matrices, Resampling, Scores, interval, mean_iou
 from segbench.trajectories.subject import End
 from segbench.trajectories.sweep import Sweep
 

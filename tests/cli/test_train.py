@@ -41,7 +41,7 @@ class FakeTrainer:
                 raise KeyboardInterrupt
             extra = {"loss": 0.4, "scores": {"miou": 0.5}, "images_per_s": 25.0, "eta_s": 3723.0}
             listen(case, "progress", {"stage": "step", "done": 10, "total": 100, "extra": extra})
-            rows = (self.trained if task == "train" else self.evaluated)()
+            rows = self.trained() if task == "train" else self.evaluated(case)
             yield CellResult(case, "ok", None, ENVIRONMENT, rows, 0.1)
 
     def trained(self) -> tuple[Measurement, ...]:
@@ -51,10 +51,14 @@ class FakeTrainer:
             Measurement("train_step_s", 0.3, "measured:host", mode="train"),
         )
 
-    def evaluated(self) -> tuple[Measurement, ...]:
+    def evaluated(self, case: Case) -> tuple[Measurement, ...]:
+        against = {"against": "runs/other/evaluation.npz", "other_miou": 0.92, "other_protocol": {}}
         protocol = {"name": "flip", "width": 240, "height": 180, "scales": [1.0], "flip": True, "window": None}
         detail = {"iou": {"sky": 0.9, "pole": None}, "miou_absent_as_zero": 0.45, "images": 101, "protocol": protocol}
-        return (Measurement("miou", 0.9, "measured:host", detail=detail),)
+        miou = Measurement("miou", 0.9, "measured:host", detail=detail)
+        spread = {"spread_low": -0.03, "spread_high": -0.01}
+        difference = Measurement("miou_difference", -0.02, "measured:host", detail=against, **spread)  # type: ignore[arg-type]
+        return (miou, difference) if case.option("against") else (miou,)
 
 
 @pytest.fixture
@@ -182,6 +186,18 @@ def test_the_tables_of_an_evaluation_state_both_conventions(
     result = segbench("evaluate", "-m", "segnode-w8", "--device", "cpu", "--checkpoint", "x.safetensors")
     for text in ("90.0 %", "45.0 %", "absent as 0", "flip at 240x180, mirrored too", "sky", "101 images"):
         assert text in result.stdout
+
+
+def test_a_comparison_says_points_interval_and_verdict(
+    trainer: FakeTrainer, segbench: Segbench, tmp_path: Path
+) -> None:
+    (tmp_path / "evaluation.npz").write_bytes(b"")
+    asked = ("evaluate", "-m", SHIPPED, "--device", "cpu", "--format", "markdown")
+    result = segbench(*asked, "--against", ".")
+    assert trainer.cases[0].option("against") == "evaluation.npz"
+    assert "(92.0 %): -2.0 points (-3.0 to -1.0, 95 % bootstrap over the same images), worse" in result.stdout
+    result = segbench(*asked, "--against", "nowhere")
+    assert result.exit_code == 2 and "there is no evaluation nowhere" in result.stderr
 
 
 @pytest.mark.timeout(240)

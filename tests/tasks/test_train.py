@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from segbench.errors import CheckpointError, UserError
+from segbench.errors import CheckpointError, DataError, UserError
 from segbench.evaluation.files import load_evaluation
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from segbench.learning.log import read_log
@@ -162,6 +162,20 @@ def test_an_evaluation_scores_what_the_training_logged_and_keeps_every_image(tmp
     assert len(list((tmp_path / "scores" / "predictions").iterdir())) == 6
     assert len(list((tmp_path / "scores" / "overlays").iterdir())) == 2
     assert (tmp_path / "scores" / "confusion.png").is_file() and (tmp_path / "scores" / "images.csv").is_file()
+
+
+def test_two_evaluations_are_compared_on_the_same_images(tmp_path):
+    trained(tmp_path)
+    saved = str(tmp_path / "scores" / "evaluation.npz")
+    first = evaluated(tmp_path, boundary=False)
+    same = evaluated(tmp_path, against=saved).rows["miou_difference"]
+    assert (same.value, same.spread_low, same.spread_high) == (0, 0, 0)
+    other = evaluated(tmp_path, against=saved, case={"arguments": (("steps", 1),)}).rows
+    expected = other["miou"].value - first.rows["miou"].value
+    assert other["miou_difference"].value == pytest.approx(expected) and expected != 0
+    assert other["miou_difference"].spread_low < other["miou_difference"].spread_high
+    with pytest.raises(DataError, match="is of other images"):
+        evaluated(tmp_path, against=saved, case={"split": "train"})
 
 
 def test_scores_on_the_training_images_are_marked(tmp_path):

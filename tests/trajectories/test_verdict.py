@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segbench.trajectories.resampling import mean_iou
+from segbench.evaluation.resampling import mean_iou
 from segbench.trajectories.verdict import Curve, judge, oracle_stops
 
 IMAGES = 40

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segbench.evaluation.confusion import Confusion
-from segbench.trajectories.resampling import Resampling, interval, mean_iou
+from segbench.evaluation.resampling import Resampling, interval, mean_iou
 
 
 def matrices(images: int, classes: int = 3) -> np.ndarray:
