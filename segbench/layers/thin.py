@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from segbench.layers.film import FiLM
 from segbench.layers.norms import make_norm, normalise
-from segbench.layers.packed import convolve
 from segbench.layers.precision import Precision
 from segbench.layers.stage import at_stage, current_stage
 
@@ -78,7 +77,7 @@ def norm_relu_conv(
             norm, conv, images, weight, bias, conv.weight, conv.bias
         )
         return output
-    return convolve(conv, functional.relu(normalise(norm, images, weight, bias), inplace=True))
+    return conv(functional.relu(normalise(norm, images, weight, bias), inplace=True))  # type: ignore[no-any-return]
 
 
 class _Thin(torch.autograd.Function):

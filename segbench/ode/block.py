@@ -11,7 +11,6 @@ from torch import nn
 
 from segbench.errors import UserError
 from segbench.layers.norms import StageBatchNorm2d
-from segbench.layers.packed import packed_weights
 from segbench.layers.precision import Precision
 from segbench.ode.compiled import compile_in_place
 from segbench.ode.counts import Counts, plain_number
@@ -162,7 +161,7 @@ class ODEBlock(nn.Module):
         f = Evaluator(self.f, state, self.counts, share, self._graphs)
         tolerance = Tolerance(self.rtol, self.atol)
         settings = Settings(self.solver, self.gradient, self.steps, self.t_end, tolerance)
-        with f.forward_solve(), packed_weights():
+        with f.forward_solve():
             return solve_ode(settings, f, state, times)
 
     def _solve_each(self, state: State, times: Sequence[float]) -> list[State]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +46,6 @@ class Evaluator:
         share: Fraction = Fraction(1),
         graphs: CudaGraphs | None = None,
     ) -> None:
-        self.parameters = tuple(parameter for parameter in f.parameters() if parameter.requires_grad)
         self._f = f
         self._counts = counts
         self._share = share
@@ -54,6 +54,11 @@ class Evaluator:
         self._dtypes = tuple(part.dtype for part in state)
         self._ended = False
         self._looking = False
+
+    @cached_property
+    def parameters(self) -> tuple[Tensor, ...]:
+        """Those of f that want a gradient; collected only where one is taken, since an inference would feel it."""
+        return tuple(parameter for parameter in self._f.parameters() if parameter.requires_grad)
 
     @contextmanager
     def forward_solve(self) -> Iterator[None]:

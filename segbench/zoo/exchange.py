@@ -72,18 +72,20 @@ class ExchangeModule(nn.Module):
 
     def forward(self, streams: Streams, time: float | Tensor = 0.0) -> Streams:
         """The change of each stream, same shapes; `time` matters to FiLM only."""
-        after = tuple(self._through(branch, maps, time) for branch, maps in zip(self.branches, streams, strict=True))
+        after = tuple(self._through(blocks, maps, time) for blocks, maps in zip(self.branches, streams, strict=True))
         return tuple(self._exchanged(after))
 
-    def _through(self, branch: nn.Module, maps: Tensor, time: float | Tensor) -> Tensor:
-        for block in branch.children():
+    def _through(self, blocks: nn.Module, maps: Tensor, time: float | Tensor) -> Tensor:
+        assert isinstance(blocks, nn.ModuleList)
+        for block in blocks:
             change = block(maps, time)
             maps = maps + change if self.skip else change
         return maps
 
     def _exchanged(self, streams: Streams) -> Iterator[Tensor]:
         for paths, own in zip(self.fuse, streams, strict=True):
-            arriving = (path(maps) for path, maps in zip(paths.children(), streams, strict=True))
+            assert isinstance(paths, nn.ModuleList)
+            arriving = (path(maps) for path, maps in zip(paths, streams, strict=True))
             yield add_resized(arriving, size_of(own))
 
 
