@@ -7,6 +7,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+LOG = "log.csv"
+"""Its name in a run's folder."""
+
 COLUMNS = ("step", "epoch", "seconds", "lr", "loss", "images_per_s")
 """Before the scores: `seconds` is the budget's clock; `loss` the mean since the row before."""
 

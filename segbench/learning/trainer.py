@@ -20,7 +20,7 @@ from segbench.learning.curve import plot_curve
 from segbench.learning.distributed import World
 from segbench.learning.ema import Ema
 from segbench.learning.feed import Batch, Feed, batches
-from segbench.learning.log import TrainingLog
+from segbench.learning.log import LOG, TrainingLog
 from segbench.learning.objective import Objective
 from segbench.learning.optimizer import training_optimizer
 from segbench.learning.plan import Plan
@@ -149,7 +149,7 @@ class Trainer:
             CheckpointError: a checkpoint cannot be written.
         """
         job, state = self._job, self.state
-        log = TrainingLog(job.folder / "log.csv", job.scores, state.step) if self._world.is_first else None
+        log = TrainingLog(job.folder / LOG, job.scores, state.step) if self._world.is_first else None
         stream = batches(job.feed, job.plan, state.step, job.device, self._world.rank, self._world.size)
         saved = told = time.monotonic()
         progress = self._progress()
@@ -257,7 +257,7 @@ class Trainer:
         if self._step_s:
             self._save()
         if self._world.is_first:
-            plot_curve(job.folder / "log.csv", job.scores[0], str(job.facts.get("title", "")), job.folder / "curve.png")
+            plot_curve(job.folder / LOG, job.scores[0], str(job.facts.get("title", "")), job.folder / "curve.png")
         self._world.wait()
         best = state.best if math.isfinite(state.best) else None
         return Summary(state.step, state.seconds, state.scores, best, state.best_step, tuple(self._step_s))

@@ -71,12 +71,20 @@ def _row(entry: Entry) -> list[str]:
         in_count(value_of(entry, "parameters")),
         in_count(detail.get("steps")),
         in_seconds(detail.get("seconds")),
-        in_seconds(value_of(entry, "train_step_s")),
+        in_seconds(_step_time(entry, detail)),
         in_percent(score.value if score else None),
         in_percent(detail.get("best")),
         in_count(detail["best_step"]) if detail.get("best_step") else MISSING,
         outcome(entry),
     ]
+
+
+def _step_time(entry: Entry, detail: Mapping[str, Json]) -> float | None:
+    """The median measured, or where a finished run was only looked at again the mean over all its steps."""
+    found = value_of(entry, "train_step_s")
+    if found is None and detail.get("seconds") and detail.get("steps"):
+        return float(detail["seconds"] / detail["steps"])
+    return found
 
 
 def _folders(entries: Sequence[Entry]) -> list[str]:

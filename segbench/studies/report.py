@@ -8,6 +8,7 @@ from segbench.present.figures import Figure
 from segbench.present.figures_memory import breakdown_figure, memory_lines, timeline_figure
 from segbench.present.figures_pareto import pareto_figure
 from segbench.present.figures_ratios import ratios_figure
+from segbench.present.figures_training import learning_figure
 from segbench.present.figures_trajectory import error_figure, strip_figure
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, trajectories
@@ -79,6 +80,7 @@ def _figures(entries: Sequence[Entry], found: Findings, pareto: Pareto, along: S
         breakdown_figure(entries, "train"),
         timeline_figure(entries, "train"),
         pareto_figure(pareto),
+        learning_figure(entries),
         error_figure(along),
         next(filter(None, map(strip_figure, along)), None),
     ]

@@ -22,6 +22,7 @@ from segbench.learning.classify import PROBE_CLASSES, Classification, ImageClass
 from segbench.learning.distributed import World, joined_world, own_device
 from segbench.learning.feed import Feed, LabelledCutter
 from segbench.learning.image_folder import ImageCutter, ImageFolder
+from segbench.learning.log import LOG, read_log
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Objective, Segmentation
 from segbench.learning.segmentation import SCORES, Validation, class_weights, open_split
@@ -59,7 +60,7 @@ def run(case: Case, report: Reporter) -> None:
         if case.option("resume"):
             _resume(trainer, report)
         summary = trainer.run()
-    for measurement in _rows(summary, trainer.state.network, device):
+    for measurement in _rows(summary, trainer.state.network, device, request.folder / LOG):
         report.measured(measurement)
 
 
@@ -202,7 +203,8 @@ def _tell(report: Reporter, progress: Progress) -> None:
     )
 
 
-def _rows(summary: Summary, network: nn.Module, device: torch.device) -> Iterator[Measurement]:
+def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path) -> Iterator[Measurement]:
+    logged = read_log(log)
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
     detail = {
         "weights": "last",
@@ -214,7 +216,8 @@ def _rows(summary: Summary, network: nn.Module, device: torch.device) -> Iterato
     }
     yield Measurement("parameters", sum(p.numel() for p in network.parameters() if p.requires_grad), "counted")
     for name, score in summary.scores.items():
-        yield Measurement(name, score, method, detail=detail)
+        curve = [[int(row["step"]), float(row["seconds"]), float(row[name])] for row in logged if row.get(name)]
+        yield Measurement(name, score, method, detail={**detail, "curve": curve})
     if summary.step_s:
         yield Measurement(
             "train_step_s", median(summary.step_s), method, mode="train", detail={"steps": len(summary.step_s)}

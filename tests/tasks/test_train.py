@@ -69,6 +69,9 @@ def test_a_training_reports_scores_and_leaves_a_run_that_says_where_it_came_from
     assert set(found.rows) == {"parameters", "miou", "pixel_accuracy", "class_accuracy", "train_step_s"}
     assert found.rows["parameters"].value == 308_884
     assert found.rows["miou"].detail["steps"] == 4
+    curve = found.rows["miou"].detail["curve"]
+    assert [step for step, _, _ in curve] == [2, 4]
+    assert curve[-1][2] == pytest.approx(found.rows["miou"].value, rel=1e-5)
     assert {"reading train", "reading val", "validating"} <= set(found.stages)
     facts = read_checkpoint(tmp_path / "last.safetensors").facts
     assert facts["model"] == "segnode-w8" and facts["card"]["builder"] == "segbench.zoo.segnode:SegNode"

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from segbench.present.figures_training import learning_figure
+from segbench.present.training import training_sheet
+from segbench.records.case import Case
+from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
+
+Make = Callable[..., Entry]
+
+
+def trained(make: Make, name: str, *others: Measurement) -> Entry:
+    detail = {"steps": 400, "seconds": 120.0, "curve": [[200, 60.0, 0.25], [400, 120.0, 0.5]]}
+    return make(name, Measurement("miou", 0.5, "measured:host", detail=detail), *others, case=Case("train", name))
+
+
+def test_the_learning_figure_has_every_validation(make_entry: Make) -> None:
+    figure = learning_figure([trained(make_entry, "a"), trained(make_entry, "b"), make_entry("c")])
+    assert figure is not None
+    assert figure.rows[:2] == [["a", 200, 1.0, 0.25], ["a", 400, 2.0, 0.5]] and len(figure.rows) == 4
+    (axes,) = figure.draw(figure.rows).axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [[25, 50], [25, 50]]
+
+
+def test_a_single_training_has_a_curve_of_its_own(make_entry: Make) -> None:
+    assert learning_figure([trained(make_entry, "a")]) is None
+
+
+def test_a_run_that_was_only_looked_at_shows_the_mean_time_of_its_steps(make_entry: Make) -> None:
+    step = Measurement("train_step_s", 0.25, "measured:host", mode="train")
+    rows = training_sheet([trained(make_entry, "a"), trained(make_entry, "b", step)]).rows
+    assert [row[4] for row in rows] == ["300 ms", "250 ms"]
