@@ -2,8 +2,9 @@
 
 Memory is predicted for CUDA (live bytes, 480x360, 24 images in training and 1 in testing). Times are measured on this
 machine's CPU (240x180, 2 images) in rounds: each network makes one training step and a few inferences a round, in an
-order drawn anew, and a ratio is taken within a round. The first inference after a training step finds the caches full
-of other things and does not count. All train with SGD with momentum, so that the optimizer's memory is alike. Rivals
+order drawn anew, and a ratio is taken within a round. Each network has a process of its own, since what one leaves in
+the heap slows the next, and the first inference after a training step finds the caches full of other things and does
+not count. All train with SGD with momentum, so that the optimizer's memory is alike. Rivals
 that use the same means are in the same run: module checkpoints and thin layers for HRNetV2 and for the residual
 baseline. Close other programs: the ratios are worth nothing on a busy machine. Ends with 1 if a claim fails.
 
@@ -21,8 +22,11 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -120,9 +124,7 @@ def main() -> None:
     cases = {item.name: _case(item.name, given) for item in contenders}
     environment = describe(cases[contenders[0].name])
     predict(contenders, cases, given.memory_batch)
-    others = ContentionMeter()
-    measure(contenders, cases, given.rounds, given.paper)
-    busy = others.others_cores()
+    busy = measure(contenders, cases, given.rounds, given.paper)
     entries = [_entry(item, cases[item.name], environment) for item in contenders]
     sheet = table(contenders, cases, given, busy)
     _write(entries, sheet, given.output)
@@ -187,33 +189,57 @@ def evaluations(case: Case) -> int | None:
     return round(sum(block.nfe_forward for block in blocks))
 
 
-def measure(contenders: Sequence[Contender], cases: Mapping[str, Case], rounds: int, paper: bool) -> None:
-    """A step and some inferences of each network a round; the round before the first warms up and is not kept."""
+def measure(contenders: Sequence[Contender], cases: Mapping[str, Case], rounds: int, paper: bool) -> float:
+    """A step and some inferences of each network a round; the round before the first warms up and is not kept.
+
+    Returns:
+        Cores that other programs used meanwhile.
+    """
     racing = [item for item in contenders if item.name != SLOW]
-    ready = {item.name: build_workload(cases[item.name], "cpu") for item in racing}
     order = random.Random(0)
-    for number in range(rounds + 1):
-        for item in order.sample(racing, len(racing)):
-            _say(f"round {number} of {rounds}, {item.name}")
-            for name, seconds in _timed(ready[item.name]).items():
-                if number:
-                    item.seconds[name].append(seconds)
-    ready.clear()
+    with ExitStack() as stack:
+        others = ContentionMeter()
+        processes = {item.name: stack.enter_context(_own_process(cases[item.name])) for item in racing}
+        for number in range(rounds + 1):
+            for item in order.sample(racing, len(racing)):
+                _say(f"round {number} of {rounds}, {item.name}")
+                for name, seconds in processes[item.name].submit(_timed).result().items():
+                    if number:
+                        item.seconds[name].append(seconds)
+        busy = others.others_cores()  # before they end, and their time with them
     for item in contenders:
         if item.name == SLOW and paper:
             _say(f"{item.name}: one step, minutes")
-            for name, seconds in _timed(build_workload(cases[item.name], "cpu")).items():
-                item.seconds[name].append(seconds)
+            with _own_process(cases[item.name]) as process:
+                for name, seconds in process.submit(_timed).result().items():
+                    item.seconds[name].append(seconds)
     for item in contenders:
         for name, samples in item.seconds.items():
             if samples:
                 item.rows.append(
                     Measurement(name, median(samples), "measured:host", _mode(name), samples=tuple(samples))
                 )
+    return busy
 
 
-def _timed(workload: Workload) -> dict[str, float]:
+def _own_process(case: Case) -> ProcessPoolExecutor:
+    """Keeps a network from one round to the next, and its memory apart from that of the others."""
+    return ProcessPoolExecutor(1, get_context("spawn"), initializer=_prepare, initargs=(case,))
+
+
+_READY: list[Workload] = []
+"""In a network's process: the network."""
+
+
+def _prepare(case: Case) -> None:
+    if case.threads:
+        torch.set_num_threads(case.threads)
+    _READY.append(build_workload(case, "cpu"))
+
+
+def _timed() -> dict[str, float]:
     """One training step, and the median of a few inferences."""
+    (workload,) = _READY
     images, labels = workload.make_batch()
     gc.collect()
     step = _seconds(lambda: workload.train_step(images, labels))
