@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import Card
-from segbench.present.amounts import in_percent
+from segbench.present.amounts import MISSING, in_percent
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
 from segbench.present.values import detail_of, measured, outcome, paper, paper_conditions, value_of
 from segbench.records.case import Json
 from segbench.records.ledger import Entry
 
-_COLUMNS = ("network", "mIoU", "absent as 0", "image mean", "pixels", "classes", "boundary F", "paper", "outcome")
+_SCORES = ("mIoU", "absent as 0", "image mean", "pixels", "classes", "boundary F")
 
 
 def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[Sheet]:
     """The scores, and where there are any the IoU of each class."""
+    compared = _compared(entries)
     rows = [
         [
             entry.model,
@@ -26,6 +27,7 @@ def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> li
             in_percent(value_of(entry, "pixel_accuracy")),
             in_percent(value_of(entry, "class_accuracy")),
             in_percent(value_of(entry, "boundary_f")),
+            *([_difference(entry)] if compared else []),
             paper(entry, "miou", cards),
             outcome(entry),
         ]
@@ -34,10 +36,11 @@ def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> li
     notes = [
         provenance(entries),
         *_asked(entries),
-        *_differences(entries),
+        *compared,
         *paper_conditions(list(entries), "miou", cards),
     ]
-    return [Sheet("Accuracy", _COLUMNS, rows, notes), *_class_sheet([e for e in entries if measured(e, "miou")])]
+    columns = ["network", *_SCORES, *(["difference"] if compared else []), "paper", "outcome"]
+    return [Sheet("Accuracy", columns, rows, notes), *_class_sheet([e for e in entries if measured(e, "miou")])]
 
 
 def _asked(entries: Sequence[Entry]) -> list[str]:
@@ -53,20 +56,25 @@ def _asked(entries: Sequence[Entry]) -> list[str]:
     return [*asked, rule, "boundary F: within 0.75 % of the diagonal, counts summed over the split"]
 
 
-def _differences(entries: Sequence[Entry]) -> list[str]:
-    """`segnode-w8 minus runs/other: -0.8 points (-1.5 to -0.2), so worse`."""
-    sentences = []
-    for entry in entries:
-        item = measured(entry, "miou_difference")
-        if item is None or item.value is None or item.spread_low is None or item.spread_high is None:
-            continue
-        low, high = 100 * item.spread_low, 100 * item.spread_high
-        told = "better" if low > 0 else "worse" if high < 0 else "no difference shown"
-        sentences.append(
-            f"{entry.model} minus {item.detail['against']} ({in_percent(item.detail['other_miou'])}):"
-            f" {100 * item.value:+.1f} points ({low:+.1f} to {high:+.1f}, 95 % bootstrap over the same images), {told}"
-        )
-    return sentences
+def _difference(entry: Entry) -> str:
+    """`+1.9 (+1.4 to +2.5)` points."""
+    item = measured(entry, "miou_difference")
+    if item is None or item.value is None or item.spread_low is None or item.spread_high is None:
+        return MISSING
+    value, low, high = (100 * number for number in (item.value, item.spread_low, item.spread_high))
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _compared(entries: Sequence[Entry]) -> list[str]:
+    """With what, and what the interval says."""
+    others = {
+        item.detail["against"]: item.detail["other_miou"]
+        for entry in entries
+        if (item := measured(entry, "miou_difference"))
+    }
+    named = " or ".join(f"{place} ({in_percent(miou)})" for place, miou in others.items())
+    told = "points of mIoU, 95 % of a bootstrap over the same images; it says nothing about other seeds"
+    return [f"difference to {named}: {told}"] if others else []
 
 
 def _protocol(protocol: Mapping[str, Json]) -> str:

@@ -188,14 +188,13 @@ def test_the_tables_of_an_evaluation_state_both_conventions(
         assert text in result.stdout
 
 
-def test_a_comparison_says_points_interval_and_verdict(
-    trainer: FakeTrainer, segbench: Segbench, tmp_path: Path
-) -> None:
+def test_a_comparison_says_points_and_interval(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
     (tmp_path / "evaluation.npz").write_bytes(b"")
     asked = ("evaluate", "-m", SHIPPED, "--device", "cpu", "--format", "markdown")
     result = segbench(*asked, "--against", ".")
     assert trainer.cases[0].option("against") == "evaluation.npz"
-    assert "(92.0 %): -2.0 points (-3.0 to -1.0, 95 % bootstrap over the same images), worse" in result.stdout
+    assert "-2.0 (-3.0 to -1.0)" in result.stdout
+    assert "difference to runs/other/evaluation.npz (92.0 %): points of mIoU" in result.stdout
     result = segbench(*asked, "--against", "nowhere")
     assert result.exit_code == 2 and "there is no evaluation nowhere" in result.stderr
 
