@@ -4,9 +4,9 @@ Memory is predicted for CUDA (live bytes, 480x360, 24 images in training and 1 i
 machine's CPU (240x180, 2 images) in rounds: each network makes one training step and a few inferences a round, in an
 order drawn anew, and a ratio is taken within a round. Each network has a process of its own, since what one leaves in
 the heap slows the next, and the first inference after a training step finds the caches full of other things and does
-not count. All train with SGD with momentum, so that the optimizer's memory is alike. Rivals
-that use the same means are in the same run: module checkpoints and thin layers for HRNetV2 and for the residual
-baseline. Close other programs: the ratios are worth nothing on a busy machine. Ends with 1 if a claim fails.
+not count. All train with SGD with momentum, so that the optimizer's memory is alike. Rivals that use the same means
+are in the same run: module checkpoints and thin layers for HRNetV2 and for the residual baseline. Close other programs:
+the ratios are worth nothing on a busy machine. Ends with 1 if a claim fails.
 
     python benchmarks/segnode_vs_hrnet.py -o reports/segnode-vs-hrnet
 

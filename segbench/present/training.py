@@ -57,6 +57,7 @@ def training_sheet(entries: Sequence[Entry]) -> Sheet:
     notes = [
         provenance(entries),
         *_folders(entries),
+        *_mean_steps(entries),
         "mIoU of the validation split from one confusion matrix, absent classes skipped; best is chosen on that split, "
         "so it flatters; evaluate on a split that chose nothing",
     ]
@@ -85,6 +86,11 @@ def _step_time(entry: Entry, detail: Mapping[str, Json]) -> float | None:
     if found is None and detail.get("seconds") and detail.get("steps"):
         return float(detail["seconds"] / detail["steps"])
     return found
+
+
+def _mean_steps(entries: Sequence[Entry]) -> list[str]:
+    names = [entry.model for entry in entries if measured(entry, "miou") and value_of(entry, "train_step_s") is None]
+    return [f"time a step, the mean of a run that had ended before: {', '.join(names)}"] if names else []
 
 
 def _folders(entries: Sequence[Entry]) -> list[str]:

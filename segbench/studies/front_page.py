@@ -31,8 +31,9 @@ def front_page(folder: Path) -> str:
     parts = [
         "# Evidence",
         "Every folder here answers one question: the command, the ledger, the environment, and the tables, figures "
-        "and page made of them. Nothing is edited by hand: `segbench report REPORT/ledger.jsonl -o REPORT` remakes a "
-        "report from its ledger, `segbench report --front-page reports` this page, and a test compares.",
+        "and page made of them. No number among them is edited by hand: `segbench report REPORT/ledger.jsonl -o "
+        "REPORT` remakes a report from its ledger, `segbench report --front-page reports` this page, and a test "
+        "compares. Where there is a `notes.md`, somebody has written how to read the numbers.",
     ]
     best = max(reports, key=_compared, default=None)
     if best is not None and _compared(best) > 0:

@@ -30,5 +30,6 @@ def test_a_single_training_has_a_curve_of_its_own(make_entry: Make) -> None:
 
 def test_a_run_that_was_only_looked_at_shows_the_mean_time_of_its_steps(make_entry: Make) -> None:
     step = Measurement("train_step_s", 0.25, "measured:host", mode="train")
-    rows = training_sheet([trained(make_entry, "a"), trained(make_entry, "b", step)]).rows
-    assert [row[4] for row in rows] == ["300 ms", "250 ms"]
+    sheet = training_sheet([trained(make_entry, "a"), trained(make_entry, "b", step)])
+    assert [row[4] for row in sheet.rows] == ["300 ms", "250 ms"]
+    assert "time a step, the mean of a run that had ended before: a" in sheet.notes
