@@ -1,10 +1,10 @@
 """Claim: SegNode is cheaper than HRNetV2-W48 on every row: parameters, memory and time, in training and in testing.
 
 Memory is predicted for CUDA (live bytes, 480x360, 24 images in training and 1 in testing). Times are measured on this
-machine's CPU (240x180, 2 images) in rounds: each network makes one training step and a few inferences a round, in an
-order drawn anew, and a ratio is taken within a round. Each network has a process of its own, since what one leaves in
-the heap slows the next, and the first inference after a training step finds the caches full of other things and does
-not count. All train with SGD with momentum, so that the optimizer's memory is alike. Rivals that use the same means
+machine's CPU (240x180, 2 images) in rounds: each network makes a training step and a few inferences a round, in an
+order drawn anew, and a ratio is taken within a round. Each of the two in a process of its own, begun for that round:
+what one network, or a training step, leaves in the heap slows what comes next. The first step and the first inference
+do not count. All train with SGD with momentum, so that the optimizer's memory is alike. Rivals that use the same means
 are in the same run: module checkpoints and thin layers for HRNetV2 and for the residual baseline. Close other programs:
 the ratios are worth nothing on a busy machine. Ends with 1 if a claim fails.
 
@@ -23,7 +23,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -65,7 +64,7 @@ NETWORKS = (
     "segnode-paper",
 )
 SLOW = "segnode-paper"
-INFERENCES = 3
+INFERENCES = 5
 
 CLAIMS: Mapping[str, Mapping[str, float]] = {
     "segnode": {"train memory": 0.28, "train time": 0.80, "test memory": 0.35, "test time": 0.70, "parameters": 0.35},
@@ -190,63 +189,61 @@ def evaluations(case: Case) -> int | None:
 
 
 def measure(contenders: Sequence[Contender], cases: Mapping[str, Case], rounds: int, paper: bool) -> float:
-    """A step and some inferences of each network a round; the round before the first warms up and is not kept.
+    """A step and some inferences of each network a round, the paper's own variant only once.
 
     Returns:
         Cores that other programs used meanwhile.
     """
     racing = [item for item in contenders if item.name != SLOW]
     order = random.Random(0)
-    with ExitStack() as stack:
-        others = ContentionMeter()
-        processes = {item.name: stack.enter_context(_own_process(cases[item.name])) for item in racing}
-        for number in range(rounds + 1):
-            for item in order.sample(racing, len(racing)):
-                _say(f"round {number} of {rounds}, {item.name}")
-                for name, seconds in processes[item.name].submit(_timed).result().items():
-                    if number:
-                        item.seconds[name].append(seconds)
-        busy = others.others_cores()  # before they end, and their time with them
+    others = ContentionMeter()
+    for number in range(rounds):
+        for item in order.sample(racing, len(racing)):
+            _say(f"round {number + 1} of {rounds}, {item.name}")
+            _time(item, cases[item.name], warm=True)
+    busy = others.others_cores()
     for item in contenders:
         if item.name == SLOW and paper:
             _say(f"{item.name}: one step, minutes")
-            with _own_process(cases[item.name]) as process:
-                for name, seconds in process.submit(_timed).result().items():
-                    item.seconds[name].append(seconds)
-    for item in contenders:
-        for name, samples in item.seconds.items():
-            if samples:
-                item.rows.append(
-                    Measurement(name, median(samples), "measured:host", _mode(name), samples=tuple(samples))
-                )
+            _time(item, cases[item.name], warm=False)
+        item.rows += [
+            Measurement(name, median(samples), "measured:host", _mode(name), samples=tuple(samples))
+            for name, samples in item.seconds.items()
+            if samples
+        ]
     return busy
 
 
-def _own_process(case: Case) -> ProcessPoolExecutor:
-    """Keeps a network from one round to the next, and its memory apart from that of the others."""
-    return ProcessPoolExecutor(1, get_context("spawn"), initializer=_prepare, initargs=(case,))
+def _time(item: Contender, case: Case, *, warm: bool) -> None:
+    """Adds a sample of each time, taken in new processes."""
+    for name, measured in (("train_step_s", _training_step), ("batch_latency_s", _inference)):
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            item.seconds[name].append(process.submit(measured, case, warm).result())
 
 
-_READY: list[Workload] = []
-"""In a network's process: the network."""
+def _training_step(case: Case, warm: bool) -> float:
+    workload = _built(case)
+    images, labels = workload.make_batch()
+    if warm:
+        workload.train_step(images, labels)
+        gc.collect()
+    return _seconds(lambda: workload.train_step(images, labels))
 
 
-def _prepare(case: Case) -> None:
+def _inference(case: Case, warm: bool) -> float:
+    """The median of a few."""
+    workload = _built(case)
+    images, _ = workload.make_batch()
+    if not warm:
+        return _seconds(lambda: workload.infer(images))
+    workload.infer(images)
+    return median(_seconds(lambda: workload.infer(images)) for _ in range(INFERENCES))
+
+
+def _built(case: Case) -> Workload:
     if case.threads:
         torch.set_num_threads(case.threads)
-    _READY.append(build_workload(case, "cpu"))
-
-
-def _timed() -> dict[str, float]:
-    """One training step, and the median of a few inferences."""
-    (workload,) = _READY
-    images, labels = workload.make_batch()
-    gc.collect()
-    step = _seconds(lambda: workload.train_step(images, labels))
-    workload.network.zero_grad(set_to_none=True)
-    workload.infer(images)
-    inferences = [_seconds(lambda: workload.infer(images)) for _ in range(INFERENCES)]
-    return {"train_step_s": step, "batch_latency_s": median(inferences)}
+    return build_workload(case, "cpu")
 
 
 def _seconds(run: Callable[[], object]) -> float:
@@ -273,8 +270,8 @@ def table(contenders: Sequence[Contender], cases: Mapping[str, Case], given: arg
         f"ratios to {rival.name}; memory: predicted live bytes for CUDA, 480x360, {given.memory_batch} images in"
         " training and 1 in testing, SGD with momentum",
         f"times: {cpu_name()}, {given.threads} threads, 240x180, 2 images, {layout}, torch"
-        f" {torch.__version__}, median of {given.rounds} interleaved rounds; ratios: median of the rounds' (least to"
-        " most)",
+        f" {torch.__version__}, median of {given.rounds} interleaved rounds, each time in a process of its own; ratios:"
+        " median of the rounds' (least to most)",
         f"other programs used {busy:g} cores meanwhile" + ("" if busy < 0.2 else ": do not quote these times"),
         "paper: V100, epochs at each network's largest batch; exact: for the discrete solution, up to rounding",
     ]

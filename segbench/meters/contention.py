@@ -13,7 +13,7 @@ from segbench.meters.sampling import Clock
 
 @dataclass(frozen=True)
 class CpuSeconds:
-    """CPU time up to a moment, of the whole machine and of this process with its children (loaders of data)."""
+    """CPU time up to a moment, of the whole machine and of this process with its children, ended ones too."""
 
     machine: float
     own: float
@@ -46,4 +46,5 @@ def _cpu_seconds() -> CpuSeconds:
     guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
     process = psutil.Process()
     mine = [item.cpu_times() for item in (process, *process.children(recursive=True))]
-    return CpuSeconds(sum(times) - waiting - guests, sum(item.user + item.system for item in mine))
+    ended = sum(item.children_user + item.children_system for item in mine)
+    return CpuSeconds(sum(times) - waiting - guests, ended + sum(item.user + item.system for item in mine))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from segbench.meters.contention import ContentionMeter, CpuSeconds
+import subprocess
+import sys
+
+from segbench.meters.contention import ContentionMeter, CpuSeconds, _cpu_seconds
 
 
 def test_the_machines_work_less_our_own_is_that_of_others() -> None:
@@ -18,3 +21,10 @@ def test_counters_of_different_grain_never_give_less_than_nothing() -> None:
 
 def test_the_real_machine_can_be_asked() -> None:
     assert ContentionMeter().others_cores() >= 0
+
+
+def test_what_a_child_used_stays_ours_when_it_has_ended() -> None:
+    before = _cpu_seconds().own
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", busy], check=True)
+    assert _cpu_seconds().own - before >= 0.25
