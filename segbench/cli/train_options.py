@@ -41,7 +41,9 @@ Ema = Annotated[
 ]
 Supervision = Annotated[
     str | None,
-    typer.Option("--supervision", help="Of an ODE network: end, all or end+random states.", rich_help_panel=_RECIPE),
+    typer.Option(
+        "--supervision", help="Of an ODE network: end, all, end+half or end+random states.", rich_help_panel=_RECIPE
+    ),
 ]
 ClassWeights = Annotated[
     str | None,

@@ -45,6 +45,7 @@ class PixelLoss:
             logits: `(N, C, H, W)`.
             labels: `(N, H, W)` integers, 255 where a pixel does not count.
         """
+        _keep_layout(logits)
         if self.ohem:
             return self._hardest(logits.float(), labels.long())
         return functional.cross_entropy(
@@ -71,6 +72,18 @@ class PixelLoss:
         labels = labels[valid]
         weights = losses.new_ones(()).expand(labels.shape) if self.class_weights is None else self.class_weights[labels]
         return (losses * weights)[hard].sum() / weights[hard].sum() * weights.sum()
+
+
+def _keep_layout(maps: Tensor) -> None:
+    """Has the gradient of channels_last maps arrive in their layout.
+
+    Cross-entropy's is contiguous. On a CPU the backward pass of the resizing before it takes three times as long on
+    that (4.3 against 1.3 ms for 8 x 11 maps of 90x120), and so do those of all layers down to the next convolution.
+    """
+    if maps.requires_grad and maps.is_contiguous(memory_format=torch.channels_last):
+        maps.register_hook(  # type: ignore[no-untyped-call]
+            lambda gradient: gradient.contiguous(memory_format=torch.channels_last)
+        )
 
 
 def median_frequency_weights(

@@ -63,8 +63,9 @@ class Segmentation(Objective):
         network: to be trained.
         loss: of one class map.
         supervision: `end`: the last state only. `all`: every state of the solver's grid, state i of N with weight i/N
-            and the first with 0.1. `end+random`: the last and one other drawn at random, weighted likewise. The
-            weights are scaled to sum to 1, so that the loss stays comparable between the three (our choice).
+            and the first with 0.1. `end+half`: the last and the one after half of the steps, `end+random`: the last
+            and one other drawn at random, both weighted likewise. The weights are scaled to sum to 1, so that the
+            loss stays comparable between them (our choice).
 
     Raises:
         UserError: a trajectory is asked of a network that has none.
@@ -126,9 +127,11 @@ def grid_steps(network: nn.Module) -> int | None:
     return round(network.t_end) if isinstance(network, HasTrajectory) else None
 
 
-def supervised_steps(supervision: Literal["all", "end+random"], steps: int, draw: float) -> list[int]:
+def supervised_steps(supervision: Literal["all", "end+half", "end+random"], steps: int, draw: float) -> list[int]:
     """The states of a grid of `steps` steps that the loss reads, in order; the last is always among them."""
-    return list(range(steps + 1)) if supervision == "all" else [int(draw * steps), steps]
+    if supervision == "all":
+        return list(range(steps + 1))
+    return [steps // 2 if supervision == "end+half" else int(draw * steps), steps]
 
 
 def _outputs(output: Any) -> list[tuple[float, Any]]:

@@ -31,6 +31,19 @@ def test_the_mean_is_that_of_pytorch(weights):
     assert mean(PixelLoss(weights), logits, labels) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_a_gradient_has_the_layout_of_its_maps():
+    logits, labels = maps()
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        source = logits.clone().requires_grad_()
+        seen = source.to(memory_format=layout) * 1.0
+        seen.retain_grad()
+        PixelLoss().total(seen, labels).backward()
+        assert seen.grad.is_contiguous(memory_format=layout)
+        found.append(source.grad)
+    assert torch.equal(*found)
+
+
 @pytest.mark.parametrize("weights", [None, torch.tensor([0.2, 1.0, 3.0])])
 def test_parts_add_up_to_the_whole_where_means_of_means_would_not(weights):
     loss = PixelLoss(weights)

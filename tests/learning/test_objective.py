@@ -83,6 +83,13 @@ def test_every_other_state_is_drawn_equally_often():
     assert supervised_steps("end+random", 4, 0.999999) == [3, 4]
 
 
+def test_the_state_half_way_is_supervised_with_half_the_weight_of_the_last():
+    value, ode = mean_loss("end+half")
+    assert ode.asked == [[1.0, 2.0]]
+    assert value == pytest.approx((0.5 * loss_at(1.0) + loss_at(2.0)) / 1.5, rel=1e-5)
+    assert supervised_steps("end+half", 3, 0.9) == [1, 3]
+
+
 def test_a_trajectory_is_refused_of_a_network_without_one():
     with pytest.raises(UserError, match="Conv2d has none; choose end"):
         Segmentation(nn.Conv2d(3, 2, 1), PixelLoss(), "all")
