@@ -36,10 +36,11 @@ def test_a_gradient_has_the_layout_of_its_maps():
     found = []
     for layout in (torch.contiguous_format, torch.channels_last):
         source = logits.clone().requires_grad_()
-        seen = source.to(memory_format=layout) * 1.0
-        seen.retain_grad()
-        PixelLoss().total(seen, labels).backward()
-        assert seen.grad.is_contiguous(memory_format=layout)
+        scores = source.to(memory_format=layout) * 1.0
+        arriving = []
+        scores.grad_fn.register_prehook(lambda gradients, kept=arriving: kept.append(gradients[0]))
+        PixelLoss().total(scores, labels).backward()
+        assert arriving[0].is_contiguous(memory_format=layout)
         found.append(source.grad)
     assert torch.equal(*found)
 
