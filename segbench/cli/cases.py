@@ -43,7 +43,7 @@ def found_root(dataset: str | None, data_root: Path | None) -> str | None:
     """The data set's folder, found before anything is measured; None for random and synthetic images.
 
     Raises:
-        UserError: a folder was given but no data set.
+        UserError: a folder was given but no data set, or one that needs no files.
         DataError: the data set is nowhere; the sentence says what to download and from where.
     """
     if dataset is None:
@@ -51,4 +51,8 @@ def found_root(dataset: str | None, data_root: Path | None) -> str | None:
             raise UserError(f"--data-root {data_root} needs --dataset to say what lies there")
         return None
     card = dataset_card(dataset)
-    return str(find_root(card, data_root)) if card.needs_files else None
+    if card.needs_files:
+        return str(find_root(card, data_root))
+    if data_root is not None:
+        raise UserError(f"--data-root {data_root}: {card.name} needs no files; say with -d which data set lies there")
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -12,13 +13,13 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root, parse_arguments
-from segbench.cli.checkpoints import found_checkpoint, trained_size, usual_run
+from segbench.cli.checkpoints import digest_of, found_checkpoint, trained_size, usual_run
 from segbench.cli.session import Output, finish, measure
 from segbench.devices.choice import choose_device
 from segbench.errors import UserError
 from segbench.present.evaluation import evaluation_sheets
 from segbench.present.export import Exports
-from segbench.records.case import Case
+from segbench.records.case import Case, Json
 from segbench.records.host import package_version
 from segbench.records.ledger import DEFAULT_LEDGER
 from segbench.units import parse_size
@@ -48,7 +49,7 @@ Overlays = Annotated[int, typer.Option("--overlays", help="Save so many side-by-
 Boundary = Annotated[bool, typer.Option("--boundary/--no-boundary", help="F-score of class boundaries.")]
 Folder = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Folder. [default: evaluation-SPLIT-PROTOCOL beside the checkpoint]"),
+    typer.Option("-o", "--output", help="Folder. [default: evaluation-SPLIT-PROTOCOL... beside the checkpoint]"),
 ]
 Against = Annotated[
     Path | None,
@@ -121,23 +122,33 @@ def evaluate(
         protocol=protocol, boundary=boundary, predictions=predictions, overlays=overlays, skip_broken=skip_broken
     )
     if other:
-        case = case.with_options(against=str(other))
+        case = case.with_options(against=str(other), against_digest=digest_of(other))
     changes = {
         name: value for name, value in (("scales", scales), ("flip", flip), ("window", window)) if value is not None
     }
+    differences = {"input": input, **changes, **dict(case.arguments)}
 
     def one_network(network: Model) -> list[Case]:
         path = found_checkpoint(network, dataset, data_root, checkpoint)
         width, height = parse_size(input) if input else trained_size(path, network, dataset)
         run = path.parent if checkpoint else usual_run(network, dataset)
-        folder = output or run / f"evaluation-{split}-{protocol}"
+        file = path.stem if checkpoint and path.stem != "best" else None
+        folder = output or run / _folder_name(split, protocol, file, differences)
+        if other and other.resolve().parent == folder.resolve():
+            raise UserError(f"--against {other} is where this evaluation is going to be kept; choose a folder with -o")
         sized = replace(case, model=network.spec, width=width, height=height)
-        return [sized.with_options(checkpoint=str(path), folder=str(folder), **changes)]
+        return [sized.with_options(checkpoint=str(path), weights=digest_of(path), folder=str(folder), **changes)]
 
     cells = plan(models, one_network, where.title, package_version("torch") or "")
     done = measure(cells, ledger, timeout, reuse=reuse)
     cards = {item.name: item.card for item in models}
     finish(done, evaluation_sheets([item.entry for item in done], cards), cards, results)
+
+
+def _folder_name(split: str | None, protocol: str, checkpoint: str | None, differences: Mapping[str, Json]) -> str:
+    """One for each way of asking a run's network: `evaluation-val-single-last-steps=8`."""
+    changed = [f"{name}={value}" for name, value in differences.items() if value is not None]
+    return "-".join(word.replace("/", "_") for word in ("evaluation", split, protocol, checkpoint, *changed) if word)
 
 
 def _saved(place: Path) -> Path:

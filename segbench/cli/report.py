@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from segbench.errors import UserError
-from segbench.studies.evidence import read_entries, write_evidence
+from segbench.records.ledger import Ledger
+from segbench.studies.evidence import LEDGER, read_entries, write_evidence
 from segbench.studies.front_page import README, front_page
 
 Ledgers = Annotated[list[Path] | None, typer.Argument(help="Folders or files of ledgers.", show_default=False)]
@@ -26,14 +27,17 @@ FrontPage = Annotated[
 def report(ledger: Ledgers = None, output: Output = None, title: Title = None, front_page: FrontPage = None) -> None:
     """Everything a ledger holds as Markdown, CSV, LaTeX, SVG and PNG figures, and one HTML page without a network.
 
-    A report can be remade from its own ledger: segbench report DIR/ledger.jsonl -o DIR.
+    A report can be remade from its own ledger: segbench report DIR/ledger.jsonl -o DIR. Another ledger replaces the
+    report in DIR with its tables, figures and command.
     """
     if not ledger and front_page is None:
         raise UserError("name a ledger: segbench report segbench-runs -o DIR")
     if ledger:
         if output is None:
             raise UserError("say where the report goes: -o DIR")
-        tell(write_evidence(read_entries(ledger), output, title, command_line()), output)
+        remade = (output / LEDGER).resolve() in [Ledger(place).path.resolve() for place in ledger]
+        command = None if remade else command_line()
+        tell(write_evidence(read_entries(ledger), output, title, command), output)
     if front_page is not None:
         tell([write_front_page(front_page)], front_page)
 

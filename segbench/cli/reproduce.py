@@ -21,7 +21,6 @@ from segbench.cli.trajectory import SHIPPED
 from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import Device, choose_device
 from segbench.present.export import Exports
-from segbench.present.files import TEXT
 from segbench.present.judged import judged_sheet
 from segbench.present.plan import PlannedStep, plan_sheet
 from segbench.present.sheet import Sheet
@@ -85,8 +84,7 @@ def reproduce(
     done = [item for stage in stages for item in _run(stage, ledger, timeout, fresh)]
     entries = newest(Ledger(ledger).entries())
     if output is not None:
-        title = None if (output / TEXT).is_file() else _title(names, where)
-        tell(write_evidence(_evidence(done, entries), output, title, command_line()), output)
+        tell(write_evidence(_evidence(done, entries), output, _title(names, where), command_line()), output)
     finish(done, _sheets(names, entries), cards_of(entries), results)
 
 
@@ -97,7 +95,7 @@ def _evidence(done: Sequence[Done], entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _title(names: Sequence[str], where: Device) -> str:
-    """Of a report that is made for the first time."""
+    """Of the report."""
     about = STUDIES[names[0]].title if names[0] in STUDIES else figures.TITLE
     title = about if len(names) == 1 else "The paper beside ours"
     return f"{title}, predicted without a device" if where.name == "none" and set(names) - set(FIGURES) else title

@@ -135,7 +135,6 @@ def train(
             supervision=supervision,
             class_weights=class_weights,
             ohem=ohem,
-            label_stride=(loss_stride or (1 if where.is_cuda else 2)) if segments else 1,
             accumulate=accumulate,
             zoom=zoom,
             augment=augment,
@@ -156,8 +155,10 @@ def train(
         width, height = parse_size(input) if input else _crop(network, dataset)
         batch = batch_size or network.card.recipe.batch_size
         folder = output or Path("runs") / f"{network.name}-{dataset_card(dataset).name if dataset else 'images'}"
+        halved = segments and not where.is_cuda and width % 2 == height % 2 == 0
+        stride = loss_stride or (2 if halved else 1)
         sized = replace(case, model=network.spec, width=width, height=height, batch_size=batch)
-        return [sized.with_options(folder=str(folder))]
+        return [sized.with_options(folder=str(folder), label_stride=stride if segments else 1)]
 
     cells = plan(models, one_run, where.title, package_version("torch") or "")
     _stop_children_when_told()

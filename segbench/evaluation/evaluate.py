@@ -18,7 +18,7 @@ from segbench.evaluation.confusion import Absent, Confusion, confusion_of
 from segbench.evaluation.inference import FlipPairs, as_batch, class_scores
 from segbench.evaluation.protocol import Protocol
 from segbench.workload.images import Samples
-from segbench.workload.network import logits_of
+from segbench.workload.network import logits_of, require_classes
 
 Matrices = NDArray[np.int32]
 
@@ -86,6 +86,7 @@ def evaluate(
 
     Raises:
         DataError: a sample that cannot be read.
+        UserError: the network gives other classes than the data set has.
     """
     names: list[str] = []
     matrices = [np.zeros((0, dataset.classes, dataset.classes), np.int32)]
@@ -119,6 +120,7 @@ def answers(
             height, width = samples[0].label.shape
             images = as_batch([sample.image for sample in samples]).to(device)
             scores = class_scores(_full_size(network), images, (height, width), protocol, flip_pairs)
+            require_classes(network, scores, dataset.classes)
             yield from zip(samples, scores.argmax(1), strict=True)
 
 

@@ -43,8 +43,11 @@ class Resampling:
         return mean_iou(sums.reshape(-1, classes, classes))
 
     def mean(self, values: NDArray[Any]) -> Scores:
-        """Mean of a value of each image `(n,)` over each draw `(resamples,)`."""
-        means: Scores = self.weights @ values.astype(np.float64) / self.weights.sum(1)
+        """Mean of a value of each image `(n,)` over each draw `(resamples,)`; one without a value (nan) is left out."""
+        there = ~np.isnan(values)
+        weights = self.weights[:, there]
+        sums, counts = weights @ values[there].astype(np.float64), weights.sum(1)
+        means: Scores = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
         return means
 
 

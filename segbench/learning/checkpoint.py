@@ -63,7 +63,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, keep_previous: bool = Fa
     Raises:
         CheckpointError: the disk is full or the folder cannot be written; what stood before is untouched.
     """
-    tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
+    tensors = _apart(checkpoint.tensors)
     text = json.dumps({**checkpoint.facts, "format": FORMAT}, indent=2, sort_keys=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +79,18 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, keep_previous: bool = Fa
         raise CheckpointError(
             f"checkpoint {path} cannot be written: {error}; free the disk or choose -o DIR"
         ) from error
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each in memory of its own, on the host: a module with two names has tensors with two names."""
+    found: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, value in tensors.items():
+        kept = value.detach().cpu().contiguous()
+        place = kept.untyped_storage().data_ptr()
+        found[name] = kept.clone() if place in places else kept
+        places.add(place)
+    return found
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

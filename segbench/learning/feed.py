@@ -151,6 +151,19 @@ class Feed(TorchDataset[Cut]):
         return self._cutter(int(self._order[1][place]), numbers)
 
 
+def require_shares(plan: Plan, world: int) -> int:
+    """The images of one part: the batch is shared by all processes, and worked off in `accumulate` parts by each.
+
+    Raises:
+        UserError: it cannot be shared out evenly.
+    """
+    size, parts = plan.recipe.batch_size, world * plan.accumulate
+    if size % parts:
+        shared = f"{world} processes times {plan.accumulate} parts"
+        raise UserError(f"a batch of {size} cannot be shared by {shared}; choose a multiple of {parts} with -b")
+    return size // parts
+
+
 def batches(
     feed: Feed, plan: Plan, start: int, device: torch.device, rank: int = 0, world: int = 1
 ) -> Iterator[list[Batch]]:
@@ -160,14 +173,9 @@ def batches(
         UserError: the batch cannot be shared out evenly.
         DataError: a broken file, also where a worker process met it.
     """
-    size = plan.recipe.batch_size
-    parts = world * plan.accumulate
-    if size % parts:
-        shared = f"{world} processes times {plan.accumulate} parts"
-        raise UserError(f"a batch of {size} cannot be shared by {shared}; choose a multiple of {parts} with -b")
-    share = size // parts
+    share = require_shares(plan, world)
     mine = range(rank * plan.accumulate, (rank + 1) * plan.accumulate)
-    keys = _Keys(start, size, share, mine)
+    keys = _Keys(start, plan.recipe.batch_size, share, mine)
     loaded = iter(_loaded(feed, plan.workers, keys, device))
     while True:
         yield [_whole(next(loaded)).to(device) for _ in mine]

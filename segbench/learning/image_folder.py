@@ -34,23 +34,30 @@ class ImageFolder:
 
     Attributes:
         root, split: where it lies.
+        classes: the training split's names, which number the classes of the others too; None for that split itself.
     """
 
     root: Path
     split: str
+    classes: tuple[str, ...] | None = None
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """The folders of a split, sorted.
+        """The training split's folders, sorted.
 
         Raises:
-            DataError: no such split, or no folders in it.
+            DataError: no such split, no folders in it, or one that the training split has not.
         """
         folder = self.root / self.split
         names = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir())) if folder.is_dir() else ()
         if not names:
             raise DataError(f"{folder} has no folders of images; expected {self.root}/{{train,val}}/CLASS/*.jpg")
-        return names
+        if self.classes is None:
+            return names
+        unknown = [name for name in names if name not in self.classes]
+        if unknown:
+            raise DataError(f"{folder} has classes that were not trained: {', '.join(unknown[:5])}; take them out")
+        return self.classes
 
     @cached_property
     def files(self) -> tuple[tuple[Path, int], ...]:
@@ -63,7 +70,7 @@ class ImageFolder:
         found = tuple(
             (path, number)
             for number, name in enumerate(self.class_names)
-            for path in sorted((folder / name).iterdir())
+            for path in sorted((folder / name).glob("*"))
             if path.suffix.lower() in _ENDINGS
         )
         if not found:

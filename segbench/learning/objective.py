@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from inspect import signature
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from segbench.errors import UserError
 from segbench.learning.losses import PixelLoss
 from segbench.learning.plan import Supervision
-from segbench.workload.network import logits_of
+from segbench.workload.network import logits_of, require_classes
 from segbench.zoo import HasTrajectory
 
 AUXILIARY_WEIGHT = 0.4
@@ -66,12 +67,15 @@ class Segmentation(Objective):
             and the first with 0.1. `end+half`: the last and the one after half of the steps, `end+random`: the last
             and one other drawn at random, both weighted likewise. The weights are scaled to sum to 1, so that the
             loss stays comparable between them (our choice).
+        classes: that the labels have; None: as many as the network gives.
 
     Raises:
-        UserError: a trajectory is asked of a network that has none.
+        UserError: a trajectory is asked of a network that has none; in `forward`, a network of other classes.
     """
 
-    def __init__(self, network: nn.Module, loss: PixelLoss, supervision: Supervision = "end") -> None:
+    def __init__(
+        self, network: nn.Module, loss: PixelLoss, supervision: Supervision = "end", classes: int | None = None
+    ) -> None:
         super().__init__()
         if supervision != "end" and grid_steps(network) is None:
             name = type(network).__name__
@@ -79,10 +83,13 @@ class Segmentation(Objective):
         self.network = network
         self._loss = loss
         self._supervision = supervision
+        self._classes = classes
 
     def forward(self, images: Tensor, targets: Tensor, draw: float) -> Tensor:
         """The weighted sum over the supervised class maps."""
         maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), draw))
+        if self._classes is not None:
+            require_classes(self.network, maps[0][1], self._classes)
         whole = sum(share for share, _ in maps)
         return torch.stack([share / whole * self._loss.total(logits, targets) for share, logits in maps]).sum()
 
@@ -98,11 +105,11 @@ class Segmentation(Objective):
         assert steps is not None  # checked when it was built
         chosen = supervised_steps(self._supervision, steps, draw)
         for step, logits in zip(chosen, self._on_the_way(images, size, chosen, steps), strict=True):
-            yield max(step / steps, ENTRY_WEIGHT), logits
+            yield step / steps if step else ENTRY_WEIGHT, logits
 
     def _end(self, images: Tensor, size: tuple[int, int]) -> Iterator[tuple[float, Tensor]]:
         network: Any = self.network
-        if isinstance(network, Decodable):
+        if _decodes(network):
             state = network.encode(images)
             yield 1.0, network.decode(network.ode(state) if hasattr(network, "ode") else state, size)
         else:
@@ -110,11 +117,16 @@ class Segmentation(Objective):
 
     def _on_the_way(self, images: Tensor, size: tuple[int, int], chosen: list[int], steps: int) -> list[Tensor]:
         network: Any = self.network
-        if isinstance(network, Decodable) and hasattr(network, "ode"):
+        if _decodes(network) and hasattr(network, "ode"):
             times = [network.ode.t_end * step / steps for step in chosen]
             return [network.decode(state, size) for state in network.ode.trajectory(network.encode(images), times)]
         times = [network.t_end * step / steps for step in chosen]
         return [logits_of(logits, size) for logits in network.trajectory(images, times)]
+
+
+def _decodes(network: nn.Module) -> bool:
+    """Whether it is `Decodable`; networks of others call something else encode and decode."""
+    return isinstance(network, Decodable) and "size" in signature(network.decode).parameters
 
 
 def grid_steps(network: nn.Module) -> int | None:

@@ -90,7 +90,10 @@ class Plan:
             raise UserError(f"--{budgets[0]} is {getattr(self, budgets[0])}; it must be above 0")
         if self.label_stride < 1 or self.width % self.label_stride or self.height % self.label_stride:
             size = f"{self.width}x{self.height}"
-            raise UserError(f"a loss at 1/{self.label_stride} needs an input that it divides; {size} it does not")
+            raise UserError(
+                f"a loss at 1/{self.label_stride} needs an input that it divides; {size} it does not; choose another"
+                " --input or --loss-stride 1"
+            )
         if self.accumulate < 1:
             raise UserError(f"--accumulate is {self.accumulate}; it must be at least 1")
 

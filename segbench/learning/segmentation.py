@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from segbench.cards.datasets import IGNORE
 from segbench.data import Dataset, open_dataset
 from segbench.data.cache import CachedDataset
 from segbench.errors import UserError
@@ -28,6 +29,10 @@ Tell = Callable[[str, int, int], None]
 """Hears (stage, done, total)."""
 
 
+_LOOKED_AT = 8
+"""Images of a split that are searched for a label."""
+
+
 def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
     """A split of the case's data set, from the cache or decoded into memory where it is small.
 
@@ -35,7 +40,7 @@ def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
 
     Raises:
         DataError: it cannot be opened or read.
-        UserError: it has more classes than the network gives.
+        UserError: it has more classes than the network gives, or no labels.
     """
     assert case.dataset is not None
     dataset = open_dataset(
@@ -47,6 +52,9 @@ def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
     )
     if dataset.classes > case.classes:
         raise UserError(f"{case.dataset} has {dataset.classes} classes, the case says {case.classes}; use --classes")
+    looked_at = (dataset[index].label for index in range(min(_LOOKED_AT, len(dataset))))
+    if not any((label != IGNORE).any() for label in looked_at):
+        raise UserError(f"{case.dataset}, split {split}, has no labels (those of a test set are often kept back)")
     if workers or isinstance(dataset, CachedDataset) or not fits_in_memory(len(dataset), *dataset.size):
         return dataset
     return HeldSamples(dataset, lambda done, total: tell(f"reading {split}", done, total))

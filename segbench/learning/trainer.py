@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from segbench.learning.clock import Clock, tick_of
 from segbench.learning.curve import plot_curve
 from segbench.learning.distributed import World
 from segbench.learning.ema import Ema
-from segbench.learning.feed import Batch, Feed, batches
+from segbench.learning.feed import Batch, Feed, batches, require_shares
 from segbench.learning.log import LOG, TrainingLog
 from segbench.learning.objective import Objective
 from segbench.learning.optimizer import training_optimizer
@@ -109,11 +110,15 @@ class Trainer:
     Args:
         job: what to do.
         world: the processes that do it together, each with the same job.
+
+    Raises:
+        UserError: the batch cannot be shared out evenly.
     """
 
     def __init__(self, job: Job, world: World | None = None) -> None:
         self._job, self._world = job, world or World()
         plan, network = job.plan, job.objective.network
+        require_shares(plan, self._world.size)
         cuda_half = plan.precision == "fp16" and job.device.type == "cuda"
         self.state = State(
             network=network,
@@ -275,9 +280,17 @@ def _require_same_run(job: Job, facts: Mapping[str, Any]) -> None:
     """
     found = job.plan.differences(Plan.from_json(facts["plan"]))
     found = [item for item in found if not item.startswith(_MAY_CHANGE)]
-    for name in ("model", "data"):
-        if facts.get(name) != job.facts.get(name):
-            found.append(f"{name}: {job.facts.get(name)}, not {facts.get(name)}")
+    ours, theirs = _identity(job.facts), _identity(facts)
+    differ = [name for name in ours if name in theirs and ours[name] != theirs[name]]
+    found += [f"{name}: {ours[name]}, not {theirs[name]}" for name in differ]
     if found:
         advice = "give the same options, or choose another folder with -o"
         raise CheckpointError(f"the run in {job.folder} cannot be continued: {'; '.join(found)}; {advice}")
+
+
+def _identity(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What two parts of one run have in common, whatever else a checkpoint tells."""
+    card = facts.get("card", {})
+    arguments = {**card.get("arguments", {}), **facts.get("arguments", {})}
+    kept = {name: facts[name] for name in ("model", "data", "val_split", "classes") if name in facts}
+    return {**kept, "builder": card.get("builder"), "arguments": json.loads(json.dumps(arguments))}  # no tuples

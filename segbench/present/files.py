@@ -23,9 +23,10 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     """Writes everything; what an earlier report left in `tables/` and `figures/` goes.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or its `tables/` or `figures/` hold files and it holds no report.
     """
     try:
+        _clear(folder)
         return list(_written(report, folder))
     except OSError as error:
         raise UserError(f"{error.filename or folder} cannot be written: {error.strerror}; choose -o DIR") from error
@@ -38,18 +39,29 @@ def tables_as_text(report: Report) -> dict[str, tuple[Sheet, str]]:
 
 
 def _written(report: Report, folder: Path) -> Iterator[Path]:
-    for place in (folder / TABLES, folder / FIGURES):
-        place.mkdir(parents=True, exist_ok=True)
-        for old in place.iterdir():
-            old.unlink()
+    yield _write(folder / TEXT, _markdown(report))
+    yield _write(folder / MEASUREMENTS, as_csv(report.rows))
     for name, (sheet, text) in tables_as_text(report).items():
         yield _write(folder / TABLES / f"{name}.csv", text)
         yield _write(folder / TABLES / f"{name}.tex", to_latex(sheet, name))
     for figure in report.figures:
         yield from save_figure(figure, folder / FIGURES)
-    yield _write(folder / MEASUREMENTS, as_csv(report.rows))
-    yield _write(folder / TEXT, _markdown(report))
     yield _write(folder / PAGE, page_html(report))
+
+
+def _clear(folder: Path) -> None:
+    """Empties the folders of an earlier report, and makes them where there are none."""
+    ours = (folder / TEXT).is_file() and (folder / MEASUREMENTS).is_file()
+    for place in (folder / TABLES, folder / FIGURES):
+        place.mkdir(parents=True, exist_ok=True)
+        files = [path for path in place.iterdir() if path.is_file()]
+        if files and not ours:
+            raise UserError(
+                f"{place} holds {files[0].name} and {folder} is no report's folder; choose another with -o, so that"
+                " nothing of yours is replaced"
+            )
+        for path in files:
+            path.unlink()
 
 
 def _write(path: Path, text: str) -> Path:

@@ -34,17 +34,19 @@ def read_entries(ledgers: Sequence[Path]) -> list[Entry]:
     return sorted(found.values(), key=lambda entry: entry.finished)
 
 
-def write_evidence(entries: Sequence[Entry], folder: Path, title: str | None = None, command: str = "") -> list[Path]:
-    """Writes a report with its ledger; a report that stands there is remade, its title and command kept.
+def write_evidence(
+    entries: Sequence[Entry], folder: Path, title: str | None = None, command: str | None = None
+) -> list[Path]:
+    """Writes a report with its ledger, in place of a report that stands there.
 
     Args:
-        title: None keeps the report's, or takes the folder's name.
-        command: what made the ledger; kept where there is one already.
+        title: by default the folder's name, or when remade the title of the report that stands there.
+        command: what made the ledger; None: the report is remade from its own ledger, and its command stays.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or holds files that are not a report's.
     """
-    report = report_of(entries, title or title_of(folder))
+    report = report_of(entries, title or (title_of(folder) if command is None else _named(folder)))
     written = write_report(report, folder)
     try:
         return [*written, *_sidecars(entries, folder, command)]
@@ -57,12 +59,17 @@ def title_of(folder: Path) -> str:
     text = folder / TEXT
     if text.is_file():
         return text.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    return _named(folder)
+
+
+def _named(folder: Path) -> str:
+    """The folder's name as a title, without its date."""
     words = [word for word in re.split(r"[-_ ]", folder.resolve().name) if not word.isdigit()]
     name = " ".join(words) or "report"
     return name[0].upper() + name[1:]
 
 
-def _sidecars(entries: Sequence[Entry], folder: Path, command: str) -> list[Path]:
+def _sidecars(entries: Sequence[Entry], folder: Path, command: str | None) -> list[Path]:
     published = [_without_places(entry).to_json() for entry in entries]
     lines = [json.dumps(item, separators=(",", ":"), allow_nan=False) + "\n" for item in published]
     ledger, environment, said = folder / LEDGER, folder / ENVIRONMENT, folder / COMMAND
@@ -70,7 +77,7 @@ def _sidecars(entries: Sequence[Entry], folder: Path, command: str) -> list[Path
     fresh.write_text("".join(lines), encoding="utf-8")
     fresh.replace(ledger)
     environment.write_text(json.dumps(_environments(entries), indent=1) + "\n", encoding="utf-8")
-    if command and not said.is_file():
+    if command is not None:
         said.write_text(command + "\n", encoding="utf-8")
     return [ledger, environment, *([said] if said.is_file() else [])]
 

@@ -76,7 +76,8 @@ def _line(report: Path) -> str:
 def _command(report: Path) -> str:
     path = report / COMMAND
     lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines() if path.is_file() else ()
-    return lines[0] if lines else f"segbench report {report.name}/{LEDGER}"
+    commands = [line for line in lines if line and not line.startswith("#")]
+    return commands[0] if commands else f"segbench report {report.name}/{LEDGER}"
 
 
 def _date(report: Path) -> str:

@@ -54,11 +54,13 @@ def run(case: Case, report: Reporter) -> None:
     device = own_device(case.device)
     with joined_world(device) as world:
         request = _Request(case, find_model(case.model), device, world, report)
-        request.clear_folder()
+        request.check_folder()
         torch.manual_seed(case.seed)
         trainer = Trainer(request.job(), world)
         if case.option("resume"):
             _resume(trainer, report)
+        elif case.option("overwrite"):
+            request.clear_folder()
         summary = trainer.run()
     for measurement in _rows(summary, trainer.state.network, device, request.folder / LOG):
         report.measured(measurement)
@@ -88,21 +90,27 @@ class _Request:
         if self.plan.precision == "fp16" and device.type == "cpu":
             raise UserError("precision fp16 trains only on CUDA; choose bf16 or fp32 on the CPU")
 
-    def clear_folder(self) -> None:
-        """Makes way for a new run where the user said so.
+    def check_folder(self) -> None:
+        """Refuses a folder that holds a run where the user did not say what to do with it.
 
         Raises:
-            CheckpointError: there is a run, and the user did not say what to do with it.
+            CheckpointError: the sentence says what can be done.
         """
-        found = [path for name in ("last", "previous", "best") for path in self.folder.glob(f"{name}.*")]
-        if found and not (self.case.option("resume") or self.case.option("overwrite")):
+        if self._earlier() and not (self.case.option("resume") or self.case.option("overwrite")):
             advice = "go on with it with --resume, replace it with --overwrite, or choose another folder with -o"
             raise CheckpointError(f"{self.folder} holds a training already; {advice}")
         self.world.wait()
-        if self.case.option("overwrite") and self.world.is_first:
-            for path in found:
+
+    def clear_folder(self) -> None:
+        """Makes way for a new run; only when everything it needs has been found, which may lie here (`--init`)."""
+        if self.world.is_first:
+            for path in self._earlier():
                 path.unlink()
         self.world.wait()
+
+    def _earlier(self) -> list[Path]:
+        """What an earlier run left."""
+        return [path for name in ("last", "previous", "best") for path in self.folder.glob(f"{name}.*")]
 
     def job(self) -> Job:
         """Data, network and objective put together."""
@@ -119,14 +127,16 @@ class _Request:
             validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell)
         feed = Feed(LabelledCutter(images, plan, images.flip_pairs), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
-        return self._job(Segmentation(network, loss, plan.recipe.supervision), feed, facts, validate, SCORES)
+        objective = Segmentation(network, loss, plan.recipe.supervision, case.classes)
+        return self._job(objective, feed, facts, validate, SCORES)
 
     def _classification(self) -> Job:
         plan = self.plan
-        images = self._images(self.case.split or "train")
+        images = self._images(self.case.split or "train", None)
         body = build_from_card(self.model.card, PROBE_CLASSES, dict(self.case.arguments))
         network = self._placed(ImageClassifier(body, len(images.class_names)))
-        shown = self._images(self.case.option("val_split")) if self.case.option("val_split") else None
+        val_split = self.case.option("val_split")
+        shown = self._images(val_split, images.class_names) if val_split else None
         validate = partial(accuracy, folder=shown, plan=plan, device=self.device) if shown else None
         facts = self._facts(images.fingerprint, images.class_names)
         feed = Feed(ImageCutter(images, plan), plan.seed)
@@ -157,12 +167,12 @@ class _Request:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
-    def _images(self, split: str) -> ImageFolder:
+    def _images(self, split: str, classes: tuple[str, ...] | None) -> ImageFolder:
         if self.case.data_root is None:
             raise UserError(
                 "--task classify needs --data-root DIR, a folder with train/CLASS/*.jpg and val/CLASS/*.jpg"
             )
-        return ImageFolder(Path(self.case.data_root), split)
+        return ImageFolder(Path(self.case.data_root), split, classes)
 
     def _facts(self, fingerprint: str, class_names: Sequence[str]) -> dict[str, Any]:
         """What a checkpoint says about its origin; the card whole, so that it can be rebuilt without the catalogue."""
@@ -176,6 +186,7 @@ class _Request:
             "classes": len(class_names),
             "class_names": list(class_names),
             "data": {"dataset": case.dataset, "split": case.split or "train", "fingerprint": fingerprint},
+            "val_split": case.option("val_split"),
             "segbench": __version__,
         }
 

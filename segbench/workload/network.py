@@ -60,6 +60,20 @@ def build_from_card(card: Card, classes: int = 11, arguments: Mapping[str, Json]
     return network
 
 
+def require_classes(network: nn.Module, logits: Tensor, classes: int) -> None:
+    """Refuses class scores `(N, C, H, W)` for other classes than the labels have.
+
+    Raises:
+        UserError: the sentence says both numbers.
+    """
+    found = logits.shape[1]
+    if found != classes:
+        raise UserError(
+            f"{type(network).__name__} gives {found} classes and the labels have {classes}; let its builder take"
+            " classes=, or write a card with the right [arguments]"
+        )
+
+
 def logits_of(output: Tensor | Mapping[str, Tensor] | tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
     """Full-size class scores `(N, classes, H, W)` from what networks in the wild return.
 

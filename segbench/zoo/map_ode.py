@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from segbench.errors import UserError
+from segbench.layers.norms import frozen_statistics
 from segbench.ode.block import ODEBlock
 
 
@@ -63,7 +64,8 @@ class _OfOne(nn.Module):
 def answers_at(network: nn.Module, images: Tensor, times: Sequence[float]) -> list[Tensor]:
     """What the network answers when each of its ODE blocks ends at the same earlier time; one pass for each of `times`.
 
-    The blocks are in series, so no single solve has all answers, as SegNode's has.
+    The blocks are in series, so no single solve has all answers, as SegNode's has. Batch norms behind them remember the
+    statistics of the last answer only, which is the one they will be asked for.
 
     Raises:
         UserError: the network has no such block, or a time is not one its solver can end at.
@@ -73,7 +75,8 @@ def answers_at(network: nn.Module, images: Tensor, times: Sequence[float]) -> li
         raise UserError(f"{type(network).__name__} has no ODE block, and so no answers at other times")
     answers: list[Tensor] = []
     for time in times:
-        with _ending_at(blocks, time):
+        early = network.training and time != times[-1]
+        with _ending_at(blocks, time), frozen_statistics(network) if early else nullcontext():
             answers.append(network(images))
     return answers
 

@@ -179,6 +179,34 @@ def test_a_run_is_named_by_its_folder_too(trainer: FakeTrainer, segbench: Segben
     assert case.option("folder") == "mine/evaluation-val-single"
 
 
+def test_each_way_of_asking_a_run_keeps_its_own_files_and_new_weights_are_a_new_case(
+    trainer: FakeTrainer, segbench: Segbench, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    last = tmp_path / "mine" / "last.safetensors"
+    asked = ("evaluate", "-m", "segnode-w8", "--device", "cpu", "--checkpoint", "mine/last.safetensors")
+    for weights in (b"early", b"late"):
+        last.write_bytes(weights)
+        assert segbench(*asked, "--flip", "-a", "steps=8", "--reuse").exit_code == 0
+    first, second = trainer.cases
+    assert first.option("folder") == "mine/evaluation-val-single-last-flip=True-steps=8"
+    assert first.option("weights") != second.option("weights")
+    (tmp_path / "mine" / "evaluation-val-single-last").mkdir()
+    (tmp_path / "mine" / "evaluation-val-single-last" / "evaluation.npz").write_bytes(b"")
+    result = segbench(*asked, "--against", "mine/evaluation-val-single-last")
+    assert result.exit_code == 2 and "choose a folder with -o" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "trajectory"])
+def test_a_folder_of_data_without_the_name_of_a_data_set_is_refused(
+    trainer: FakeTrainer, segbench: Segbench, tmp_path: Path, command: str
+) -> None:
+    budget = ("--epochs", "1") if command == "train" else ()
+    result = segbench(command, "-m", "segnode-w8", "--data-root", str(tmp_path), "--device", "cpu", *budget)
+    assert result.exit_code == 2 and "say with -d which data set lies there" in result.stderr
+    assert trainer.cases == []
+
+
 def test_the_tables_of_an_evaluation_state_both_conventions(
     trainer: FakeTrainer, segbench: Segbench, tmp_path: Path
 ) -> None:

@@ -47,3 +47,9 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
         low, high = interval(Resampling(50).mean(values))
         hits += low <= 0.5 <= high
     assert hits >= 52
+
+
+def test_an_image_without_a_value_is_left_out_of_the_mean() -> None:
+    values = np.array([1.0, np.nan, 1.0, 1.0])
+    found = Resampling(4).mean(values)
+    assert np.nanmin(found) == np.nanmax(found) == 1.0

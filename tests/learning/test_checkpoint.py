@@ -43,6 +43,13 @@ def test_tensors_and_facts_come_back(tmp_path):
     assert json.loads((tmp_path / "last.json").read_text()) == found.facts
 
 
+def test_tensors_that_share_memory_are_kept_under_both_names(tmp_path):
+    shared = torch.arange(6.0)
+    save_checkpoint(Checkpoint({"a": shared, "b": shared, "c": shared[2:]}, {}), tmp_path / "last.safetensors")
+    found = read_checkpoint(tmp_path / "last.safetensors").tensors
+    assert [found[name].tolist() for name in "abc"] == [shared.tolist(), shared.tolist(), shared[2:].tolist()]
+
+
 def test_the_state_before_is_kept_and_no_scraps_stay(tmp_path):
     for step in (1, 2, 3):
         save(tmp_path, step)

@@ -32,7 +32,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_report_remade_from_its_own_ledger_is_the_same(folder: Path) -> None:
     before = contents(folder)
-    write_evidence(read_entries([folder / "ledger.jsonl"]), folder, command="segbench report ...")
+    write_evidence(read_entries([folder / "ledger.jsonl"]), folder)
     after = contents(folder)
     assert after.keys() == before.keys()
     assert [name for name in before if before[name] != after[name]] == []
@@ -50,6 +50,24 @@ def test_what_an_earlier_report_left_in_its_tables_goes(folder: Path) -> None:
     (folder / "tables" / "old.csv").write_text("stale")
     write_evidence(read_entries([folder / "ledger.jsonl"]), folder)
     assert not (folder / "tables" / "old.csv").exists()
+
+
+def test_another_ledger_brings_its_own_title_and_command(folder: Path, make_entry: Callable[..., Entry]) -> None:
+    other = make_entry("unet", Measurement("parameters", 31e6, "counted"), case=Case("params", "unet"))
+    write_evidence([other], folder, command="segbench report elsewhere -o DIR")
+    assert title_of(folder) == "Table2 predicted"
+    assert (folder / "command.txt").read_text() == "segbench report elsewhere -o DIR\n"
+    assert not (folder / "tables" / "table2.csv").exists()
+
+
+@pytest.mark.parametrize("place", ["tables", "figures"])
+def test_files_that_are_not_a_reports_are_never_replaced(tmp_path: Path, paper_entries: Make, place: str) -> None:
+    drawing = tmp_path / "paper" / place / "my_figure.svg"
+    drawing.parent.mkdir(parents=True)
+    drawing.write_text("mine")
+    with pytest.raises(UserError, match=r"my_figure.svg .* choose another with -o"):
+        write_evidence(paper_entries(), tmp_path / "paper", command="segbench report ...")
+    assert drawing.read_text() == "mine"
 
 
 def test_a_title_is_kept_or_made_of_the_folders_name(folder: Path, tmp_path: Path) -> None:

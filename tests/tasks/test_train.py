@@ -12,9 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
+from segbench.data import Sample
+from segbench.data.synthetic import SyntheticStreets
 from segbench.errors import CheckpointError, DataError, UserError
 from segbench.evaluation.files import load_evaluation
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from segbench.learning.image_folder import ImageFolder
 from segbench.learning.log import read_log
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
@@ -87,6 +90,47 @@ def test_a_folder_with_a_run_is_neither_overwritten_nor_continued_unasked(tmp_pa
     assert trained(tmp_path, overwrite=True, steps=2).rows["miou"].detail["steps"] == 2
 
 
+def test_replacing_a_run_may_start_from_its_weights_and_a_mistake_costs_nothing(tmp_path):
+    trained(tmp_path)
+    with pytest.raises(UserError, match="choose a multiple"):
+        trained(tmp_path, overwrite=True, accumulate=3)
+    assert (tmp_path / "last.safetensors").is_file()
+    found = trained(tmp_path, overwrite=True, steps=1, init=str(tmp_path / "best.safetensors"))
+    assert any("tensors loaded" in note for note in found.notes)
+
+
+def test_a_run_of_other_arguments_is_not_continued(tmp_path):
+    trained(tmp_path)
+    with pytest.raises(CheckpointError, match=r"arguments: .*'steps': 8.* not .*'steps': 4"):
+        train.run(replace(case(tmp_path, resume=True), arguments=(("steps", 8),)), Listener())
+    with pytest.raises(CheckpointError, match="val_split: train, not val"):
+        trained(tmp_path, resume=True, val_split="train")
+
+
+def test_a_network_of_other_classes_is_refused(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Conv2d):\n"
+        "    def __init__(self): super().__init__(3, 21, 1)\n"
+        "    def encode(self, x): return x\n"  # other networks' encode and decode are not SegNode's
+        "    def decode(self, x): return x\n"
+    )
+    with pytest.raises(UserError, match="Net gives 21 classes and the labels have 11"):
+        trained(tmp_path / "run", model=f"{tmp_path / 'mine.py'}:Net", supervision="end")
+
+
+def test_a_split_without_labels_is_refused(tmp_path, monkeypatch):
+    drawn = SyntheticStreets.__getitem__
+
+    def void(self: SyntheticStreets, index: int) -> Sample:
+        sample = drawn(self, index)
+        return replace(sample, label=np.full_like(sample.label, 255))
+
+    monkeypatch.setattr(SyntheticStreets, "__getitem__", void)
+    with pytest.raises(UserError, match="split train, has no labels"):
+        trained(tmp_path)
+
+
 def test_resuming_nothing_is_noted(tmp_path):
     assert any("nothing to resume" in note for note in trained(tmp_path, resume=True).notes)
 
@@ -149,6 +193,12 @@ def test_bodies_are_pretrained_on_a_folder_of_images(tmp_path):
     listener = Listener()
     train.run(asked.with_options(task="classify", label_stride=1, supervision="end"), listener)
     assert listener.rows["image_accuracy"].value is not None
+    (tmp_path / "images" / "val" / "cat").rename(tmp_path / "cat")
+    found = ImageFolder(tmp_path / "images", "val", ("cat", "dog"))
+    assert [number for _, number in found.files] == [1, 1, 1]  # as in training, though no cat is shown
+    (tmp_path / "images" / "val" / "eel").mkdir()
+    with pytest.raises(DataError, match="not trained: eel"):
+        len(ImageFolder(tmp_path / "images", "val", ("cat", "dog")).files)
     found = trained(tmp_path / "segment", init=str(tmp_path / "run" / "best.safetensors"))
     assert any("linear.weight" in note for note in found.notes)
 

@@ -35,6 +35,17 @@ def test_answers_at_earlier_times_end_all_blocks_there() -> None:
     assert network(start).item() == pytest.approx(2.0)
 
 
+def test_batch_norms_remember_the_last_answer_only() -> None:
+    network = nn.Sequential(MapODE(Clock(), solver="euler", gradient="backprop", steps=4), nn.BatchNorm2d(1))
+    images = torch.randn(2, 1, 3, 3)
+    answers_at(network.train(), images, [0, 0.5, 1])
+    assert network[1].num_batches_tracked == 1
+    several = network[1].running_mean.clone()
+    network[1].reset_running_stats()
+    network(images)
+    assert torch.equal(network[1].running_mean, several)
+
+
 def test_a_failed_answer_leaves_the_network_as_it_was() -> None:
     network = nn.Sequential(MapODE(Clock(), solver="euler", gradient="backprop", steps=4))
     with pytest.raises(UserError, match="grid"):
