@@ -29,7 +29,7 @@ A = Annotated[str, typer.Argument(help=_SIDE, show_default=False)]
 B = Annotated[str, typer.Argument(help="The same; B is what is new.", show_default=False)]
 By = Annotated[
     list[str] | None,
-    typer.Option("--by", help="A condition meant to differ; repeatable. [default: the only one that does, or model]"),
+    typer.Option("--by", help="A condition meant to differ; repeatable. \\[default: the only one that does, or model]"),
 ]
 OnlyQuantities = Annotated[list[str] | None, typer.Option("-q", "--quantity", help="Only this quantity; repeatable.")]
 AllowUnlike = Annotated[bool, typer.Option("--allow-unlike", help="Show what differs otherwise too, marked.")]

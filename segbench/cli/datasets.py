@@ -13,7 +13,7 @@ from segbench.cards.data_roots import VARIABLE, config_file, find_root, places
 from segbench.cards.datasets import DATASETS, DatasetCard, dataset_card
 from segbench.cells.cell import Result, run_in_child
 from segbench.cli import options
-from segbench.cli.session import EXIT_CELL_FAILED, show
+from segbench.cli.session import EXIT_CELL_FAILED, for_people, show
 from segbench.errors import DataError
 from segbench.present.datasets import card_sheet, catalogue_sheet, check_sheets
 from segbench.present.progress import CellProgress, print_stderr_tail
@@ -22,7 +22,9 @@ from segbench.records.case import Case
 datasets = typer.Typer(help="What data sets there are, what each needs, and whether a copy is whole.")
 
 Name = Annotated[str, typer.Argument(help="A data set; options behind a colon, as in camvid:grouping=strict.")]
-Splits = Annotated[list[str] | None, typer.Option("--split", help="Only this split; repeatable. [default: all there]")]
+Splits = Annotated[
+    list[str] | None, typer.Option("--split", help="Only this split; repeatable. \\[default: all there]")
+]
 
 
 @datasets.callback(invoke_without_command=True)
@@ -35,7 +37,7 @@ def catalogue(context: typer.Context, data_root: options.DataRoot = None, format
         f"looked for in --data-root, {VARIABLE} and {config_file()} ([data] root, or a data set's own name)",
         "segbench datasets show NAME: what to download and the layout expected; check NAME: is a copy whole?",
     ]
-    show([catalogue_sheet(found, DATASETS, notes)], [], _for_people(format))
+    show([catalogue_sheet(found, DATASETS, notes)], [], for_people(format))
 
 
 @datasets.command("show")
@@ -43,7 +45,7 @@ def show_one(name: Name, data_root: options.DataRoot = None, format: options.For
     """One data set: classes, terms, what to download, the layout expected, its options."""
     card = dataset_card(name)
     looked = places(card, data_root) if card.needs_files else []
-    show([card_sheet(card, looked, _where(card, data_root))], [], _for_people(format))
+    show([card_sheet(card, looked, _where(card, data_root))], [], for_people(format))
 
 
 @datasets.command()
@@ -60,16 +62,17 @@ def check(
 ) -> None:
     """Decodes every file: counts, sizes, label histogram, missing and broken files. Exits with 1 if any is broken."""
     card = dataset_card(name)
+    shown = format if format == "json" else for_people(format)
     root = find_root(card, data_root) if card.needs_files else None
     case = Case("check_dataset", model="", dataset=name, data_root=str(root) if root else None, split=None)
     page = contact_sheet.expanduser().resolve() if contact_sheet else None
     case = case.with_options(splits=tuple(split or ()), contact_sheet=str(page) if page else None)
     result = _run(case, card, timeout)
     splits = [dict(row.detail) for row in result.measurements]
-    if format == "json":
+    if shown == "json":
         typer.echo(json.dumps({"dataset": name, "splits": splits}, indent=1))
     elif splits:
-        show(check_sheets(card, splits), [], _for_people(format))
+        show(check_sheets(card, splits), [], shown)
     _judge(result, all(item["passed"] for item in splits), skip_broken)
 
 
@@ -104,7 +107,3 @@ def _where(card: DatasetCard, data_root: Path | None) -> str:
         return str(find_root(card, data_root))
     except DataError:
         return "not found"
-
-
-def _for_people(format: str) -> str:
-    return "markdown" if format == "markdown" else "table"

@@ -33,7 +33,7 @@ Batch = Annotated[
     str, typer.Option("-b", "--batch-size", help="Images per step, or max: the largest that fits the budget.")
 ]
 Images = Annotated[
-    int | None, typer.Option("--images", help="Images of an epoch. [default: the split's; 367, CamVid's]", min=1)
+    int | None, typer.Option("--images", help="Images of an epoch. \\[default: the split's; 367, CamVid's]", min=1)
 ]
 Workers = Annotated[int, typer.Option("--workers", help="Processes that load images.", min=0)]
 

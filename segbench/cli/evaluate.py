@@ -28,11 +28,11 @@ Checkpoint = Annotated[
     Path | None,
     typer.Option(
         "--checkpoint",
-        help="A run's folder or one of its files. [default: the card's own, or the best of runs/MODEL-DATASET]",
+        help="A run's folder or one of its files. \\[default: the card's own, or the best of runs/MODEL-DATASET]",
     ),
 ]
 InputSize = Annotated[
-    str | None, typer.Option("--input", help="Size images are shown at. [default: what it was trained at]")
+    str | None, typer.Option("--input", help="Size images are shown at. \\[default: what it was trained at]")
 ]
 ProtocolName = Annotated[
     str,
@@ -49,7 +49,7 @@ Overlays = Annotated[int, typer.Option("--overlays", help="Save so many side-by-
 Boundary = Annotated[bool, typer.Option("--boundary/--no-boundary", help="F-score of class boundaries.")]
 Folder = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Folder. [default: evaluation-SPLIT-PROTOCOL... beside the checkpoint]"),
+    typer.Option("-o", "--output", help="Folder. \\[default: evaluation-SPLIT-PROTOCOL... beside the checkpoint]"),
 ]
 Against = Annotated[
     Path | None,
@@ -60,7 +60,7 @@ SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave unusable 
 
 def evaluate(
     model: options.Models,
-    dataset: options.Dataset = None,
+    dataset: options.Labelled = None,
     data_root: options.DataRoot = None,
     split: options.Split = "val",
     checkpoint: Checkpoint = None,

@@ -66,14 +66,20 @@ class Explanation:
         return explain_sheets([item.entry for item in done]) if self.explain else []
 
     def write(self, done: Sequence[Done], timeout_s: float, run: Runner = run_in_child) -> None:
-        """Writes the figure and the snapshots, and says so on stderr."""
+        """Writes the figure and the snapshots, and says so on stderr.
+
+        Raises:
+            UserError: one of them cannot be written; the measurements stay in the ledger.
+        """
         console = Console(stderr=True)
         if self.plot is not None:
             plot_timelines([item.entry for item in done], self.plot)
             console.print(f"wrote {self.plot}", highlight=False)
         if self.snapshot is not None:
             for path, cause in _write_snapshots(done, self.snapshot, timeout_s, run):
-                console.print(f"wrote {path}" if cause is None else f"{path}: {cause}", highlight=False)
+                if cause is not None:
+                    raise UserError(f"{path} cannot be written: {cause}")
+                console.print(f"wrote {path}", highlight=False)
 
 
 def _write_snapshots(

@@ -17,7 +17,7 @@ from segbench.present.largest import fits_sheet
 from segbench.records.ledger import DEFAULT_LEDGER
 
 SomeModels = Annotated[
-    list[str] | None, typer.Option("-m", "--model", help="Networks, as elsewhere. [default: every card]")
+    list[str] | None, typer.Option("-m", "--model", help="Networks, as elsewhere. \\[default: every card]")
 ]
 
 

@@ -29,9 +29,9 @@ Gradients = Annotated[
     list[str] | None, typer.Option("--gradient", help="Only these gradient methods; repeatable. [all that go with it]")
 ]
 Checkpoint = Annotated[
-    Path | None, typer.Option("--checkpoint", help="Trained weights; the errors depend on them. [default: as drawn]")
+    Path | None, typer.Option("--checkpoint", help="Trained weights; the errors depend on them. \\[default: as drawn]")
 ]
-InputSize = Annotated[str | None, typer.Option("--input", help="Input size, as in 240x180. [default: the card's]")]
+InputSize = Annotated[str | None, typer.Option("--input", help="Input size, as in 240x180. \\[default: the card's]")]
 BatchSize = Annotated[int, typer.Option("-b", "--batch-size", help="Images per step.", min=1)]
 Rounds = Annotated[int, typer.Option("--rounds", help="Timed steps of each method, in turns.", min=1)]
 

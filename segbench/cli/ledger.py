@@ -48,7 +48,7 @@ def show_entries(
 
 @ledger.command()
 def export(
-    selection: Annotated[str, typer.Argument(help="As for show. [default: everything]", show_default=False)] = "",
+    selection: Annotated[str, typer.Argument(help="As for show. \\[default: everything]", show_default=False)] = "",
     folder: options.LedgerFolder = DEFAULT_LEDGER,
     export_csv: options.ExportCsv = None,
     export_json: options.ExportJson = None,

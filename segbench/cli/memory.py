@@ -102,8 +102,10 @@ def memory(
     chosen = f"-b {case.batch_size}" + ("" if batch_size else ", by default (24 on CUDA or predicted, 1 on the CPU)")
     why = f"; --device {device}: {where.why}" if where.why else ""
     why += f"; {explanation.cost(done)}" if where.name == "none" else ""
-    explanation.write(done, timeout)
-    finish(done, [replace(sheet, notes=[*sheet.notes, chosen + why]), *explanation.sheets(done)], cards, output)
+    try:
+        finish(done, [replace(sheet, notes=[*sheet.notes, chosen + why]), *explanation.sheets(done)], cards, output)
+    finally:  # a gate ends the command
+        explanation.write(done, timeout)
 
 
 def _default_batch(device: Device) -> int:

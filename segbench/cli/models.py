@@ -9,7 +9,7 @@ import typer
 from segbench.cards.card import Card, read_card
 from segbench.cards.catalogue import card_names, find_model, model_sets, models_folder
 from segbench.cli import options
-from segbench.cli.session import show
+from segbench.cli.session import for_people, show
 from segbench.present.amounts import published
 from segbench.present.sheet import Sheet
 
@@ -20,7 +20,7 @@ def models(
 ) -> None:
     """The networks of the catalogue, the named sets, and what was published of them."""
     sheet = _whole(find_model(name).card, name) if name else _catalogue()
-    show([sheet], [], format if format == "markdown" else "table")
+    show([sheet], [], for_people(format))
 
 
 def _catalogue() -> Sheet:

@@ -19,16 +19,20 @@ Models = Annotated[
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cuda, cuda:N, cpu, or none (predict, run nothing).")]
 InputSize = Annotated[str, typer.Option("--input", help="Input size, width x height, as in 480x360.")]
 BatchSize = Annotated[
-    int | None, typer.Option("-b", "--batch-size", help="Images per training step. [default: 24; 1 on the CPU]", min=1)
+    int | None,
+    typer.Option("-b", "--batch-size", help="Images per training step. \\[default: 24; 1 on the CPU]", min=1),
 ]
 InferBatch = Annotated[int, typer.Option("--infer-batch", help="Images per inference.", min=1)]
-Classes = Annotated[int | None, typer.Option("--classes", help="Classes. [default: 11, or the data set's]", min=1)]
+Classes = Annotated[int | None, typer.Option("--classes", help="Classes. \\[default: 11, or the data set's]", min=1)]
 Precision = Annotated[str, typer.Option("--precision", help="fp32, bf16 or fp16 (autocast).")]
-Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd, adamw or none. [default: the card's]")]
-Dataset = Annotated[str | None, typer.Option("-d", "--dataset", help="Real images of this data set. [default: random]")]
+Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd, adamw or none. \\[default: the card's]")]
+Dataset = Annotated[
+    str | None, typer.Option("-d", "--dataset", help="Real images of this data set. \\[default: random]")
+]
+Labelled = Annotated[str | None, typer.Option("-d", "--dataset", help="The data set. \\[default: synthetic streets]")]
 DataRoot = Annotated[
     Path | None,
-    typer.Option("--data-root", help="Where the data set lies. [default: SEGBENCH_DATA, or the config file]"),
+    typer.Option("--data-root", help="Where the data set lies. \\[default: SEGBENCH_DATA, or the config file]"),
 ]
 Split = Annotated[
     str | None, typer.Option("--split", help="train, val, test, train+val, ... as the data set has them.")
@@ -36,7 +40,8 @@ Split = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Of weights, inputs and order.")]
 Threads = Annotated[int | None, typer.Option("--threads", help="CPU threads of the measuring process.", min=1)]
 Warmup = Annotated[
-    int | None, typer.Option("-w", "--warmup", help="Steps before measuring. [default: 3; 1 on the CPU]", min=0)
+    int | None,
+    typer.Option("-w", "--warmup", help="Steps before measuring. \\[default: 3; 1 on the CPU and in searches]", min=0),
 ]
 Arguments = Annotated[
     list[str] | None,

@@ -18,7 +18,7 @@ BudgetText = Annotated[
     typer.Option(
         "--budget",
         help="Memory not to be exceeded, context included: 32GB, 32GiB, or a card such as v100-32gb, rtx-4090. "
-        f"[default: the CUDA card's; predicted: {PAPER_CARD}]",
+        f"\\[default: the CUDA card's; predicted: {PAPER_CARD}]",
     ),
 ]
 ContextText = Annotated[
@@ -35,7 +35,7 @@ Workspaces = Annotated[
 ]
 CublasText = Annotated[
     str | None,
-    typer.Option("--cublas", help="A cuBLAS handle's workspace in predictions. [default: 8.1 MiB; 32MiB on Hopper]"),
+    typer.Option("--cublas", help="A cuBLAS handle's workspace in predictions. \\[default: 8.1 MiB; 32MiB on Hopper]"),
 ]
 
 

@@ -18,7 +18,7 @@ from segbench.studies.front_page import README, front_page
 
 Ledgers = Annotated[list[Path] | None, typer.Argument(help="Folders or files of ledgers.", show_default=False)]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the report.", show_default=False)]
-Title = Annotated[str | None, typer.Option("--title", help="[default: the report's own, or the folder's name]")]
+Title = Annotated[str | None, typer.Option("--title", help="\\[default: the report's own, or the folder's name]")]
 FrontPage = Annotated[
     Path | None, typer.Option("--front-page", help="Remake README.md of this folder of reports.", show_default=False)
 ]

@@ -21,6 +21,7 @@ from segbench.cli.trajectory import SHIPPED
 from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import Device, choose_device
 from segbench.present.export import Exports
+from segbench.present.files import require_report_folder
 from segbench.present.judged import judged_sheet
 from segbench.present.plan import PlannedStep, plan_sheet
 from segbench.present.sheet import Sheet
@@ -42,7 +43,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and how l
 Fresh = Annotated[bool, typer.Option("--fresh", help="Measure anew what the ledger answers already.")]
 Report = Annotated[Path | None, typer.Option("-o", "--output", help="Also write a report into this folder.")]
 Networks = Annotated[
-    list[str] | None, typer.Option("-m", "--model", help=f"Of the figures: an ODE network. [default: {SHIPPED}]")
+    list[str] | None, typer.Option("-m", "--model", help=f"Of the figures: an ODE network. \\[default: {SHIPPED}]")
 ]
 Checkpoints = Annotated[
     list[Path] | None, typer.Option("--checkpoint", help="Of the figures: a run's folder or file; repeatable.")
@@ -56,7 +57,7 @@ def reproduce(
     output: Report = None,
     fresh: Fresh = False,
     model: Networks = None,
-    dataset: options.Dataset = None,
+    dataset: options.Labelled = None,
     data_root: options.DataRoot = None,
     checkpoint: Checkpoints = None,
     timeout: options.Timeout = 3600.0,
@@ -74,11 +75,13 @@ def reproduce(
     """
     results = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
     names = named(what)
+    if output is not None:
+        require_report_folder(output)
     where = choose_device(device, "reproduce")
     stages = _Stages(names, where, ledger, _Trajectory(model, dataset, data_root, checkpoint))
     sheet = _plan(stages, where, fresh)
     if dry_run:
-        show([sheet], [], format if format == "markdown" else "table")
+        show([sheet], [], "markdown" if format == "markdown" else "table")
         return
     _print_plan(sheet)
     done = [item for stage in stages for item in _run(stage, ledger, timeout, fresh)]

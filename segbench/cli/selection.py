@@ -21,7 +21,7 @@ def select(text: str, ledger: Path) -> list[Entry]:
         UserError: no such ledger, or nothing in it is of that kind; says what there is.
     """
     place, at, rest = text.partition("@")
-    if at or _is_ledger(Path(text)):
+    if at or text.endswith(".jsonl") or _is_ledger(Path(text)):
         ledger, text = Path(place), rest
     entries = _entries(ledger)
     for word in filter(None, (part.strip() for part in text.split(","))):

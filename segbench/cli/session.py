@@ -114,6 +114,17 @@ def finish(done: Sequence[Done], sheets: Sequence[Sheet], cards: Mapping[str, Ca
         raise typer.Exit(code or EXIT_GATE)
 
 
+def for_people(format: str) -> str:
+    """The format of a table that has no rows for programs.
+
+    Raises:
+        UserError: a format for programs.
+    """
+    if format not in ("table", "markdown"):
+        raise UserError(f"no format {format!r} here; choose table or markdown")
+    return format
+
+
 def show(sheets: Sequence[Sheet], rows: Sequence[Row], format: str) -> None:
     """Prints to stdout: tables for people, rows for programs."""
     if format == "csv":

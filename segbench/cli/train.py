@@ -38,7 +38,7 @@ _NO_TIMEOUT_S = 365 * 86400.0
 
 def train(
     model: options.Models,
-    dataset: options.Dataset = None,
+    dataset: options.Labelled = None,
     data_root: options.DataRoot = None,
     split: options.Split = None,
     epochs: own.Epochs = None,

@@ -54,7 +54,7 @@ LossStride = Annotated[
     int | None,
     typer.Option(
         "--loss-stride",
-        help="Take the loss at 1/stride of the input. [default: 2 on the CPU, 1 on CUDA]",
+        help="Take the loss at 1/stride of the input. \\[default: 2 on the CPU, 1 on CUDA]",
         min=1,
         rich_help_panel=_RECIPE,
     ),
@@ -67,7 +67,7 @@ InputSize = Annotated[
     str | None,
     typer.Option(
         "--input",
-        help="Training crop, width x height. [default: the data set's or the card's]",
+        help="Training crop, width x height. \\[default: the data set's or the card's]",
         rich_help_panel=_IMAGES,
     ),
 ]
@@ -75,7 +75,7 @@ Zoom = Annotated[
     str | None,
     typer.Option(
         "--zoom",
-        help="Range of magnification, as in 0.5:2; at 1 the frame just fills the crop. [default: the data set's]",
+        help="Range of magnification, as in 0.5:2; at 1 the frame just fills the crop. \\[default: the data set's]",
         rich_help_panel=_IMAGES,
     ),
 ]
@@ -100,7 +100,7 @@ SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Leave unusable 
 Kind = Annotated[str, typer.Option("--task", help="segment, or classify for pretraining.", rich_help_panel=_RUN)]
 Init = Annotated[Path | None, typer.Option("--init", help="Start from the weights that match.", rich_help_panel=_RUN)]
 Folder = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Folder. [default: runs/MODEL-DATASET]", rich_help_panel=_RUN)
+    Path | None, typer.Option("-o", "--output", help="Folder. \\[default: runs/MODEL-DATASET]", rich_help_panel=_RUN)
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.", rich_help_panel=_RUN)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.", rich_help_panel=_RUN)]
@@ -115,5 +115,5 @@ SyncBatchNorm = Annotated[
 ]
 ChannelsLast = Annotated[
     bool | None,
-    typer.Option("--channels-last/--no-channels-last", help="NHWC. [default: on the CPU]", rich_help_panel=_RUN),
+    typer.Option("--channels-last/--no-channels-last", help="NHWC. \\[default: on the CPU]", rich_help_panel=_RUN),
 ]

@@ -31,28 +31,33 @@ SHIPPED = "segnode-synthetic"
 
 Models = Annotated[
     list[str] | None,
-    typer.Option("-m", "--model", help=f"An ODE network, or one with exits; repeatable. [default: {SHIPPED}]"),
+    typer.Option("-m", "--model", help=f"An ODE network, or one with exits; repeatable. \\[default: {SHIPPED}]"),
 ]
 Checkpoints = Annotated[
     list[Path] | None,
-    typer.Option("--checkpoint", help="A run's folder or file; repeatable. [default: runs/MODEL-DATASET/best]"),
+    typer.Option("--checkpoint", help="A run's folder or file; repeatable. \\[default: runs/MODEL-DATASET/best]"),
 ]
 Times = Annotated[
-    str | None, typer.Option("--times", help="End times, 0:1:0.125 or 0,0.5,1. [default: the solver's grid]")
+    str | None, typer.Option("--times", help="End times, 0:1:0.125 or 0,0.5,1. \\[default: the solver's grid]")
 ]
 Steps = Annotated[
     str | None,
-    typer.Option("--steps", help="Other numbers of steps for the whole solve, 1,2,8; none. [default: 1, half, double]"),
+    typer.Option(
+        "--steps", help="Other numbers of steps for the whole solve, 1,2,8; none. \\[default: 1, half, double]"
+    ),
 ]
 Solvers = Annotated[
-    list[str] | None, typer.Option("--solver", help="A curve for each of these solvers; repeatable. [the card's]")
+    list[str] | None,
+    typer.Option("--solver", help="A curve for each of these solvers; repeatable. \\[default: the card's]"),
 ]
 Stops = Annotated[
     list[str] | None,
     typer.Option("--stop", help='Stop each image by itself: "change<0.05", confidence, state, oracle; repeatable.'),
 ]
-InputSize = Annotated[str | None, typer.Option("--input", help="Size images are shown at. [default: as trained]")]
-Images = Annotated[int | None, typer.Option("--images", help="So many of the split, spread evenly. [all]", min=1)]
+InputSize = Annotated[str | None, typer.Option("--input", help="Size images are shown at. \\[default: as trained]")]
+Images = Annotated[
+    int | None, typer.Option("--images", help="So many of the split, spread evenly. \\[default: all]", min=1)
+]
 Pictures = Annotated[int, typer.Option("--pictures", help="Images in the strip.", min=0)]
 Runs = Annotated[int, typer.Option("--runs", help="Timed calls of each end.", min=2)]
 Seconds = Annotated[float, typer.Option("--max-seconds", help="Timing starts no further round after them.", min=0)]
@@ -61,7 +66,7 @@ Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder of trajecto
 
 def trajectory(
     model: Models = None,
-    dataset: options.Dataset = None,
+    dataset: options.Labelled = None,
     data_root: options.DataRoot = None,
     split: options.Split = "val",
     checkpoint: Checkpoints = None,

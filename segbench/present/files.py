@@ -49,19 +49,31 @@ def _written(report: Report, folder: Path) -> Iterator[Path]:
     yield _write(folder / PAGE, page_html(report))
 
 
+def require_report_folder(folder: Path) -> None:
+    """Refuses a folder in which a report would replace files of somebody else's.
+
+    Raises:
+        UserError: `tables/` or `figures/` hold files, and the folder holds no report.
+    """
+    strange = [] if (folder / TEXT).is_file() and (folder / MEASUREMENTS).is_file() else _replaceable(folder)
+    if strange:
+        raise UserError(
+            f"{strange[0]} would be replaced and {folder} is no report's folder; choose another with -o, so that"
+            " nothing of yours is lost"
+        )
+
+
 def _clear(folder: Path) -> None:
     """Empties the folders of an earlier report, and makes them where there are none."""
-    ours = (folder / TEXT).is_file() and (folder / MEASUREMENTS).is_file()
-    for place in (folder / TABLES, folder / FIGURES):
-        place.mkdir(parents=True, exist_ok=True)
-        files = [path for path in place.iterdir() if path.is_file()]
-        if files and not ours:
-            raise UserError(
-                f"{place} holds {files[0].name} and {folder} is no report's folder; choose another with -o, so that"
-                " nothing of yours is replaced"
-            )
-        for path in files:
-            path.unlink()
+    require_report_folder(folder)
+    for path in _replaceable(folder):
+        path.unlink()
+    for place in (TABLES, FIGURES):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+
+
+def _replaceable(folder: Path) -> list[Path]:
+    return [path for place in (TABLES, FIGURES) for path in sorted((folder / place).glob("*")) if path.is_file()]
 
 
 def _write(path: Path, text: str) -> Path:

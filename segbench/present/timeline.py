@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segbench.errors import UserError
 from segbench.present.values import measured
 from segbench.records.case import Json
 from segbench.records.ledger import Entry
@@ -25,7 +26,11 @@ _COLOURS = {
 
 
 def plot_timelines(entries: Sequence[Entry], path: Path) -> None:
-    """Draws one panel a network and mode, panels of a mode on one scale, as the file's ending says (svg, png, pdf)."""
+    """Draws one panel a network and mode, panels of a mode on one scale, as the file's ending says (svg, png, pdf).
+
+    Raises:
+        UserError: the file cannot be written, or its ending is none of these.
+    """
     from matplotlib.figure import Figure
 
     panels = [
@@ -41,7 +46,11 @@ def plot_timelines(entries: Sequence[Entry], path: Path) -> None:
     if panels:
         axes[0].legend(loc="upper right", fontsize=7, ncols=2, framealpha=0.9)
     axes[-1].set_xlabel("operators of one step, in order (live bytes, predicted; memory knows no clock)")
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    except (OSError, ValueError) as error:  # a ValueError: an ending that stands for no kind of picture
+        raise UserError(f"{path} cannot be drawn: {error}; choose another name with --plot") from error
 
 
 @dataclass(frozen=True)

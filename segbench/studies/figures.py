@@ -49,7 +49,7 @@ def half_time(entries: Sequence[Entry]) -> JudgedTable:
         "mIoU at the end less mIoU at the end time that takes half of the evaluations of f, or less; paper: section 4.8"
     ]
     return JudgedTable(
-        "half_time", "Accuracy given up for half of the time", rows, {"drop": "points"}, cells, notes=notes
+        "half_time", "Accuracy given up for half of the evaluations", rows, {"drop": "points"}, cells, notes=notes
     )
 
 

@@ -106,16 +106,29 @@ def _conditions(entry: Entry, item: Measurement) -> str:
     if name == "parameters":
         return f"{case.classes} classes"
     if name == "miou":
-        return f"{case.dataset} {case.split or 'val'}"
+        asked = [f"{option}={case.option(option)}" for option in _ASKED if case.option(option) not in (None, "single")]
+        return ", ".join([f"{case.dataset} {case.split or 'val'}", size, *asked])
     precision = "" if case.precision == "fp32" else f", {case.precision}"
     where = ", predicted" if item.method == "predicted" else ""
     if item.method.startswith("measured") and entry.environment:
-        where = f", {entry.environment.device_name}"
+        where = f", {entry.environment.device_name}{_switches(entry, item.method)}"
     if name in ("macs", "max_batch"):
         return f"{size}{where}{precision}"
     batch = case.batch_size if item.mode == "train" else item.factors.get("batch_size", case.infer_batch)
     at = "" if name == "epoch_s" else f", batch {batch}"
     return f"{size}{at}{where}{precision}"
+
+
+_ASKED = ("protocol", "scales", "flip", "window")
+"""Options that decide how a network was shown an image."""
+
+
+def _switches(entry: Entry, method: str) -> str:
+    """What was switched on where it was measured, beside the precision."""
+    case = entry.case
+    threads = f"{entry.environment.threads} threads" if entry.environment and method == "measured:host" else ""
+    on = [name for name in ("channels_last", "compile", "tf32", "cudnn_benchmark") if getattr(case, name)]
+    return "".join(f", {word}" for word in (threads, *on) if word)
 
 
 def _value(item: Measurement) -> Value:

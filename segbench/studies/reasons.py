@@ -23,6 +23,9 @@ class Reason:
 V100_FLOPS = 15.7e12
 """Single precision peak of a Tesla V100 SXM2 32 GB (NVIDIA Tesla V100 datasheet)."""
 
+HALF_A_MILLISECOND = 0.5e-3
+"""To which the paper's test times are rounded."""
+
 WINOGRAD_SAVES = 4
 """The most that cuDNN's Winograd kernels save of a 3x3 convolution's multiplications: F(4x4, 3x3) (Lavin and Gray, Fast
 Algorithms for Convolutional Neural Networks, CVPR 2016)."""
@@ -32,8 +35,9 @@ TABLE2_REASONS = (
         ("test_time", "epoch_time"),
         "The paper's times were hardly taken with the card waited for: U-Net's 126.9 GMAC an image are 254 GFLOP and "
         "take 16 ms at the V100's peak of 15.7 TFLOPS in fp32; the paper prints 4 ms. Even with the best Winograd "
-        "kernel in every layer, 4 ms would need the whole peak and no memory traffic. PSPNet and DeepLabv3 are below "
-        "their floors as well. So the order of the small networks in this column says little.",
+        "kernel in every layer, 4 ms would need the whole peak and no memory traffic. PSPNet and DeepLabv3 as we build "
+        "them are below what direct convolutions need at that peak, too. So the order of the small networks in this "
+        "column says little.",
         "`segbench params -m unet`; NVIDIA Tesla V100 datasheet; Lavin and Gray, CVPR 2016",
     ),
     Reason(
@@ -45,9 +49,9 @@ TABLE2_REASONS = (
     ),
     Reason(
         ("infer_memory",),
-        "The paper's 0.7 to 1.2 GB for one test image fit whole processes, the CUDA context of several hundred MB "
-        "included, better than tensors: the table of definitions shows both (our inference).",
-        "SegNode paper, Table 2, column 3; --context of `segbench memory`",
+        "The paper's 0.7 to 1.2 GB for one test image are what whole processes take, a CUDA context of several hundred "
+        "MB included, and more than the tensors do; the ratios do not decide it (our inference).",
+        "SegNode paper, Table 2, column 3; `process` in `segbench memory --device none`",
     ),
     Reason(
         ("train_memory", "max_batch"),

@@ -91,6 +91,7 @@ def test_csv_json_and_markdown_hold_every_quantity(measured: Segbench) -> None:
         (("hrnetv2", "segnode,precision=fp16"), "nothing has precision=fp16; there is bf16, fp32"),
         (("hrnetv2", "last-9"), "there are only 3 runs"),
         (("hrnetv2", "nowhere@segnode"), "there is no ledger"),
+        (("before.jsonl", "after.jsonl"), "there is no ledger at before.jsonl"),
         (("hrnetv2", "segnode", "--fail-if", "latency_s > 5%"), "write a sign"),
         (("hrnetv2", "segnode", "-q", "latency"), "did you mean latency_s"),
         (("hrnetv2", "segnode", "--format", "xml"), "no format"),

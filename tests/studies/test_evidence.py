@@ -65,7 +65,7 @@ def test_files_that_are_not_a_reports_are_never_replaced(tmp_path: Path, paper_e
     drawing = tmp_path / "paper" / place / "my_figure.svg"
     drawing.parent.mkdir(parents=True)
     drawing.write_text("mine")
-    with pytest.raises(UserError, match=r"my_figure.svg .* choose another with -o"):
+    with pytest.raises(UserError, match=r"my_figure.svg would be replaced"):
         write_evidence(paper_entries(), tmp_path / "paper", command="segbench report ...")
     assert drawing.read_text() == "mine"
 

@@ -39,8 +39,26 @@ def test_every_data_set_is_an_axis_of_accuracy(make_entry: Make) -> None:
 
     axes = pareto_of([score("camvid"), score("synthetic")]).axes
     assert [axis.label for axis in axes] == [
-        "mIoU, camvid val (higher is better)", "mIoU, synthetic val (higher is better)"
+        "mIoU, camvid val, 480x360 (higher is better)", "mIoU, synthetic val, 480x360 (higher is better)"
     ]  # fmt: skip
+
+
+def test_what_was_asked_differently_shares_no_column(make_entry: Make) -> None:
+    def score(model: str, **asked: str) -> Entry:
+        case = Case("evaluate", model, dataset="camvid", split="val", modes=("infer",)).with_options(**asked)
+        return make_entry(model, Measurement("miou", 0.5, "measured:host"), case=case)
+
+    def timed(model: str, **changes: bool) -> Entry:
+        row = Measurement("latency_s", 0.5, "measured:host", mode="infer")
+        return make_entry(model, row, case=Case("latency", model, modes=("infer",), **changes))
+
+    axes = pareto_of([score("unet", protocol="single"), score("segnode", protocol="flip", scales="0.5,1")]).axes
+    assert [axis.label.partition(" (")[0] for axis in axes] == [
+        "mIoU, camvid val, 480x360", "mIoU, camvid val, 480x360, protocol=flip, scales=0.5,1"
+    ]  # fmt: skip
+    pareto = pareto_of([timed("unet"), timed("hrnetv2"), timed("segnode", channels_last=True, compile=True)])
+    assert [spot.network for spot in pareto.spots] == ["unet", "hrnetv2"]
+    assert [axis.label for axis in pareto.axes] == ["latency, 480x360, batch 1, Test CPU, 2 threads"]
 
 
 def test_half_solved_networks_have_no_place(make_entry: Make) -> None:
