@@ -56,6 +56,12 @@ def cache_limit() -> int:
     return parse_bytes(said) if said else DEFAULT_LIMIT
 
 
+def require_mode(mode: str) -> None:
+    """Raises UnknownName where it is none."""
+    if mode not in MODES:
+        raise UnknownName("cache mode", mode, MODES)
+
+
 def cached(
     dataset: Dataset,
     mode: str = "auto",
@@ -78,8 +84,7 @@ def cached(
         UserError: mode `on` and the set is larger than the limit.
         DataError: a broken file was met while the cache was made.
     """
-    if mode not in MODES:
-        raise UnknownName("cache mode", mode, MODES)
+    require_mode(mode)
     if mode == "off":
         return dataset
     folder = default_folder() if folder is None else folder

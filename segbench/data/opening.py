@@ -9,7 +9,7 @@ from pathlib import Path
 from segbench.cards.data_roots import find_root
 from segbench.cards.datasets import DatasetCard, read_spec
 from segbench.data import ade20k, camvid, cityscapes, lip, pascal_context
-from segbench.data.cache import cached
+from segbench.data.cache import cached, require_mode
 from segbench.data.dataset import Dataset
 from segbench.data.files import FileDataset, require_whole, without_broken
 from segbench.data.source import Source
@@ -45,13 +45,15 @@ def open_dataset(
         root: its folder, or one that holds it; None looks in SEGBENCH_DATA and the config file.
         split: `train`, `val`, `test`, or several joined: `train+val+coarse`.
         skip_broken: decode everything once now, and leave out and count what cannot be used.
-        cache: keep decoded pixels in a memory-mapped file: `on`, `off`, or `auto` for sets that decode to little.
+        cache: keep decoded pixels in a memory-mapped file: `on`, `off`, or `auto` for sets that decode to little;
+            without effect on synthetic images, which are in no files.
         options: the reader's; the data set's card lists them.
 
     Raises:
-        UnknownName: no such data set, split, option or value.
+        UnknownName: no such data set, split, option, value or cache mode.
         DataError: no such folder, no known layout, an empty split, or broken files without `skip_broken`.
     """
+    require_mode(cache)
     card, written = read_spec(name)
     settled = card.settle({**written, **options})
     if not card.needs_files:

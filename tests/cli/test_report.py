@@ -30,6 +30,20 @@ def test_a_ledger_becomes_a_folder_of_text_tables_figures_and_a_page(segbench: R
     assert "open out/report.html" in result.stderr
 
 
+def test_a_report_keeps_its_title_and_command_only_when_made_of_its_own_ledger(
+    segbench: Run, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["segbench", "report", "first"])
+    segbench("report", str(ledger), "-o", "out", "--title", "My networks")
+    monkeypatch.setattr("sys.argv", ["segbench", "report", "second"])
+    segbench("report", "out/ledger.jsonl", "-o", "out")
+    assert Path("out/report.md").read_text().startswith("# My networks\n")
+    assert Path("out/command.txt").read_text() == "segbench report first\n"
+    segbench("report", str(ledger), "-o", "out")
+    assert Path("out/report.md").read_text().startswith("# Out\n")
+    assert Path("out/command.txt").read_text() == "segbench report second\n"
+
+
 def test_the_front_page_lists_the_reports(segbench: Run, ledger: Path) -> None:
     segbench("report", str(ledger), "-o", "reports/2026-11-21-parameters")
     assert segbench("report", "--front-page", "reports").exit_code == 0
