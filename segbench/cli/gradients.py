@@ -23,10 +23,12 @@ from segbench.records.ledger import DEFAULT_LEDGER
 from segbench.units import parse_size
 
 Solvers = Annotated[
-    list[str] | None, typer.Option("--solver", help="Only these solvers; repeatable. [all fixed grids and dopri5]")
+    list[str] | None,
+    typer.Option("--solver", help="Only these solvers; repeatable. \\[default: all fixed grids, dopri5]"),
 ]
 Gradients = Annotated[
-    list[str] | None, typer.Option("--gradient", help="Only these gradient methods; repeatable. [all that go with it]")
+    list[str] | None,
+    typer.Option("--gradient", help="Only these gradient methods; repeatable. \\[default: all that fit]"),
 ]
 Checkpoint = Annotated[
     Path | None, typer.Option("--checkpoint", help="Trained weights; the errors depend on them. \\[default: as drawn]")

@@ -126,7 +126,8 @@ _ASKED = ("protocol", "scales", "flip", "window")
 def _switches(entry: Entry, method: str) -> str:
     """What was switched on where it was measured, beside the precision."""
     case = entry.case
-    threads = f"{entry.environment.threads} threads" if entry.environment and method == "measured:host" else ""
+    number = entry.environment.threads if entry.environment and method == "measured:host" else 0
+    threads = f"{number} thread{'s' if number > 1 else ''}" if number else ""
     on = [name for name in ("channels_last", "compile", "tf32", "cudnn_benchmark") if getattr(case, name)]
     return "".join(f", {word}" for word in (threads, *on) if word)
 

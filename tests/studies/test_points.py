@@ -58,7 +58,7 @@ def test_what_was_asked_differently_shares_no_column(make_entry: Make) -> None:
     ]  # fmt: skip
     pareto = pareto_of([timed("unet"), timed("hrnetv2"), timed("segnode", channels_last=True, compile=True)])
     assert [spot.network for spot in pareto.spots] == ["unet", "hrnetv2"]
-    assert [axis.label for axis in pareto.axes] == ["latency, 480x360, batch 1, Test CPU, 2 threads"]
+    assert [axis.label for axis in pareto.axes] == ["test time, 480x360, batch 1, Test CPU, 1 thread"]
 
 
 def test_half_solved_networks_have_no_place(make_entry: Make) -> None:
@@ -86,7 +86,7 @@ def test_a_rows_own_conditions_come_before_its_cases(make_entry: Make) -> None:
     ]
     entry = make_entry("unet", *rows, case=Case("a_benchmark", "unet", width=240, height=180, batch_size=2))
     assert [axis.label for axis in pareto_of([entry]).axes] == [
-        "training memory, live, 480x360, batch 24, predicted", "training step, 240x180, batch 2, Test CPU"
+        "training memory, live, 480x360, batch 24, predicted", "training step, 240x180, batch 2, Test CPU, 1 thread"
     ]  # fmt: skip
 
 
