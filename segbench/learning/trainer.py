@@ -272,6 +272,10 @@ _MAY_CHANGE = ("workers", "save_every_s")
 """Parts of a plan that do not change what is learnt."""
 
 
+_IDENTITY = ("model", "data", "val_split", "classes")
+"""Facts that all parts of a run share."""
+
+
 def _require_same_run(job: Job, facts: Mapping[str, Any]) -> None:
     """Refuses to continue a run with another plan, network or data.
 
@@ -280,17 +284,17 @@ def _require_same_run(job: Job, facts: Mapping[str, Any]) -> None:
     """
     found = job.plan.differences(Plan.from_json(facts["plan"]))
     found = [item for item in found if not item.startswith(_MAY_CHANGE)]
-    ours, theirs = _identity(job.facts), _identity(facts)
-    differ = [name for name in ours if name in theirs and ours[name] != theirs[name]]
-    found += [f"{name}: {ours[name]}, not {theirs[name]}" for name in differ]
+    pairs = [(name, job.facts[name], facts[name]) for name in _IDENTITY if name in job.facts and name in facts]
+    mine, its = _arguments(job.facts), _arguments(facts)
+    pairs += [(f"argument {name}", mine.get(name), its.get(name)) for name in sorted(mine.keys() | its)]
+    found += [f"{name}: {now}, not {then}" for name, now, then in pairs if now != then]
     if found:
         advice = "give the same options, or choose another folder with -o"
         raise CheckpointError(f"the run in {job.folder} cannot be continued: {'; '.join(found)}; {advice}")
 
 
-def _identity(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What two parts of one run have in common, whatever else a checkpoint tells."""
+def _arguments(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The builder and what it was given."""
     card = facts.get("card", {})
-    arguments = {**card.get("arguments", {}), **facts.get("arguments", {})}
-    kept = {name: facts[name] for name in ("model", "data", "val_split", "classes") if name in facts}
-    return {**kept, "builder": card.get("builder"), "arguments": json.loads(json.dumps(arguments))}  # no tuples
+    given = {"builder": card.get("builder"), **card.get("arguments", {}), **facts.get("arguments", {})}
+    return dict(json.loads(json.dumps(given)))  # no tuples
