@@ -100,6 +100,8 @@ def train(
     _check_budget({"--epochs": epochs, "--steps": steps, "--minutes": minutes}, models)
     where = choose_device(device, "train")
     segments = kind == "segment"
+    if not segments:
+        _refuse_for_images({"--zoom": zoom, "--skip-broken": skip_broken, "--loss-stride": loss_stride, "-d": dataset})
     dataset = (dataset or "synthetic") if segments else None
     case = Case(
         task="train",
@@ -191,6 +193,17 @@ def _check(kind: str, resume: bool, overwrite: bool, output: Path | None, models
         raise UserError("--resume goes on with a run and --overwrite replaces it; choose one")
     if output and len(models) > 1:
         raise UserError(f"{len(models)} networks cannot share the folder {output}; leave -o out or train one at a time")
+
+
+def _refuse_for_images(flags: Mapping[str, object]) -> None:
+    """Refuses what pretraining on folders of images does not know.
+
+    Raises:
+        UserError: names the flags.
+    """
+    given = [flag for flag, value in flags.items() if value]
+    if given:
+        raise UserError(f"--task classify knows no {' or '.join(given)}; leave it out")
 
 
 def _check_budget(given: Mapping[str, float | None], models: Sequence[Model]) -> None:

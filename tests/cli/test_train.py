@@ -132,6 +132,8 @@ def test_a_card_without_epochs_needs_a_budget(trainer: FakeTrainer, segbench: Se
 def test_pretraining_needs_a_folder(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
     asked = ("train", "-m", "segnode-w8", "--device", "cpu", "--task", "classify", "--epochs", "1")
     assert "train/CLASS" in segbench(*asked).stderr
+    result = segbench(*asked, "--data-root", str(tmp_path), "--zoom", "1:2", "--skip-broken")
+    assert result.exit_code == 2 and "knows no --zoom or --skip-broken; leave it out" in result.stderr
     assert segbench(*asked, "--data-root", str(tmp_path)).exit_code == 0
     assert trainer.cases[0].data_root == str(tmp_path) and trainer.cases[0].dataset is None
 
