@@ -57,7 +57,11 @@ def cache_limit() -> int:
 
 
 def require_mode(mode: str) -> None:
-    """Raises UnknownName where it is none."""
+    """Refuses a word that is no mode.
+
+    Raises:
+        UnknownName: says which there are.
+    """
     if mode not in MODES:
         raise UnknownName("cache mode", mode, MODES)
 

@@ -120,7 +120,7 @@ def answers(
             height, width = samples[0].label.shape
             images = as_batch([sample.image for sample in samples]).to(device)
             scores = class_scores(_full_size(network), images, (height, width), protocol, flip_pairs)
-            require_classes(network, scores, dataset.classes)
+            require_classes(type(network).__name__, scores, dataset.classes)
             yield from zip(samples, scores.argmax(1), strict=True)
 
 

@@ -89,7 +89,7 @@ class Segmentation(Objective):
         """The weighted sum over the supervised class maps."""
         maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), draw))
         if self._classes is not None:
-            require_classes(self.network, maps[0][1], self._classes)
+            require_classes(type(self.network).__name__, maps[0][1], self._classes)
         whole = sum(share for share, _ in maps)
         return torch.stack([share / whole * self._loss.total(logits, targets) for share, logits in maps]).sum()
 

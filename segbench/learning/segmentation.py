@@ -54,7 +54,7 @@ def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
         raise UserError(f"{case.dataset} has {dataset.classes} classes, the case says {case.classes}; use --classes")
     looked_at = (dataset[index].label for index in range(min(_LOOKED_AT, len(dataset))))
     if not any((label != IGNORE).any() for label in looked_at):
-        raise UserError(f"{case.dataset}, split {split}, has no labels (those of a test set are often kept back)")
+        raise UserError(f"{case.dataset}, split {split}, has no labels; choose another split")
     if workers or isinstance(dataset, CachedDataset) or not fits_in_memory(len(dataset), *dataset.size):
         return dataset
     return HeldSamples(dataset, lambda done, total: tell(f"reading {split}", done, total))

@@ -60,18 +60,20 @@ def build_from_card(card: Card, classes: int = 11, arguments: Mapping[str, Json]
     return network
 
 
-def require_classes(network: nn.Module, logits: Tensor, classes: int) -> None:
-    """Refuses class scores `(N, C, H, W)` for other classes than the labels have.
+def require_classes(
+    network: str,
+    logits: Tensor,
+    classes: int,
+    advice: str = "let its builder take classes=, or write a card with the right [arguments]",
+) -> None:
+    """Refuses class scores `(N, C, H, W)` of a network for another number of classes than is asked.
 
     Raises:
-        UserError: the sentence says both numbers.
+        UserError: the sentence says both numbers, and the advice.
     """
     found = logits.shape[1]
     if found != classes:
-        raise UserError(
-            f"{type(network).__name__} gives {found} classes and the labels have {classes}; let its builder take"
-            " classes=, or write a card with the right [arguments]"
-        )
+        raise UserError(f"{network} gives {found} classes, asked are {classes}; {advice}")
 
 
 def logits_of(output: Tensor | Mapping[str, Tensor] | tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:

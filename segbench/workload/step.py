@@ -14,7 +14,7 @@ from segbench.cards.catalogue import find_model
 from segbench.errors import UserError
 from segbench.records.case import Case
 from segbench.workload.images import IGNORE, Batch, batch_source
-from segbench.workload.network import build_network, logits_of
+from segbench.workload.network import build_network, logits_of, require_classes
 from segbench.workload.optimizer import build_optimizer
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -106,6 +106,5 @@ def check_classes(workload: Workload, logits: Tensor) -> None:
     Raises:
         UserError: the sentence says both numbers.
     """
-    found, wanted = logits.shape[1], workload.case.classes
-    if found != wanted:
-        raise UserError(f"{workload.case.model} gives {found} classes, the case says {wanted}; use --classes {found}")
+    case = workload.case
+    require_classes(case.model, logits, case.classes, f"use --classes {logits.shape[1]}")

@@ -115,7 +115,7 @@ def test_a_network_of_other_classes_is_refused(tmp_path):
         "    def encode(self, x): return x\n"  # other networks' encode and decode are not SegNode's
         "    def decode(self, x): return x\n"
     )
-    with pytest.raises(UserError, match="Net gives 21 classes and the labels have 11"):
+    with pytest.raises(UserError, match="Net gives 21 classes, asked are 11; let its builder"):
         trained(tmp_path / "run", model=f"{tmp_path / 'mine.py'}:Net", supervision="end")
 
 

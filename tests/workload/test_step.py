@@ -87,7 +87,7 @@ def test_channels_last_reaches_weights_and_images(net: str) -> None:
 
 def test_another_number_of_classes_is_the_users_mistake(net: str) -> None:
     workload = build_workload(case(net, "Three"), "cpu")
-    with pytest.raises(UserError, match="gives 3 classes, the case says 5; use --classes 3"):
+    with pytest.raises(UserError, match="gives 3 classes, asked are 5; use --classes 3"):
         check_classes(workload, workload.infer(workload.make_batch()[0]))
 
 
