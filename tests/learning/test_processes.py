@@ -100,7 +100,8 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_same_batch(tmp_path):
     train(tmp_path / "one", dropout=0.0, steps=STEPS, save_every_s=1000.0)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*launcher, __file__, str(tmp_path / "two"), "0.0", str(STEPS), "1000"]
-    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
+    done = subprocess.run(command, env=ENVIRONMENT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
     logs = [[float(row["loss"]) for row in read_log(tmp_path / name / "log.csv")] for name in ("one", "two")]
     assert len(logs[0]) == STEPS / 20
     assert logs[1] == pytest.approx(logs[0], rel=1e-4)
