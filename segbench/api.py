@@ -52,7 +52,7 @@ def predict_memory(
         batch_size, height, width: of the images.
         mode: `train` (forward, cross-entropy, backward, optimizer) or `infer`.
         classes: of the labels.
-        optimizer: `sgd`, `adamw` or `none`.
+        optimizer: `sgd`, `adamw`, `muon` or `none`.
         recipe: values of the optimizer; momentum decides whether SGD keeps a state.
     """
     case = Case("predict", type(network).__name__, batch_size=batch_size, height=height, width=width, device="none")

@@ -27,7 +27,7 @@ class InputSize(_Strict):
 class Recipe(_Strict):
     """How the network is trained; sources stand in the card's note."""
 
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adamw", "muon"] = "sgd"
     lr: float = Field(0.01, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.0, ge=0)

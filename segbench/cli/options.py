@@ -25,7 +25,7 @@ BatchSize = Annotated[
 InferBatch = Annotated[int, typer.Option("--infer-batch", help="Images per inference.", min=1)]
 Classes = Annotated[int | None, typer.Option("--classes", help="Classes. \\[default: 11, or the data set's]", min=1)]
 Precision = Annotated[str, typer.Option("--precision", help="fp32, bf16 or fp16 (autocast).")]
-Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd, adamw or none. \\[default: the card's]")]
+Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd, adamw, muon or none. \\[default: the card's]")]
 Dataset = Annotated[
     str | None, typer.Option("-d", "--dataset", help="Real images of this data set. \\[default: random]")
 ]

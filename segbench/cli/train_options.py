@@ -24,9 +24,9 @@ BatchSize = Annotated[
     int | None,
     typer.Option("-b", "--batch-size", help="Images a step, all processes together.", min=1, rich_help_panel=_RECIPE),
 ]
-Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd or adamw.", rich_help_panel=_RECIPE)]
+Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd, adamw or muon.", rich_help_panel=_RECIPE)]
 Lr = Annotated[float | None, typer.Option("--lr", help="Base learning rate.", rich_help_panel=_RECIPE)]
-Momentum = Annotated[float | None, typer.Option("--momentum", help="Of SGD.", rich_help_panel=_RECIPE)]
+Momentum = Annotated[float | None, typer.Option("--momentum", help="Of SGD and Muon.", rich_help_panel=_RECIPE)]
 WeightDecay = Annotated[float | None, typer.Option("--weight-decay", help="Of matrices.", rich_help_panel=_RECIPE)]
 Schedule = Annotated[str | None, typer.Option("--schedule", help="poly or constant.", rich_help_panel=_RECIPE)]
 Power = Annotated[float | None, typer.Option("--power", help="Of the poly schedule.", rich_help_panel=_RECIPE)]

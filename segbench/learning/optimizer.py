@@ -11,7 +11,7 @@ from segbench.workload.optimizer import build_optimizer
 
 
 def training_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """SGD or AdamW; norms and biases, which have one dimension, are not decayed.
+    """SGD, AdamW or Muon; norms and biases, which have one dimension, are not decayed.
 
     The literal paper (AdamW with weight decay 0.05 on everything) is not reproduced here: decaying norms is what
     nobody does on purpose (specification E1 leaves it open; our choice).

@@ -31,7 +31,7 @@ class Case:
         modes: of `train` and `infer`, what is to be measured.
         classes: classes of the output.
         precision: `fp32`, `bf16` or `fp16` (the latter two under autocast).
-        optimizer: `sgd`, `adamw` or `none`; None takes the card's recipe.
+        optimizer: `sgd`, `adamw`, `muon` or `none`; None takes the card's recipe.
         dataset, data_root, split: real images instead of random ones; data_root never enters the key.
         seed: of weights, inputs and order.
         threads: CPU threads of the child; None leaves torch's default, which the child records.

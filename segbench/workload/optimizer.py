@@ -8,15 +8,16 @@ from torch import Tensor, optim
 
 from segbench.cards.card import Recipe
 from segbench.errors import UserError
+from segbench.workload.muon import Muon
 
 
 def build_optimizer(
     name: str | None, recipe: Recipe, parameters: Iterable[Tensor] | Iterable[dict[str, object]]
 ) -> optim.Optimizer | None:
-    """SGD with momentum or AdamW with the recipe's values; None for the name `none` (forward and backward only).
+    """SGD, AdamW or Muon with the recipe's values; None for the name `none` (forward and backward only).
 
     Args:
-        name: `sgd`, `adamw`, `none`, or None for the recipe's own.
+        name: `sgd`, `adamw`, `muon`, `none`, or None for the recipe's own.
         parameters: tensors, or parameter groups.
 
     Raises:
@@ -29,4 +30,6 @@ def build_optimizer(
         return optim.SGD(parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     if name == "adamw":
         return optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay)
-    raise UserError(f"no optimizer {name!r}; choose sgd, adamw or none")
+    if name == "muon":
+        return Muon(parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    raise UserError(f"no optimizer {name!r}; choose sgd, adamw, muon or none")

@@ -30,7 +30,9 @@ def test_nothing_to_train_is_refused():
         training_optimizer(nn.ReLU(), Recipe())
 
 
-@pytest.mark.parametrize("recipe", [Recipe(optimizer="adamw", lr=0.01), Recipe(optimizer="sgd", lr=0.1)])
+@pytest.mark.parametrize(
+    "recipe", [Recipe(optimizer="adamw", lr=0.01), Recipe(optimizer="sgd", lr=0.1), Recipe(optimizer="muon", lr=0.01)]
+)
 def test_an_optimizer_goes_on_bit_for_bit_after_a_round_trip(recipe):
     one, other = network(), network()
     first, second = training_optimizer(one, recipe), training_optimizer(other, recipe)
