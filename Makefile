@@ -32,7 +32,7 @@ lint: venv
 	$(BIN)/lint-imports
 
 unit: venv
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not wheel"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not wheel"
 
 wheel-test: venv
 	$(BIN)/python -m pytest -m wheel tests/test_wheel.py

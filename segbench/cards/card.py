@@ -38,7 +38,7 @@ class Recipe(_Strict):
     warmup_steps: int = Field(0, ge=0)
     clip: float | None = Field(None, gt=0)
     ema: float | None = Field(None, gt=0, lt=1)
-    supervision: Literal["end", "all", "end+half", "end+random"] = "end"
+    supervision: Literal["end", "all", "end+half", "end+random", "end-then-all"] = "end"
     class_weights: Literal["none", "median-frequency", "sqrt-median-frequency"] = "none"
 
 

@@ -42,7 +42,9 @@ Ema = Annotated[
 Supervision = Annotated[
     str | None,
     typer.Option(
-        "--supervision", help="Of an ODE network: end, all, end+half or end+random states.", rich_help_panel=_RECIPE
+        "--supervision",
+        help="States of an ODE network: end, all, end+half, end+random or end-then-all.",
+        rich_help_panel=_RECIPE,
     ),
 ]
 ClassWeights = Annotated[

@@ -13,7 +13,7 @@ from segbench.errors import UserError
 from segbench.learning.augment import MIDDLE, coloured
 from segbench.learning.feed import Batch
 from segbench.learning.image_folder import CENTRE, ImageCutter, ImageFolder
-from segbench.learning.objective import Objective
+from segbench.learning.objective import Moment, Objective
 from segbench.learning.plan import Plan
 
 PROBE_CLASSES = 7
@@ -77,7 +77,7 @@ class Classification(Objective):
         self.network = network
         self._smoothing = smoothing
 
-    def forward(self, images: Tensor, targets: Tensor, draw: float) -> Tensor:  # noqa: ARG002  # nothing is random
+    def forward(self, images: Tensor, targets: Tensor, moment: Moment) -> Tensor:  # noqa: ARG002  # every step is alike
         scores = self.network(images).float()
         return functional.cross_entropy(scores, targets, label_smoothing=self._smoothing, reduction="sum")
 

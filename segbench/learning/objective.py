@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from inspect import signature
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,26 @@ from segbench.learning.plan import Supervision
 from segbench.workload.network import logits_of, require_classes
 from segbench.zoo import HasTrajectory
 
+END_FIRST = 2 / 3
+"""Share of the budget for which `end-then-all` reads the end only (our choice)."""
+
 AUXILIARY_WEIGHT = 0.4
 """Of every output beside the main one (PSPNet's and HRNet-OCR's auxiliary losses)."""
 
 ENTRY_WEIGHT = 0.1
 """Of the state before the first step, which has seen nothing of f yet (the study's recipe)."""
+
+
+class Moment(NamedTuple):
+    """What a step knows beside its images, the same in all processes.
+
+    Attributes:
+        draw: a number 0..1 for what the step chooses at random.
+        progress: share of the budget that is used before it, 0..1.
+    """
+
+    draw: float
+    progress: float
 
 
 class Objective(nn.Module, ABC):
@@ -29,13 +44,13 @@ class Objective(nn.Module, ABC):
     network: nn.Module
 
     @abstractmethod
-    def forward(self, images: Tensor, targets: Tensor, draw: float) -> Tensor:
+    def forward(self, images: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         """The sum of the losses.
 
         Args:
             images: `(N, 3, H, W)` float32, normalised.
             targets: labels `(N, h, w)`, or classes `(N,)`.
-            draw: a number 0..1 for what a step chooses at random, the same in all processes.
+            moment: of the training.
         """
 
     @abstractmethod
@@ -65,7 +80,8 @@ class Segmentation(Objective):
         loss: of one class map.
         supervision: `end`: the last state only. `all`: every state of the solver's grid, state i of N with weight i/N
             and the first with 0.1. `end+half`: the last and the one after half of the steps, `end+random`: the last
-            and one other drawn at random, both weighted likewise. The weights are scaled to sum to 1, so that the
+            and one other drawn at random, both weighted likewise. `end-then-all`: `end` for the first two thirds of the
+            budget, then `all`. The weights are scaled to sum to 1, so that the
             loss stays comparable between them (our choice).
         classes: that the labels have; None: as many as the network gives.
 
@@ -85,9 +101,9 @@ class Segmentation(Objective):
         self._supervision = supervision
         self._classes = classes
 
-    def forward(self, images: Tensor, targets: Tensor, draw: float) -> Tensor:
+    def forward(self, images: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         """The weighted sum over the supervised class maps."""
-        maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), draw))
+        maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), moment))
         if self._classes is not None:
             require_classes(type(self.network).__name__, maps[0][1], self._classes)
         whole = sum(share for share, _ in maps)
@@ -96,14 +112,14 @@ class Segmentation(Objective):
     def weight(self, targets: Tensor) -> Tensor:
         return self._loss.weight(targets)
 
-    def _class_maps(self, images: Tensor, size: tuple[int, int], draw: float) -> Iterator[tuple[float, Tensor]]:
+    def _class_maps(self, images: Tensor, size: tuple[int, int], moment: Moment) -> Iterator[tuple[float, Tensor]]:
         """Weights and class scores `(N, C, *size)`."""
-        if self._supervision == "end":
+        if self._supervision == "end" or (self._supervision == "end-then-all" and moment.progress < END_FIRST):
             yield from self._end(images, size)
             return
         steps = grid_steps(self.network)
         assert steps is not None  # checked when it was built
-        chosen = supervised_steps(self._supervision, steps, draw)
+        chosen = supervised_steps(self._supervision, steps, moment.draw)
         for step, logits in zip(chosen, self._on_the_way(images, size, chosen, steps), strict=True):
             yield step / steps if step else ENTRY_WEIGHT, logits
 
@@ -139,11 +155,10 @@ def grid_steps(network: nn.Module) -> int | None:
     return round(network.t_end) if isinstance(network, HasTrajectory) else None
 
 
-def supervised_steps(supervision: Literal["all", "end+half", "end+random"], steps: int, draw: float) -> list[int]:
+def supervised_steps(supervision: Supervision, steps: int, draw: float) -> list[int]:
     """The states of a grid of `steps` steps that the loss reads, in order; the last is always among them."""
-    if supervision == "all":
-        return list(range(steps + 1))
-    return [steps // 2 if supervision == "end+half" else int(draw * steps), steps]
+    other = {"end": [], "end+half": [steps // 2], "end+random": [int(draw * steps)]}.get(supervision, range(steps))
+    return [*other, steps]
 
 
 def _outputs(output: Any) -> list[tuple[float, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from segbench.cards.card import Recipe
 from segbench.errors import UserError
 
-Supervision = Literal["end", "all", "end+half", "end+random"]
+Supervision = Literal["end", "all", "end+half", "end+random", "end-then-all"]
 ClassWeights = Literal["none", "median-frequency", "sqrt-median-frequency"]
 
 

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from segbench.evaluation.precision import autocast
 from segbench.learning.distributed import World
 from segbench.learning.feed import Batch
-from segbench.learning.objective import Objective
+from segbench.learning.objective import Moment, Objective
 from segbench.learning.plan import Plan
 from segbench.learning.state import State
 
@@ -35,30 +35,35 @@ class Stepper:
         self._objective, self._state, self._plan, self._world = objective, state, plan, world
         self._shared = DistributedDataParallel(objective) if world.is_shared else None
 
-    def step(self, parts: list[Batch], lr: float) -> Tensor:
+    def step(self, parts: list[Batch], lr: float, progress: float) -> Tensor:
         """Forward and backward over the parts, clipping, one update.
+
+        Args:
+            parts: of the batch.
+            lr: of the update.
+            progress: share of the budget that is used, 0..1.
 
         Returns:
             The batch's mean loss over all processes, float64, on the device.
         """
         plan, number = self._plan, self._state.step
         torch.manual_seed(_seed(plan.seed, number, self._world.rank))
-        draw = float(np.random.default_rng((plan.seed, number, 1)).random())
+        moment = Moment(float(np.random.default_rng((plan.seed, number, 1)).random()), progress)
         weights = [self._objective.weight(part.targets) for part in parts]
         weight = self._world.sum(torch.stack(weights).sum()).clamp_min(torch.finfo(torch.float32).tiny)
         self._objective.train()
         self._state.optimizer.zero_grad(set_to_none=True)
-        losses = [self._backward(part, weight, draw, exchange=part is parts[-1]) for part in parts]
+        losses = [self._backward(part, weight, moment, exchange=part is parts[-1]) for part in parts]
         self._update(lr)
         return self._world.sum(torch.stack(losses).sum())
 
-    def _backward(self, part: Batch, weight: Tensor, draw: float, exchange: bool) -> Tensor:
+    def _backward(self, part: Batch, weight: Tensor, moment: Moment, exchange: bool) -> Tensor:
         """Adds a part's gradients; processes exchange them with the last part."""
         module = self._shared or self._objective
         quiet = nullcontext() if exchange or self._shared is None else self._shared.no_sync()
         with quiet:
             with autocast(self._plan.precision, part.images.device):
-                total = module(part.inputs(self._plan.channels_last), part.targets, draw)
+                total = module(part.inputs(self._plan.channels_last), part.targets, moment)
             loss = cast(Tensor, total / weight)
             # DDP takes the mean of the processes' gradients, and the loss is a sum over the processes.
             self._state.scaler.scale(loss * self._world.size).backward()  # type: ignore[no-untyped-call]

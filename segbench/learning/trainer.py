@@ -160,7 +160,7 @@ class Trainer:
         progress = self._progress()
         while progress < 1:
             lr = rate(job.plan.recipe, state.step, progress)
-            self._step(stream, lr)
+            self._step(stream, lr, progress)
             before, progress = progress, self._progress()
             validated = self._validated() if self._is_due(before, progress) else {}
             if validated or state.step % _LOG_EVERY == 0:
@@ -173,10 +173,10 @@ class Trainer:
                 told = time.monotonic()
         return self._finished()
 
-    def _step(self, stream: Iterator[list[Batch]], lr: float) -> None:
+    def _step(self, stream: Iterator[list[Batch]], lr: float, progress: float) -> None:
         state = self.state
         with self._clock.running():
-            loss = self._stepper.step(next(stream), lr)
+            loss = self._stepper.step(next(stream), lr, progress)
         state.loss_sum += loss
         state.loss_count += 1
         state.step += 1

@@ -230,6 +230,7 @@ def test_a_comparison_says_points_and_interval(trainer: FakeTrainer, segbench: S
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.xdist_group("torchrun")  # two launchers at once may choose one free port
 def test_two_processes_of_torchrun_train_one_network_and_the_first_reports(tmp_path: Path) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*launcher, "-m", "segbench", "train", "-m", "segnode-w8", "-d", "synthetic:size=64x48,count=6"]

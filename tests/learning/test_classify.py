@@ -16,6 +16,7 @@ from segbench.errors import DataError, UserError
 from segbench.learning.classify import PROBE_CLASSES, Classification, ImageClassifier, accuracy
 from segbench.learning.feed import Feed
 from segbench.learning.image_folder import CENTRE, ImageCutter, ImageFolder
+from segbench.learning.objective import Moment
 from segbench.learning.plan import Plan
 from segbench.learning.trainer import Job, Trainer
 from segbench.learning.weights import load_matching
@@ -119,5 +120,5 @@ def test_the_loss_is_a_sum_with_the_count_as_its_weight():
     scores = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
     objective = Classification(nn.Identity(), smoothing=0.0)
     targets = torch.tensor([0, 0])
-    mean = objective(scores, targets, 0.0) / objective.weight(targets)
+    mean = objective(scores, targets, Moment(0.0, 0.0)) / objective.weight(targets)
     torch.testing.assert_close(mean, functional.cross_entropy(scores, targets))

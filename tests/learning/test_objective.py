@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from segbench.errors import UserError
 from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Segmentation, supervised_steps
+from segbench.learning.objective import Moment, Segmentation, supervised_steps
 
 
 class Ode(nn.Module):
@@ -45,15 +45,18 @@ class OdeNetwork(nn.Module):
         return torch.cat([score, torch.zeros_like(score)], 1)
 
 
+START = Moment(draw=0.0, progress=0.0)
+
+
 def loss_at(time: float) -> float:
     return float(torch.log1p(torch.exp(torch.tensor(-time))))
 
 
-def mean_loss(supervision: str, draw: float = 0.0) -> tuple[float, Ode]:
+def mean_loss(supervision: str, draw: float = 0.0, progress: float = 0.0) -> tuple[float, Ode]:
     network = OdeNetwork()
     objective = Segmentation(network, PixelLoss(), supervision)  # type: ignore[arg-type]
     labels = torch.zeros(1, 3, 4, dtype=torch.long)
-    total = objective(torch.randn(1, 3, 6, 8), labels, draw)
+    total = objective(torch.randn(1, 3, 6, 8), labels, Moment(draw, progress))
     return float((total / objective.weight(labels)).detach()), network.ode
 
 
@@ -88,6 +91,12 @@ def test_the_state_half_way_is_supervised_with_half_the_weight_of_the_last():
     assert ode.asked == [[1.0, 2.0]]
     assert value == pytest.approx((0.5 * loss_at(1.0) + loss_at(2.0)) / 1.5, rel=1e-5)
     assert supervised_steps("end+half", 3, 0.9) == [1, 3]
+
+
+def test_the_end_first_and_every_step_in_the_last_third_of_the_budget():
+    early, late = (mean_loss("end-then-all", progress=progress) for progress in (0.66, 0.67))
+    assert early[0] == pytest.approx(loss_at(2.0)) and early[1].asked == []
+    assert late[0] == mean_loss("all")[0] and late[1].asked == [[0.0, 0.5, 1.0, 1.5, 2.0]]
 
 
 def test_a_trajectory_is_refused_of_a_network_without_one():
@@ -127,7 +136,7 @@ def test_exits_are_supervised_like_times():
     network = Exits()
     objective = Segmentation(network, PixelLoss(), "all")
     labels = torch.zeros(1, 2, 2, dtype=torch.long)
-    value = float(objective(torch.ones(1, 3, 4, 4), labels, 0.0) / objective.weight(labels))
+    value = float(objective(torch.ones(1, 3, 4, 4), labels, START) / objective.weight(labels))
     assert network.asked == [0.0, 1.0, 2.0]
     assert value == pytest.approx((0.1 * loss_at(0.0) + 0.5 * loss_at(1.0) + loss_at(2.0)) / 1.6, rel=1e-5)
 
@@ -147,7 +156,7 @@ class Decoder(nn.Module):
 
 def test_scores_are_put_out_at_the_labels_size_where_a_network_can():
     objective = Segmentation(Decoder(), PixelLoss())
-    assert objective(torch.ones(1, 3, 8, 8), torch.zeros(1, 4, 4, dtype=torch.long), 0.0) > 0
+    assert objective(torch.ones(1, 3, 8, 8), torch.zeros(1, 4, 4, dtype=torch.long), START) > 0
 
 
 @pytest.mark.parametrize("kind", ["tuple", "mapping"])
@@ -155,5 +164,5 @@ def test_auxiliary_outputs_count_four_tenths(kind):
     images = torch.ones(1, 3, 4, 4)
     labels = torch.zeros(1, 2, 2, dtype=torch.long)
     objective = Segmentation(Auxiliary(kind), PixelLoss())
-    value = float(objective(images, labels, 0.0) / objective.weight(labels))
+    value = float(objective(images, labels, START) / objective.weight(labels))
     assert value == pytest.approx((loss_at(2.0) + 0.4 * loss_at(0.0)) / 1.4, rel=1e-5)

@@ -96,6 +96,7 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bits(tmp_path):
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.xdist_group("torchrun")  # two launchers at once may choose one free port
 def test_two_processes_have_the_loss_curve_of_one_with_the_same_batch(tmp_path):
     train(tmp_path / "one", dropout=0.0, steps=STEPS, save_every_s=1000.0)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
