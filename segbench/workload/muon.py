@@ -101,7 +101,7 @@ class Muon(optim.Optimizer):
 def orthogonalized(matrices: Tensor, iterations: int = 5) -> Tensor:
     """The orthogonal factor of each matrix, roughly: `U V^T` of its singular value decomposition `U S V^T`.
 
-    Newton-Schulz iteration: products only. In bfloat16 on a GPU as in the source, where it is exact enough and fast.
+    Newton-Schulz iteration: products only, in the type that is given (the source takes bfloat16).
 
     Args:
         matrices: `(K, rows, columns)`.
@@ -113,8 +113,8 @@ def orthogonalized(matrices: Tensor, iterations: int = 5) -> Tensor:
     a, b, c = _QUINTIC
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
-    x = (x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)).to(torch.bfloat16 if x.is_cuda else x.dtype)
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
     for _ in range(iterations):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x.mT if tall else x).to(matrices.dtype).contiguous()
+    return (x.mT if tall else x).contiguous()

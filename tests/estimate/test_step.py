@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from segbench.estimate.step import Traced, trace_step
 from segbench.meters.live_bytes import measure_live_peaks
+from segbench.workload.muon import Muon
 
 CLASSES = 3
 SIZE = (24, 32)
@@ -168,7 +169,7 @@ def test_predicted_live_bytes_equal_a_real_run(name: str, mode: str) -> None:
     assert traced(build, mode, batch=3, target="cpu").log.peak[1] == pytest.approx(real, rel=1e-3)
 
 
-@pytest.mark.parametrize("optimizer", [momentum, AdamW, lambda p: SGD(p, lr=0.1)])
+@pytest.mark.parametrize("optimizer", [momentum, AdamW, lambda p: SGD(p, lr=0.1), lambda p: Muon(p, lr=0.1)])
 def test_predicted_live_bytes_equal_a_real_run_with_any_optimizer(optimizer: Callable[[Any], Optimizer]) -> None:
     def wide() -> nn.Module:  # the optimizer decides the peak
         return nn.Sequential(nn.Conv2d(3, 256, 1), nn.Conv2d(256, 256, 3, padding=1), nn.Conv2d(256, CLASSES, 1))
