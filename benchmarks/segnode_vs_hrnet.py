@@ -1,12 +1,12 @@
 """Claim: SegNode is cheaper than HRNetV2-W48 on every row: parameters, memory and time, in training and in testing.
 
 Memory is predicted for CUDA (live bytes, 480x360, 24 images in training and 1 in testing). Times are measured on this
-machine's CPU (240x180, 2 images) in rounds: each network makes a training step and a few inferences a round, in an
-order drawn anew, and a ratio is taken within a round. Each of the two in a process of its own, begun for that round:
-what one network, or a training step, leaves in the heap slows what comes next. The first step and the first inference
-do not count. All train with SGD with momentum, so that the optimizer's memory is alike. Rivals that use the same means
-are in the same run: module checkpoints and thin layers for HRNetV2 and for the residual baseline. Close other programs:
-the ratios are worth nothing on a busy machine. Ends with 1 if a claim fails.
+machine's CPU (2 images, 240x180 unless told) in rounds: each network makes a training step and a few inferences a
+round, in an order drawn anew, and a ratio is taken within a round. Each of the two in a process of its own, begun for
+that round: what one network, or a training step, leaves in the heap slows what comes next. The first step and the first
+inference do not count. All train with SGD with momentum, so that the optimizer's memory is alike. Rivals that use the
+same means are in the same run: module checkpoints and thin layers for HRNetV2 and for the residual baseline. Close
+other programs: the ratios are worth nothing on a busy machine. Ends with 1 if a claim fails.
 
     python benchmarks/segnode_vs_hrnet.py -o reports/segnode-vs-hrnet
 
@@ -47,6 +47,7 @@ from segbench.records.measurement import Measurement
 from segbench.records.rows import tidy_rows
 from segbench.tasks.environment import describe
 from segbench.tasks.predict import workload_on_meta
+from segbench.units import parse_size
 from segbench.workload.step import Workload, build_workload
 
 RIVAL = "hrnetv2"
@@ -140,6 +141,7 @@ def _options() -> argparse.Namespace:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
     options.add_argument("--memory-batch", type=int, default=24)
+    options.add_argument("--input", type=parse_size, default=(240, 180), metavar="WxH", help="of the times")
     options.add_argument("--channels-last", action="store_true", help="all networks and images in this layout")
     options.add_argument("--paper", action="store_true", help="time the paper's own variant too, once")
     options.add_argument("-o", "--output", type=Path, help="folder of table.md, rows.csv and ledger.jsonl")
@@ -147,12 +149,13 @@ def _options() -> argparse.Namespace:
 
 
 def _case(name: str, given: argparse.Namespace) -> Case:
-    """Times: 240x180, two images; everything trains with SGD."""
+    """Times: two images; everything trains with SGD."""
+    width, height = given.input
     return Case(
         "segnode_vs_hrnet",
         name,
-        width=240,
-        height=180,
+        width=width,
+        height=height,
         batch_size=2,
         infer_batch=2,
         optimizer="sgd",
@@ -265,11 +268,12 @@ def table(contenders: Sequence[Contender], cases: Mapping[str, Case], given: arg
     blank = [MISSING] * 4
     rows.append(["paper, SegNode", *blank[:3], f"{PAPER['parameters']:.2f}"])
     rows[-1] += [part for column in list(QUANTITIES)[1:] for part in (MISSING, f"{PAPER[column]:.2f}")]
+    width, height = given.input
     layout = "channels_last" if given.channels_last else "contiguous"
     notes = [
         f"ratios to {rival.name}; memory: predicted live bytes for CUDA, 480x360, {given.memory_batch} images in"
         " training and 1 in testing, SGD with momentum",
-        f"times: {cpu_name()}, {given.threads} threads, 240x180, 2 images, {layout}, torch"
+        f"times: {cpu_name()}, {given.threads} threads, {width}x{height}, 2 images, {layout}, torch"
         f" {torch.__version__}, median of {given.rounds} interleaved rounds, each time in a process of its own; ratios:"
         " median of the rounds' (least to most)",
         f"other programs used {busy:g} cores meanwhile" + ("" if busy < 0.2 else ": do not quote these times"),

@@ -29,7 +29,8 @@ class Recipe(_Strict):
 
     optimizer: Literal["sgd", "adamw", "muon"] = "sgd"
     lr: float = Field(0.01, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float | None = Field(None, ge=0, lt=1)
+    """Of SGD and Muon; None for what each usually has, 0.9 and 0.95."""
     weight_decay: float = Field(0.0, ge=0)
     schedule: Literal["poly", "constant"] = "poly"
     power: float = Field(0.9, gt=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from inspect import signature
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -81,8 +81,8 @@ class Segmentation(Objective):
         supervision: `end`: the last state only. `all`: every state of the solver's grid, state i of N with weight i/N
             and the first with 0.1. `end+half`: the last and the one after half of the steps, `end+random`: the last
             and one other drawn at random, both weighted likewise. `end-then-all`: `end` for the first two thirds of the
-            budget, then `all`. The weights are scaled to sum to 1, so that the
-            loss stays comparable between them (our choice).
+            budget, then `all`. The weights are scaled to sum to 1, so that the loss stays comparable between them (our
+            choice).
         classes: that the labels have; None: as many as the network gives.
 
     Raises:
@@ -114,12 +114,15 @@ class Segmentation(Objective):
 
     def _class_maps(self, images: Tensor, size: tuple[int, int], moment: Moment) -> Iterator[tuple[float, Tensor]]:
         """Weights and class scores `(N, C, *size)`."""
-        if self._supervision == "end" or (self._supervision == "end-then-all" and moment.progress < END_FIRST):
+        supervision = self._supervision
+        if supervision == "end-then-all":
+            supervision = "end" if moment.progress < END_FIRST else "all"
+        if supervision == "end":
             yield from self._end(images, size)
             return
         steps = grid_steps(self.network)
         assert steps is not None  # checked when it was built
-        chosen = supervised_steps(self._supervision, steps, moment.draw)
+        chosen = supervised_steps(supervision, steps, moment.draw)
         for step, logits in zip(chosen, self._on_the_way(images, size, chosen, steps), strict=True):
             yield step / steps if step else ENTRY_WEIGHT, logits
 
@@ -155,10 +158,11 @@ def grid_steps(network: nn.Module) -> int | None:
     return round(network.t_end) if isinstance(network, HasTrajectory) else None
 
 
-def supervised_steps(supervision: Supervision, steps: int, draw: float) -> list[int]:
+def supervised_steps(supervision: Literal["all", "end+half", "end+random"], steps: int, draw: float) -> list[int]:
     """The states of a grid of `steps` steps that the loss reads, in order; the last is always among them."""
-    other = {"end": [], "end+half": [steps // 2], "end+random": [int(draw * steps)]}.get(supervision, range(steps))
-    return [*other, steps]
+    if supervision == "all":
+        return list(range(steps + 1))
+    return [steps // 2 if supervision == "end+half" else int(draw * steps), steps]
 
 
 def _outputs(output: Any) -> list[tuple[float, Any]]:

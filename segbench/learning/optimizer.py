@@ -48,7 +48,7 @@ def load_state_tensors(optimizer: optim.Optimizer, tensors: dict[str, Tensor]) -
     for key, saved in tensors.items():
         index, _, name = key.partition("/")
         parameter = parameters[int(index)]
-        optimizer.state[parameter][name] = _laid_out_like(parameter, saved) if saved.ndim else saved
+        optimizer.state[parameter][name] = saved if name == "step" else _laid_out_like(parameter, saved)
 
 
 def _laid_out_like(parameter: Tensor, saved: Tensor) -> Tensor:

@@ -48,8 +48,8 @@ def changed_recipe(case: Case, recipe: Recipe) -> Recipe:
     changes = {name: case.option(name) for name in Recipe.model_fields if case.option(name) is not None}
     changes |= {name: None for name in _OFF_AT_ZERO if changes.get(name) == 0}
     changes["batch_size"] = case.batch_size
-    if case.optimizer is not None:
-        changes["optimizer"] = case.optimizer
+    if case.optimizer not in (None, recipe.optimizer):
+        changes = {"momentum": None, **changes, "optimizer": case.optimizer}  # the card's belongs to its own optimizer
     try:
         return Recipe(**{**recipe.model_dump(), **changes})
     except ValidationError as error:

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -231,5 +230,5 @@ def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path)
         yield Measurement(name, score, method, detail={**detail, "curve": curve})
     if summary.step_s:
         yield Measurement(
-            "train_step_s", median(summary.step_s), method, mode="train", detail={"steps": len(summary.step_s)}
+            "train_step_s", summary.seconds / summary.steps, method, mode="train", detail={"steps": summary.steps}
         )

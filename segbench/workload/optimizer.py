@@ -10,6 +10,8 @@ from segbench.cards.card import Recipe
 from segbench.errors import UserError
 from segbench.workload.muon import Muon
 
+_MOMENTUM = {"sgd": 0.9, "muon": 0.95}
+
 
 def build_optimizer(
     name: str | None, recipe: Recipe, parameters: Iterable[Tensor] | Iterable[dict[str, object]]
@@ -24,12 +26,14 @@ def build_optimizer(
         UserError: another name.
     """
     name = name or recipe.optimizer
+    own = recipe.momentum if name == recipe.optimizer else None  # another optimizer's would not suit
+    momentum = _MOMENTUM.get(name, 0.0) if own is None else own
     if name == "none":
         return None
     if name == "sgd":
-        return optim.SGD(parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        return optim.SGD(parameters, lr=recipe.lr, momentum=momentum, weight_decay=recipe.weight_decay)
     if name == "adamw":
         return optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay)
     if name == "muon":
-        return Muon(parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        return Muon(parameters, lr=recipe.lr, momentum=momentum, weight_decay=recipe.weight_decay)
     raise UserError(f"no optimizer {name!r}; choose sgd, adamw, muon or none")

@@ -80,7 +80,9 @@ def predicted_and_real(card: str, mode: str, optimizer: str) -> tuple[int, int]:
     return predicted, real_run(case, mode)[0]
 
 
-@pytest.mark.parametrize(("mode", "optimizer"), [("train", "sgd"), ("train", "adamw"), ("infer", "none")])
+@pytest.mark.parametrize(
+    ("mode", "optimizer"), [("train", "sgd"), ("train", "adamw"), ("train", "muon"), ("infer", "none")]
+)
 @pytest.mark.parametrize("card", FIXED)
 def test_predicted_live_bytes_equal_a_real_run(card: str, mode: str, optimizer: str) -> None:
     predicted, real = predicted_and_real(REPRESENTATIVES[structure(card)], mode, optimizer)

@@ -9,6 +9,8 @@ from torch import nn
 from segbench.cards.card import Recipe
 from segbench.errors import UserError
 from segbench.learning.optimizer import load_state_tensors, state_tensors, training_optimizer
+from segbench.workload.muon import Muon
+from segbench.workload.optimizer import build_optimizer
 
 
 def network(seed: int = 0) -> nn.Module:
@@ -23,6 +25,29 @@ def test_only_matrices_are_decayed():
     decayed, free = optimizer.param_groups
     assert decayed["weight_decay"] == 0.05 and all(p.ndim > 1 for p in decayed["params"])
     assert free["weight_decay"] == 0 and all(p.ndim == 1 for p in free["params"])
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "expected"),
+    [
+        (None, Recipe(optimizer="sgd"), 0.9),
+        (None, Recipe(optimizer="muon"), 0.95),
+        (None, Recipe(optimizer="muon", momentum=0.8), 0.8),
+        ("sgd", Recipe(optimizer="muon", momentum=0.8), 0.9),
+        ("sgd", Recipe(optimizer="sgd", momentum=0.0), 0.0),
+    ],
+)
+def test_momentum_is_the_recipes_or_what_the_optimizer_usually_has(name, recipe, expected):
+    optimizer = build_optimizer(name, recipe, network().parameters())
+    assert optimizer.param_groups[0]["momentum"] == expected
+
+
+def test_a_scalar_parameters_memory_goes_where_the_parameter_is():
+    parameter = nn.Parameter(torch.empty((), device="meta"))
+    optimizer = Muon([parameter], lr=0.1)
+    load_state_tensors(optimizer, {"0/step": torch.tensor(3.0), "0/mean": torch.tensor(0.5)})
+    state = optimizer.state[parameter]
+    assert (state["step"].device.type, state["mean"].device.type) == ("cpu", "meta")
 
 
 def test_nothing_to_train_is_refused():

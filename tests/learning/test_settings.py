@@ -30,6 +30,15 @@ def test_options_replace_single_fields():
     assert (plan.minutes, plan.epochs, plan.accumulate, plan.label_stride) == (3.5, None, 2, 2)
 
 
+def test_the_cards_momentum_goes_with_its_optimizer():
+    card = Recipe(optimizer="sgd", momentum=0.8)
+    assert plan_of(CASE.with_options(steps=1), card).recipe.momentum == 0.8
+    other = replace(CASE, optimizer="muon").with_options(steps=1)
+    assert plan_of(other, card).recipe.momentum is None
+    assert plan_of(other.with_options(momentum=0.7), card).recipe.momentum == 0.7
+    assert plan_of(replace(CASE, optimizer="sgd").with_options(steps=1), card).recipe.momentum == 0.8
+
+
 def test_zero_switches_clipping_and_the_running_mean_off():
     recipe = plan_of(CASE.with_options(clip=0, ema=0), CARD).recipe
     assert recipe.clip is None and recipe.ema is None

@@ -20,7 +20,7 @@ from segbench.learning.checkpoint import read_checkpoint
 from segbench.learning.feed import Feed, LabelledCutter
 from segbench.learning.log import read_log
 from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Segmentation
+from segbench.learning.objective import Moment, Segmentation
 from segbench.learning.plan import Plan
 from segbench.learning.trainer import Job, Progress, Trainer
 from segbench.learning.weights import fill
@@ -95,6 +95,24 @@ def test_it_learns_and_leaves_a_whole_run_folder(tmp_path):
     assert float(rows[-1]["loss"]) < 0.5 * float(rows[0]["loss"])
     assert [row["step"] for row in rows if row["miou"]] == ["40", "80", "120"]
     assert float(rows[-1]["epoch"]) == pytest.approx(48)
+
+
+class Watched(Segmentation):
+    """Writes down how far each step was told the training is."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model, PixelLoss())
+        self.told: list[float] = []
+
+    def forward(self, images: torch.Tensor, targets: torch.Tensor, moment: Moment) -> torch.Tensor:
+        self.told.append(moment.progress)
+        return super().forward(images, targets, moment)
+
+
+def test_every_step_knows_how_far_the_training_is(tmp_path):
+    watched = Watched(network())
+    Trainer(job(tmp_path, settings(steps=5), objective=watched, validate=None)).run()
+    assert watched.told == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
 
 
 def test_the_best_weights_are_kept_and_score_what_was_logged(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn, optim
@@ -56,10 +58,7 @@ def test_a_kernel_is_a_matrix_whatever_its_layout_and_shapes_may_mix():
     plain = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, groups=4), nn.ConvTranspose2d(4, 2, 2)
     )
-    other = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, groups=4), nn.ConvTranspose2d(4, 2, 2)
-    )
-    other.load_state_dict(plain.state_dict())
+    other = deepcopy(plain)
     other.to(memory_format=torch.channels_last)
     images = torch.randn(2, 3, 12, 12)
     for network in (plain, other):
@@ -82,6 +81,13 @@ def test_a_closure_is_called_with_gradients_and_what_has_none_is_left_alone():
 
     assert Muon([seen, unseen], lr=0.1, weight_decay=0.5).step(closure).item() == 6
     assert (seen < 1).all() and torch.equal(unseen, torch.ones(2, 3))
+
+
+def test_parameters_may_be_empty_or_scalars():
+    empty, scalar = nn.Parameter(torch.ones(0, 3)), nn.Parameter(torch.tensor(1.0))
+    empty.grad, scalar.grad = torch.ones(0, 3), torch.tensor(1.0)
+    Muon([empty, scalar], lr=0.1).step()
+    assert scalar.item() == pytest.approx(0.9)
 
 
 def test_it_keeps_half_the_memory_of_adamw_for_matrices():

@@ -33,7 +33,7 @@ def case(net: str, name: str = "Net", **changes: object) -> Case:
     return Case("memory", f"{net}:{name}", **values)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
 def test_training_steps_reduce_the_loss(net: str, optimizer: str) -> None:
     workload = build_workload(case(net, optimizer=optimizer), "cpu")
     images, labels = workload.make_batch()
