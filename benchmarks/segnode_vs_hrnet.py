@@ -32,6 +32,7 @@ from statistics import median
 import torch
 
 from segbench.cards.catalogue import find_model
+from segbench.errors import UserError
 from segbench.estimate.prediction import predict_step
 from segbench.meters.contention import ContentionMeter
 from segbench.ode.block import ODEBlock
@@ -141,11 +142,18 @@ def _options() -> argparse.Namespace:
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
     options.add_argument("--memory-batch", type=int, default=24)
-    options.add_argument("--input", type=parse_size, default=(240, 180), metavar="WxH", help="of the times")
+    options.add_argument("--input", type=_size, default=(240, 180), metavar="WxH", help="of the times")
     options.add_argument("--channels-last", action="store_true", help="all networks and images in this layout")
     options.add_argument("--paper", action="store_true", help="time the paper's own variant too, once")
     options.add_argument("-o", "--output", type=Path, help="folder of table.md, rows.csv and ledger.jsonl")
     return options.parse_args()
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        return parse_size(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _case(name: str, given: argparse.Namespace) -> Case:
