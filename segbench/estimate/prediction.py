@@ -92,7 +92,7 @@ def predict_step(
 
 def summarise(traced: Traced, mode: str, batch: int, result: Replay, overheads: Overheads) -> Prediction:
     """Puts together what the log and its replay say."""
-    log = traced.log
+    log = traced.log.without("workspaces")  # no tensors: part of what is reserved, not of what is live
     position, live = log.peak
     event = log.events[position] if log.events else 0
     newest = log.storages[abs(event) - 1] if event else None
