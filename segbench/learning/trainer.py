@@ -93,7 +93,7 @@ class Summary:
         steps, seconds: done and used, by the budget's clock, earlier parts of a continued run included.
         scores: of the last validation.
         best, best_step: the best score of the decisive kind; None and 0 without validation.
-        step_s: seconds of each step since the run was last started.
+        trained: steps since the run was last started.
     """
 
     steps: int
@@ -101,7 +101,7 @@ class Summary:
     scores: Mapping[str, float]
     best: float | None
     best_step: int
-    step_s: tuple[float, ...]
+    trained: int
 
 
 class Trainer:
@@ -129,7 +129,7 @@ class Trainer:
         )
         self._stepper = Stepper(job.objective, self.state, plan, self._world)
         self._clock = Clock(plan, job.feed.images_per_epoch, tick_of(job.device.type))
-        self._step_s: list[float] = []
+        self._trained = 0
         self._loss = math.nan
 
     def resume(self) -> bool:
@@ -180,7 +180,7 @@ class Trainer:
         state.loss_sum += loss
         state.loss_count += 1
         state.step += 1
-        self._step_s.append(self._clock.used - state.seconds)
+        self._trained += 1
         state.seconds = self._clock.used
 
     def _progress(self) -> float:
@@ -259,13 +259,13 @@ class Trainer:
 
     def _finished(self) -> Summary:
         state, job = self.state, self._job
-        if self._step_s:
+        if self._trained:
             self._save()
         if self._world.is_first:
             plot_curve(job.folder / LOG, job.scores[0], str(job.facts.get("title", "")), job.folder / "curve.png")
         self._world.wait()
         best = state.best if math.isfinite(state.best) else None
-        return Summary(state.step, state.seconds, state.scores, best, state.best_step, tuple(self._step_s))
+        return Summary(state.step, state.seconds, state.scores, best, state.best_step, self._trained)
 
 
 _MAY_CHANGE = ("workers", "save_every_s")

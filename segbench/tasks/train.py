@@ -228,7 +228,7 @@ def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path)
     for name, score in summary.scores.items():
         curve = [[int(row["step"]), float(row["seconds"]), float(row[name])] for row in logged if row.get(name)]
         yield Measurement(name, score, method, detail={**detail, "curve": curve})
-    if summary.step_s:
+    if summary.trained:
         yield Measurement(
             "train_step_s", summary.seconds / summary.steps, method, mode="train", detail={"steps": summary.steps}
         )

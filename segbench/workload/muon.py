@@ -68,7 +68,7 @@ class Muon(optim.Optimizer):
 
     def _orthogonal_step(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
         """Moves parameters that are matrices of one shape."""
-        changes = orthogonalized(torch.stack([self._momentum(one, group["momentum"]) for one in matrices]))
+        changes = orthogonalised(torch.stack([self._momentum(one, group["momentum"]) for one in matrices]))
         pace = group["lr"] * 0.2 * max(changes.shape[1:]) ** 0.5
         for parameter, change in zip(matrices, changes, strict=True):
             parameter.sub_(change.view(parameter.shape), alpha=pace)
@@ -98,7 +98,7 @@ class Muon(optim.Optimizer):
         parameter.addcdiv_(mean, spread, value=-group["lr"] / (1 - first**step))
 
 
-def orthogonalized(matrices: Tensor, iterations: int = 5) -> Tensor:
+def orthogonalised(matrices: Tensor, iterations: int = 5) -> Tensor:
     """The orthogonal factor of each matrix, roughly: `U V^T` of its singular value decomposition `U S V^T`.
 
     Newton-Schulz iteration: products only, in the type that is given (the source takes bfloat16).

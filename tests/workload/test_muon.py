@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn, optim
 
-from segbench.workload.muon import Muon, orthogonalized
+from segbench.workload.muon import Muon, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 6, 20), (2, 20, 6)])
 def test_singular_values_come_near_one_and_directions_stay(shape):
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    orthogonal = orthogonalized(matrices)
+    orthogonal = orthogonalised(matrices)
     left, values, right = torch.linalg.svd(matrices, full_matrices=False)
     kept = left.mT @ orthogonal @ right.mT
     diagonal = kept.diagonal(dim1=1, dim2=2)
@@ -23,7 +23,7 @@ def test_singular_values_come_near_one_and_directions_stay(shape):
 
 
 def test_a_matrix_of_zeros_stays_zero():
-    assert not orthogonalized(torch.zeros(2, 4, 9)).any()
+    assert not orthogonalised(torch.zeros(2, 4, 9)).any()
 
 
 def moved(optimizer_of, parameter, steps=5):
