@@ -5,8 +5,9 @@ machine's CPU (2 images, 240x180 unless told) in rounds: each network makes a tr
 round, in an order drawn anew, and a ratio is taken within a round. Each of the two in a process of its own, begun for
 that round: what one network, or a training step, leaves in the heap slows what comes next. The first step and the first
 inference do not count. All train with SGD with momentum, so that the optimizer's memory is alike. Rivals that use the
-same means are in the same run: module checkpoints and thin layers for HRNetV2 and for the residual baseline. Close
-other programs: the ratios are worth nothing on a busy machine. Ends with 1 if a claim fails.
+same means are in the same run: module checkpoints and thin layers for HRNetV2 and for the residual baseline, the layout
+channels_last for all (`+channels_last` after a network's name). Close other programs: the ratios are worth nothing on a
+busy machine. Ends with 1 if a claim fails.
 
     python benchmarks/segnode_vs_hrnet.py -o reports/segnode-vs-hrnet
 
@@ -52,17 +53,22 @@ from segbench.units import parse_size
 from segbench.workload.step import Workload, build_workload
 
 RIVAL = "hrnetv2"
+CHANNELS_LAST = "+channels_last"
 NETWORKS = (
     RIVAL,
     "hrnetv2+thin",
     "hrnetv2+checkpoint",
     "hrnetv2+thin+checkpoint",
+    "hrnetv2+channels_last",
     "baseline",
     "baseline+thin",
     "baseline+checkpoint",
     "baseline+thin+checkpoint",
+    "baseline+channels_last",
     "segnode",
+    "segnode+channels_last",
     "segnode-low-memory",
+    "segnode-low-memory+channels_last",
     "segnode-paper",
 )
 SLOW = "segnode-paper"
@@ -97,7 +103,7 @@ class Contender:
     """One network with everything found out about it.
 
     Attributes:
-        name: a card with switches.
+        name: a card with switches, channels_last among them.
         seconds: samples by quantity, one a round.
     """
 
@@ -143,7 +149,6 @@ def _options() -> argparse.Namespace:
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
     options.add_argument("--memory-batch", type=int, default=24)
     options.add_argument("--input", type=_size, default=(240, 180), metavar="WxH", help="of the times")
-    options.add_argument("--channels-last", action="store_true", help="all networks and images in this layout")
     options.add_argument("--paper", action="store_true", help="time the paper's own variant too, once")
     options.add_argument("-o", "--output", type=Path, help="folder of table.md, rows.csv and ledger.jsonl")
     return options.parse_args()
@@ -161,14 +166,14 @@ def _case(name: str, given: argparse.Namespace) -> Case:
     width, height = given.input
     return Case(
         "segnode_vs_hrnet",
-        name,
+        name.removesuffix(CHANNELS_LAST),
         width=width,
         height=height,
         batch_size=2,
         infer_batch=2,
         optimizer="sgd",
         threads=given.threads,
-        channels_last=given.channels_last,
+        channels_last=name.endswith(CHANNELS_LAST),
     )
 
 
@@ -277,11 +282,10 @@ def table(contenders: Sequence[Contender], cases: Mapping[str, Case], given: arg
     rows.append(["paper, SegNode", *blank[:3], f"{PAPER['parameters']:.2f}"])
     rows[-1] += [part for column in list(QUANTITIES)[1:] for part in (MISSING, f"{PAPER[column]:.2f}")]
     width, height = given.input
-    layout = "channels_last" if given.channels_last else "contiguous"
     notes = [
         f"ratios to {rival.name}; memory: predicted live bytes for CUDA, 480x360, {given.memory_batch} images in"
         " training and 1 in testing, SGD with momentum",
-        f"times: {cpu_name()}, {given.threads} threads, {width}x{height}, 2 images, {layout}, torch"
+        f"times: {cpu_name()}, {given.threads} threads, {width}x{height}, 2 images, torch"
         f" {torch.__version__}, median of {given.rounds} interleaved rounds, each time in a process of its own; ratios:"
         " median of the rounds' (least to most)",
         f"other programs used {busy:g} cores meanwhile" + ("" if busy < 0.2 else ": do not quote these times"),
@@ -313,6 +317,7 @@ def _solving(case: Case) -> tuple[str, str]:
     model = find_model(case.model)
     arguments = model.card.arguments
     parts = [*model.savers, *(["thin"] if arguments.get("thin") else [])]
+    parts += ["channels_last"] if case.channels_last else []
     if "solver" not in arguments:
         return ", ".join(parts) or "plain", "backprop, exact"
     solver, gradient = arguments["solver"], arguments["gradient"]
@@ -340,11 +345,11 @@ def broken_claims(contenders: Sequence[Contender]) -> Iterator[str]:
 
 def _entry(item: Contender, case: Case, environment: Environment) -> Entry:
     """A ledger's record; `run` is the same for all networks of this run."""
-    model = find_model(item.name)
+    model = find_model(case.model)
     return Entry(
         run=_RUN,
         key=case.key(model.card.hash(), cpu_name(), torch.__version__),
-        model=item.name,
+        model=case.model,
         card_hash=model.card.hash(),
         arguments=model.card.arguments,
         case=case,
