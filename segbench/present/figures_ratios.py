@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from segbench.present.figures import Figure, Value
 from segbench.present.judged import MARKS, JudgedTable
-from segbench.present.style import INK, MUTED, PAPER, VERDICT_COLOURS
+from segbench.present.style import INK, MUTED, OURS, PAPER, VERDICT_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
-
-_UNJUDGED = "#0072b2"
-"""Of networks of ours, which get no verdict."""
 
 
 def ratios_figure(table: JudgedTable) -> Figure | None:
@@ -75,7 +72,7 @@ def _panel(axes: Any, title: str, rows: Sequence[Sequence[Value]], networks: Seq
 
 
 def _mark(axes: Any, height: int, ours: Value, paper: Value, verdict: str) -> None:
-    colour = VERDICT_COLOURS.get(verdict, _UNJUDGED)
+    colour = VERDICT_COLOURS.get(verdict, OURS)
     if ours is not None and paper is not None:
         axes.plot([paper, ours], [height, height], color=colour, linewidth=2.2, alpha=0.35, zorder=2)
     if paper is not None:
@@ -99,7 +96,7 @@ def _legend(figure: Any) -> None:
     handles = [dot(PAPER, True, "paper")]
     handles += [dot(colour, False, f"{MARKS[name]} {name}") for name, colour in VERDICT_COLOURS.items()][:4]
     figure.legend(
-        handles=[*handles, dot(_UNJUDGED, False, "ours, not in the paper")],
+        handles=[*handles, dot(OURS, False, "ours, not in the paper")],
         loc="outside lower center",
         ncols=6,
         handletextpad=0.2,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from segbench.present.figures import Figure, Value
-from segbench.present.style import identities
+from segbench.present.style import GRID, MUTED, OURS, identities
 from segbench.present.values import measured
 from segbench.records.ledger import Entry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
+
+Curve = tuple[list[float], list[float]]
+"""Minutes trained, and the score then."""
+
+_TOGETHER = 8
+"""As many curves as one pair of axes can hold and a reader tell apart."""
 
 
 def learning_figure(entries: Sequence[Entry]) -> Figure | None:
@@ -34,14 +40,48 @@ def learning_figure(entries: Sequence[Entry]) -> Figure | None:
 
 
 def _draw(rows: Sequence[Sequence[Value]]) -> Canvas:
+    curves = _curves(rows)
+    return _panels(curves) if len(curves) > _TOGETHER else _together(curves)
+
+
+def _curves(rows: Sequence[Sequence[Value]]) -> dict[str, Curve]:
+    """Minutes and per cent by network, in the ledger's order."""
+    curves: dict[str, Curve] = {}
+    for name, _, minutes, score in rows:
+        own = curves.setdefault(str(name), ([], []))
+        own[0].append(float(minutes or 0))
+        own[1].append(100 * float(score or 0))
+    return curves
+
+
+def _together(curves: Mapping[str, Curve]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
     figure = Canvas(figsize=(8, 4.4), layout="constrained")
     axes = figure.subplots()
-    for name, look in identities(str(row[0]) for row in rows).items():
-        own = [row for row in rows if row[0] == name]
-        minutes, scores = ([float(row[place] or 0) for row in own] for place in (2, 3))
-        axes.plot(minutes, [100 * score for score in scores], marker=look.marker, color=look.colour, label=name)
+    for name, look in identities(curves).items():
+        axes.plot(*curves[name], marker=look.marker, color=look.colour, label=name)
     axes.set(xlabel="minutes of training", ylabel="mIoU, %")
     figure.legend(loc="outside right upper")
+    return figure
+
+
+def _panels(curves: Mapping[str, Curve]) -> Canvas:
+    """One panel a network before all the others in grey, the best at the end first."""
+    from matplotlib.figure import Figure as Canvas
+
+    columns = 4
+    lines = -(-len(curves) // columns)
+    figure = Canvas(figsize=(8.6, 0.5 + 1.4 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat
+    for name in sorted(curves, key=lambda name: -curves[name][1][-1]):
+        axes = next(panels)
+        for other in curves.values():
+            axes.plot(*other, color=GRID, linewidth=0.8)
+        axes.plot(*curves[name], marker="o", markersize=3, color=OURS)
+        axes.set_title(f"{name}  {curves[name][1][-1]:.1f}", fontsize=7.5)
+    for axes in panels:
+        axes.set_axis_off()
+    figure.supxlabel("minutes of training", color=MUTED, fontsize=9)
+    figure.supylabel("mIoU, %", color=MUTED, fontsize=9)
     return figure

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-INK, MUTED, GRID, PAPER = "#1b1f24", "#6b7280", "#e3e6ea", "#9aa1ab"
-"""Of text, secondary text, rules, and whatever is the paper's."""
+INK, MUTED, GRID, PAPER, OURS = "#1b1f24", "#6b7280", "#e3e6ea", "#9aa1ab", "#0072b2"
+"""Of text, secondary text, rules, whatever is the paper's, and what is ours and has no colour of its own."""
 
 VERDICT_COLOURS = {
     "reproduced": "#009e73",

@@ -11,9 +11,9 @@ from segbench.records.measurement import Measurement
 Make = Callable[..., Entry]
 
 
-def trained(make: Make, name: str, *others: Measurement) -> Entry:
-    detail = {"steps": 400, "seconds": 120.0, "curve": [[200, 60.0, 0.25], [400, 120.0, 0.5]]}
-    return make(name, Measurement("miou", 0.5, "measured:host", detail=detail), *others, case=Case("train", name))
+def trained(make: Make, name: str, *others: Measurement, score: float = 0.5) -> Entry:
+    detail = {"steps": 400, "seconds": 120.0, "curve": [[200, 60.0, 0.25], [400, 120.0, score]]}
+    return make(name, Measurement("miou", score, "measured:host", detail=detail), *others, case=Case("train", name))
 
 
 def test_the_learning_figure_has_every_validation(make_entry: Make) -> None:
@@ -22,6 +22,16 @@ def test_the_learning_figure_has_every_validation(make_entry: Make) -> None:
     assert figure.rows[:2] == [["a", 200, 1.0, 0.25], ["a", 400, 2.0, 0.5]] and len(figure.rows) == 4
     (axes,) = figure.draw(figure.rows).axes
     assert [list(line.get_ydata()) for line in axes.lines] == [[25, 50], [25, 50]]
+
+
+def test_many_trainings_get_a_panel_each_the_best_first(make_entry: Make) -> None:
+    figure = learning_figure([trained(make_entry, f"n{place}", score=place / 10) for place in range(1, 10)])
+    assert figure is not None
+    panels = [axes for axes in figure.draw(figure.rows).axes if axes.axison]
+    assert [axes.get_title(loc="left") or axes.get_title() for axes in panels][:2] == ["n9  90.0", "n8  80.0"]
+    assert len(panels) == 9
+    assert all(len(axes.lines) == 10 for axes in panels), "all in grey and its own"
+    assert list(panels[0].lines[-1].get_ydata()) == [25, 90]
 
 
 def test_a_single_training_has_a_curve_of_its_own(make_entry: Make) -> None:
