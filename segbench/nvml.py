@@ -1,4 +1,8 @@
-"""NVIDIA's management library for both sides of the process boundary: it needs no CUDA context and no torch."""
+"""NVIDIA's management library for both sides of the process boundary: it needs no CUDA context and no torch.
+
+NVML counts cards along the bus. CUDA by itself puts the fastest first; `segbench.cli.main.run` makes it count along
+the bus too (CUDA_DEVICE_ORDER=PCI_BUS_ID), for this process and its children.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,16 @@ from types import ModuleType
 
 @dataclass(frozen=True)
 class Card:
-    """One NVIDIA device as NVML sees it; index counts within CUDA_VISIBLE_DEVICES, as torch does."""
+    """One NVIDIA device as NVML sees it; index counts within CUDA_VISIBLE_DEVICES, as torch does.
+
+    Attributes:
+        memory_bytes, used_bytes: None where the card shares the host's memory and NVML counts none.
+    """
 
     index: int
     name: str
-    memory_bytes: int
-    used_bytes: int
+    memory_bytes: int | None
+    used_bytes: int | None
 
 
 @contextmanager
@@ -36,11 +44,14 @@ def session() -> Iterator[ModuleType | None]:
 
 
 def visible_cards() -> list[Card]:
-    """The cards a CUDA program started now would see, in its order; empty without a driver."""
+    """The cards a CUDA program started now would see, in its order; empty without a driver, or with a lost card."""
     with session() as nvml:
         if nvml is None:
             return []
-        return [_card(nvml, index, handle) for index, handle in enumerate(_visible_handles(nvml))]
+        try:
+            return [_card(nvml, index, handle) for index, handle in enumerate(_visible_handles(nvml))]
+        except nvml.NVMLError:
+            return []
 
 
 def driver_version() -> str | None:
@@ -51,8 +62,25 @@ def driver_version() -> str | None:
 
 def handle_of(nvml: ModuleType, index: int) -> object | None:
     """NVML's handle of torch's `cuda:index`; None where it cannot be told."""
-    handles = _visible_handles(nvml)
+    try:
+        handles = _visible_handles(nvml)
+    except nvml.NVMLError:
+        return None
     return handles[index] if index < len(handles) else None
+
+
+def memory_of(nvml: ModuleType, handle: object) -> tuple[int, int] | None:
+    """Bytes of a card in all and in use; None where NVML cannot tell.
+
+    The second version of the question does not count the driver's own reserve, some hundred MiB, as in use.
+    """
+    for version in ({"version": nvml.nvmlMemory_v2}, {}):
+        try:
+            found = nvml.nvmlDeviceGetMemoryInfo(handle, **version)
+        except nvml.NVMLError:
+            continue
+        return int(found.total), int(found.used)
+    return None
 
 
 def _visible_handles(nvml: ModuleType) -> list[object]:
@@ -64,16 +92,18 @@ def _visible_handles(nvml: ModuleType) -> list[object]:
     for name in (part.strip() for part in wanted.split(",") if part.strip()):
         if name.isdigit() and int(name) < len(handles):
             chosen.append(handles[int(name)])
-        elif name.startswith(("GPU-", "MIG-")):
+        elif name.startswith("GPU-"):  # may be shortened
             chosen += [handle for handle in handles if _text(nvml.nvmlDeviceGetUUID(handle)).startswith(name)]
+        elif name.startswith("MIG-"):
+            chosen.append(nvml.nvmlDeviceGetHandleByUUID(name))
         else:  # CUDA stops at the first name it cannot resolve
             break
     return chosen
 
 
 def _card(nvml: ModuleType, index: int, handle: object) -> Card:
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-    return Card(index, _text(nvml.nvmlDeviceGetName(handle)), int(memory.total), int(memory.used))
+    total, used = memory_of(nvml, handle) or (None, None)
+    return Card(index, _text(nvml.nvmlDeviceGetName(handle)), total, used)
 
 
 def _text(value: str | bytes) -> str:

@@ -11,8 +11,11 @@ from segbench import nvml
 class FakeLibrary(SimpleNamespace):
     """Three cards, as pynvml tells of them."""
 
+    NVMLError = RuntimeError
+    nvmlMemory_v2 = 2  # noqa: N815
+
     def __init__(self) -> None:
-        super().__init__(open=0)
+        super().__init__(open=0, versions={1, 2})
 
     def nvmlInit(self) -> None:
         self.open += 1
@@ -32,8 +35,16 @@ class FakeLibrary(SimpleNamespace):
     def nvmlDeviceGetName(self, handle: int) -> bytes:
         return b"Fake card %d" % handle
 
-    def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:
-        return SimpleNamespace(total=32 * 10**9, used=10**9)
+    def nvmlDeviceGetHandleByUUID(self, name: str) -> int:
+        if name != "MIG-7":
+            raise RuntimeError("not found")
+        return 7
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int, version: int = 1) -> SimpleNamespace:
+        """The first version counts the driver's reserve of half a gigabyte as in use."""
+        if version not in self.versions:
+            raise RuntimeError("not supported")
+        return SimpleNamespace(total=32 * 10**9, used=10**9 + (5 * 10**8 if version == 1 else 0))
 
     def nvmlSystemGetDriverVersion(self) -> str:
         return "999.1"
@@ -55,7 +66,14 @@ def test_cards_are_told_without_torch_and_the_library_is_closed(library: FakeLib
 
 @pytest.mark.parametrize(
     ("visible", "names"),
-    [("2,0", ["Fake card 2", "Fake card 0"]), ("", []), ("GPU-11", ["Fake card 1"]), ("1,9,0", ["Fake card 1"])],
+    [
+        ("2,0", ["Fake card 2", "Fake card 0"]),
+        ("", []),
+        ("GPU-11", ["Fake card 1"]),
+        ("1,9,0", ["Fake card 1"]),
+        ("MIG-7", ["Fake card 7"]),
+        ("MIG-8", []),
+    ],
 )
 def test_cards_are_counted_as_cuda_counts_them(
     library: FakeLibrary, monkeypatch: pytest.MonkeyPatch, visible: str, names: list[str]
@@ -68,3 +86,13 @@ def test_without_a_driver_there_are_no_cards(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert nvml.visible_cards() == []
     assert nvml.driver_version() is None
+
+
+@pytest.mark.parametrize(("versions", "used"), [({1, 2}, 10**9), ({1}, 15 * 10**8), (set(), None)])
+def test_memory_in_use_leaves_out_the_drivers_reserve_where_nvml_can(
+    library: FakeLibrary, versions: set[int], used: int | None
+) -> None:
+    library.versions = versions
+    card = nvml.visible_cards()[0]
+    assert card.used_bytes == used
+    assert (card.memory_bytes is None) == (used is None)

@@ -45,12 +45,17 @@ def _machine() -> dict[str, str]:
     cards = nvml.visible_cards()
     facts = {"CPU": f"{cpu_name()}, {cpu_count()} cores", "memory": in_bytes(psutil.virtual_memory().total)}
     for card in cards:
-        free = card.memory_bytes - card.used_bytes
-        facts[f"cuda:{card.index}"] = f"{card.name}, {in_bytes(card.memory_bytes)}, {in_bytes(free)} free"
+        facts[f"cuda:{card.index}"] = f"{card.name}, {_memory(card)}"
     facts["NVIDIA driver"] = nvml.driver_version() or "none found"
     chosen = choose_device("auto", "latency")
     facts["--device auto"] = f"{chosen.name} ({chosen.why})"
     return facts
+
+
+def _memory(card: nvml.Card) -> str:
+    if card.memory_bytes is None or card.used_bytes is None:
+        return "memory not told by NVML"
+    return f"{in_bytes(card.memory_bytes)}, {in_bytes(card.memory_bytes - card.used_bytes)} free"
 
 
 def _software() -> dict[str, str]:

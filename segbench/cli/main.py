@@ -70,6 +70,7 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 def run() -> None:
     """The entry point: the user's mistakes are one sentence on stderr and exit code 2."""
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts, so that cuda:1 is one card for both
     try:
         app()
     except UserError as error:

@@ -20,7 +20,7 @@ class Device:
     Attributes:
         name: `cpu`, `cuda:N` or `none`, as in `Case.device`.
         title: the card's or the processor's name, part of the resume key.
-        memory_bytes: of the card; None elsewhere.
+        memory_bytes: of the card; None elsewhere, and where NVML does not tell it.
         why: a clause for the provenance line where `auto` chose.
     """
 

@@ -85,17 +85,16 @@ def joined_world(device: torch.device) -> Iterator[World]:
         distributed.destroy_process_group()
 
 
-def own_device(device: str) -> torch.device:
-    """The device of this process: under `torchrun` each takes the card of its local rank.
+def own_device(device: str) -> str:
+    """The name of this process's device: under `torchrun` each takes the card of its local rank.
 
     Raises:
         UserError: there are fewer cards than processes on this machine.
     """
     local = int(os.environ.get("LOCAL_RANK", "0"))
     if not device.startswith("cuda") or "LOCAL_RANK" not in os.environ:
-        return torch.device(device)
+        return device
     if local >= torch.cuda.device_count():
         cards = torch.cuda.device_count()
         raise UserError(f"process {local} of this machine has no card of its own, there are {cards}; start fewer")
-    torch.cuda.set_device(local)
-    return torch.device("cuda", local)
+    return f"cuda:{local}"

@@ -19,7 +19,8 @@ class CudaPeaks:
         allocated, reserved: `torch.cuda.max_memory_*` over the measured steps, after the cache was emptied.
         process: of this process by NVML, context and libraries included; None with `process_cause` where NVML
             cannot map the process (in containers, process numbers differ from the host's).
-        first_allocated: peak over the warm-up steps, where cuDNN tries algorithms with large workspaces.
+        first_allocated: peak over the warm-up steps, where cuDNN tries algorithms with large workspaces; None without
+            any.
         retries: how often an allocation succeeded only after the cache had been released.
     """
 
@@ -27,7 +28,7 @@ class CudaPeaks:
     reserved: int
     process: int | None
     process_cause: str | None
-    first_allocated: int
+    first_allocated: int | None
     retries: int
 
 
@@ -43,22 +44,21 @@ def measure_cuda_peaks(step: Callable[[], object], device: torch.device, warmup:
     torch.cuda.reset_peak_memory_stats(device)
     before = _retries(device)
     _run(step, device, repeats)
+    reserved = torch.cuda.max_memory_reserved(device)
     process, cause = process_bytes(device)
+    released = reserved - torch.cuda.memory_reserved(device)  # by retries since the peak: no longer in NVML's reading
     return CudaPeaks(
         allocated=torch.cuda.max_memory_allocated(device),
-        reserved=torch.cuda.max_memory_reserved(device),
-        process=process,
+        reserved=reserved,
+        process=None if process is None else process + released,
         process_cause=cause,
-        first_allocated=first,
+        first_allocated=first if warmup else None,
         retries=_retries(device) - before,
     )
 
 
 def process_bytes(device: torch.device) -> tuple[int | None, str | None]:
-    """What NVML says this process holds on the device, or None and why not.
-
-    The allocator does not shrink between steps, so that the reading after the steps is their peak.
-    """
+    """What NVML says this process holds on the device now, or None and why not."""
     with nvml.session() as library:
         if library is None:
             return None, "NVML is not available"
@@ -83,9 +83,9 @@ def bytes_used_by_others(device: torch.device) -> int | None:
         handle = nvml.handle_of(library, device.index or 0) if library else None
         if library is None or handle is None:
             return None
-        used = int(library.nvmlDeviceGetMemoryInfo(handle).used)
+        memory = nvml.memory_of(library, handle)
     mine, _ = process_bytes(device)
-    return None if mine is None else max(0, used - mine)
+    return None if mine is None or memory is None else max(0, memory[1] - mine)
 
 
 def limit_memory(budget: int, device: torch.device, context: int) -> None:

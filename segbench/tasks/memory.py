@@ -99,4 +99,5 @@ def _on_cuda(
     yield row("peak_allocated_bytes", peaks.allocated)
     yield row("peak_reserved_bytes", peaks.reserved)
     yield row("peak_process_bytes", peaks.process, "measured:nvml", peaks.process_cause)
-    yield row("first_step_peak_bytes", peaks.first_allocated)
+    if peaks.first_allocated is not None:
+        yield row("first_step_peak_bytes", peaks.first_allocated)

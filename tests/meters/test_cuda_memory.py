@@ -49,12 +49,16 @@ class FakeCuda:
     def max_memory_reserved(self, device: torch.device) -> int:
         return self.reserved_peak
 
+    def memory_reserved(self, device: torch.device) -> int:
+        return self.cache
+
     def memory_stats(self, device: torch.device) -> dict[str, int]:
         return {"num_alloc_retries": 0}
 
 
 class FakeNvml:
     NVMLError = RuntimeError
+    nvmlMemory_v2 = 2  # noqa: N815
 
     def __init__(self, processes: list[Any], used: int = 0) -> None:
         self._processes, self._used = processes, used
@@ -62,7 +66,7 @@ class FakeNvml:
     def nvmlDeviceGetComputeRunningProcesses(self, handle: object) -> list[Any]:
         return self._processes
 
-    def nvmlDeviceGetMemoryInfo(self, handle: object) -> SimpleNamespace:
+    def nvmlDeviceGetMemoryInfo(self, handle: object, version: int = 1) -> SimpleNamespace:
         return SimpleNamespace(used=self._used, total=10**10)
 
 
@@ -84,6 +88,20 @@ def test_the_autotuning_spike_is_kept_out_of_the_peak(monkeypatch: pytest.Monkey
     assert fake.calls == ["reset", "sync", "empty", "reset", "sync"]
     assert peaks.process is None
     assert peaks.process_cause == "NVML is not available"
+
+
+def test_what_a_retry_released_belongs_to_the_processs_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeCuda()
+    monkeypatch.setattr(cuda_memory.torch, "cuda", fake)
+    use_nvml(monkeypatch, FakeNvml([SimpleNamespace(pid=os.getpid(), usedGpuMemory=700)]))
+
+    def step() -> None:
+        fake.step()
+        fake.cache -= 1_500
+
+    peaks = measure_cuda_peaks(step, DEVICE, warmup=0, repeats=1)
+    assert (peaks.reserved, peaks.process) == (6_000, 2_200)
+    assert peaks.first_allocated is None, "no step was a warm-up step"
 
 
 def test_nvml_gives_this_processes_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
