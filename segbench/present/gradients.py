@@ -85,9 +85,10 @@ def _notes(entry: Entry, pairs: dict[tuple[str, str], Rows]) -> list[str]:
         f"forward, loss and backward without an optimizer, {weights}; ratio: to {_PLAIN} through the same solver",
         "error: |g - g_backprop| / |g_backprop|; 1e-6 is rounding, above 0.1 a step is a guess",
     ]
-    causes = {
-        rows["gradient_relative_error"].cause: None
-        for rows in pairs.values()
-        if "gradient_relative_error" in rows and rows["gradient_relative_error"].cause
-    }
-    return notes + [f"unsupported: {cause}" for cause in causes]
+    errors = [rows["gradient_relative_error"] for rows in pairs.values() if "gradient_relative_error" in rows]
+    causes = dict.fromkeys(_cause(row) for row in errors if row.cause)
+    return [*notes, *causes]
+
+
+def _cause(row: Measurement) -> str:
+    return str(row.cause) if row.outcome == "ok" else f"{row.outcome}: {row.cause}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from segbench.meters.live_bytes import measure_live_peaks
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks.outcome import is_out_of_memory
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import method_of
 from segbench.workload.device import device_of
@@ -52,12 +54,16 @@ def run(case: Case, report: Reporter) -> None:
     bench = _Bench(workload, workload.make_batch(), method_of(device))
     possible = []
     for number, pair in enumerate(pairs):
+        refusal = None
         try:
             for row in bench.rows(pair):
                 report.measured(row)
             possible.append(pair)
-        except UserError as error:
-            report.measured(bench.refused(pair, str(error)))
+        except (UserError, RuntimeError) as error:
+            refusal = bench.refused(pair, error)  # the error itself goes, and with it the tensors of its frames
+        if refusal is not None:
+            report.measured(refusal)
+            workload.network.zero_grad(set_to_none=True)
         report.progress("method", number + 1, len(pairs))
     for row in bench.timed(possible, case.option("rounds", _ROUNDS), report):
         report.measured(row)
@@ -80,11 +86,12 @@ class _Bench:
         workload = self.workload
         workload.network.train()
         with using(workload.network, pair):
-            error = relative_error(workload.network, pair, lambda: workload.loss(*self.batch))
+            error = self._error(pair)
+            workload.network.zero_grad(set_to_none=True)
             evaluations = count_evaluations(workload.network, lambda: workload.train_step(*self.batch))
             name, peak = self._peak()
         workload.network.zero_grad(set_to_none=True)
-        yield self._row(pair, "gradient_relative_error", error)
+        yield error
         yield from self._evaluations(pair, evaluations)
         yield self._row(pair, name, peak)
 
@@ -103,9 +110,30 @@ class _Bench:
         for pair, seconds in samples.items():
             yield replace(self._row(pair, "train_step_s", median(seconds)), samples=tuple(seconds))
 
-    def refused(self, pair: Pair, cause: str) -> Measurement:
-        """The row of a pair that this network cannot use."""
-        return replace(self._row(pair, "gradient_relative_error", None, cause), outcome="unsupported")
+    def refused(self, pair: Pair, error: Exception) -> Measurement:
+        """The row of a pair that this network cannot use, or whose step does not fit the memory.
+
+        Raises:
+            RuntimeError: the error, if it is of neither kind.
+        """
+        if not isinstance(error, UserError) and not is_out_of_memory(error):
+            raise error
+        outcome = "unsupported" if isinstance(error, UserError) else "does_not_fit"
+        cause = str(error).partition("\n")[0]
+        return replace(self._row(pair, "gradient_relative_error", None, cause), outcome=outcome)
+
+    def _error(self, pair: Pair) -> Measurement:
+        """None where there is no finite error, or no memory for the plain back-propagation it is taken against."""
+        name = "gradient_relative_error"
+        try:
+            error = relative_error(self.workload.network, pair, lambda: self.workload.loss(*self.batch))
+        except RuntimeError as failure:
+            if not is_out_of_memory(failure):
+                raise
+            return self._row(pair, name, None, "no error: this or the reference, backprop, does not fit the memory")
+        if not math.isfinite(error):
+            return self._row(pair, name, None, f"the gradient's error is {error}")
+        return self._row(pair, name, error)
 
     def _peak(self) -> tuple[str, int]:
         workload = self.workload

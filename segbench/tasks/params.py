@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from torch import nn
 
+from segbench.errors import CardError
 from segbench.meters.operations import Operations, count_operations
 from segbench.meters.operations_crosscheck import OtherCount, count_with_fvcore, count_with_torch
 from segbench.records.case import Case, Json
@@ -36,8 +37,8 @@ def _count(case: Case, report: Reporter) -> tuple[Workload, Operations, str]:
     try:
         workload = build_workload(case, "meta")
         return workload, count_operations(workload.network, _forward(workload)), "meta"
-    except (NotImplementedError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (CardError, NotImplementedError, RuntimeError) as error:  # a builder that is broken fails again below
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         report.note(f"{case.model}: counted on the CPU with random input, whose values may matter: {reason}")
         workload = build_workload(case, "cpu")
         return workload, count_operations(workload.network, _forward(workload)), "cpu"

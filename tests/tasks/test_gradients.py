@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
+import torch
+from torch import nn
 
 from segbench.errors import UnknownName, UserError
+from segbench.meters.gradients import Evaluations, Pair, ode_blocks
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks import gradients
 from segbench.tasks.gradients import run
 
 CASE = Case("gradients", "segnode-w8", width=64, height=64, batch_size=1, modes=("train",)).with_arguments(
@@ -66,3 +73,28 @@ def test_other_networks_and_names_are_refused() -> None:
         heard(Case("gradients", "unet-w8", width=64, height=64))
     with pytest.raises(UnknownName, match="no solver 'eular'"):
         heard(CASE, solvers=("eular",))
+
+
+def test_a_method_that_does_not_fit_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(network: object, pair: Pair, loss: object) -> float:
+        if pair.gradient == "backprop":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return math.nan if pair.gradient == "adjoint" else 0.5
+
+    counted = gradients.count_evaluations
+
+    def evaluations(network: nn.Module, step: Callable[[], object]) -> Evaluations:
+        if ode_blocks(network)[0].gradient == "checkpoint-step":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return counted(network, step)
+
+    monkeypatch.setattr(gradients, "relative_error", measured)
+    monkeypatch.setattr(gradients, "count_evaluations", evaluations)
+    found = heard(CASE, solvers=("euler",))
+    errors = {row.factors["gradient"]: row for row in found.rows if row.quantity == "gradient_relative_error"}
+    assert errors["backprop"].value is None and "does not fit" in str(errors["backprop"].cause)
+    assert errors["checkpoint-step"].outcome == "does_not_fit"
+    assert errors["adjoint"].value is None and str(errors["adjoint"].cause) == "the gradient's error is nan"
+    assert errors["quadrature-adjoint"].value == 0.5
+    timed = {row.factors["gradient"] for row in found.rows if row.quantity == "train_step_s"}
+    assert timed == set(errors) - {"checkpoint-step"}

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from segbench.errors import UserError
 from segbench.estimate.overheads import MODERN_CONTEXT
 from segbench.records.case import Case
-from segbench.records.measurement import Measurement
 from segbench.tasks import max_batch, max_input, predict, snapshot
 from segbench.units import GIB, MIB
 
+if TYPE_CHECKING:
+    from tests.tasks.conftest import Collected
+
 CASE = Case("predict", "unet-w8", device="none", width=128, height=96, batch_size=4, infer_batch=2)
-
-
-@dataclass
-class Collected:
-    rows: dict[str, Measurement] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def measured(self, measurement: Measurement) -> None:
-        self.rows[measurement.quantity] = measurement
-
-    def progress(self, stage: str, done: int, total: int, **extra: Any) -> None:
-        pass
-
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
-
-
-@pytest.fixture
-def report() -> Collected:
-    return Collected()
 
 
 def test_every_memory_quantity_is_predicted_and_says_so(report: Collected) -> None:
