@@ -47,13 +47,27 @@ class MemoryLine:
 def memory_lines(entries: Sequence[Entry], mode: str) -> list[MemoryLine]:
     """Of every prediction that kept its timeline, the newest a network."""
     found: dict[str, MemoryLine] = {}
-    for entry in entries:
+    for entry in _alike(entries, mode):
         item = measured(entry, f"{mode}_peak_live_bytes")
         line = item.detail.get("timeline") if item is not None else None
         if line:
-            batch = entry.case.batch_size if mode == "train" else entry.case.infer_batch
-            found[entry.model] = _thinned(entry.model, mode, batch, line)
+            found[entry.model] = _thinned(entry.model, mode, _batch(entry, mode), line)
     return list(found.values())
+
+
+def _alike(entries: Sequence[Entry], mode: str) -> list[Entry]:
+    """The predictions of the size and batch that most networks share, of equals the newest."""
+    groups: dict[tuple[Json, ...], list[Entry]] = {}
+    for entry in entries:
+        if measured(entry, f"{mode}_peak_live_bytes") is not None:
+            case = entry.case
+            key = (case.width, case.height, _batch(entry, mode), case.precision)
+            groups[key] = [*groups.pop(key, []), entry]
+    return max(reversed(groups.values()), key=lambda group: len({entry.model for entry in group}), default=[])
+
+
+def _batch(entry: Entry, mode: str) -> int:
+    return entry.case.batch_size if mode == "train" else entry.case.infer_batch
 
 
 def _thinned(network: str, mode: str, batch: int, line: Json) -> MemoryLine:
@@ -77,10 +91,10 @@ def breakdown_figure(entries: Sequence[Entry], mode: str = "train") -> Figure | 
     """What is alive at the peak, by role, one bar a network; None where nothing was predicted."""
     rows: dict[str, list[list[Value]]] = {}
     batch = 0
-    for entry in entries:
+    for entry in _alike(entries, mode):
         item = measured(entry, f"{mode}_peak_live_bytes")
         if item is not None and "breakdown" in item.detail:
-            batch = entry.case.batch_size if mode == "train" else entry.case.infer_batch
+            batch = _batch(entry, mode)
             parts = item.detail["breakdown"]
             rows[entry.model] = [[entry.model, role, parts.get(role, 0)] for role in ROLE_COLOURS]
     if not rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from segbench.cards.card import Card
@@ -29,15 +30,44 @@ _OF_TASK: dict[str, Sheets] = {
 
 
 def command_tables(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[Table]:
-    """One table a sheet; files are named after the task and numbered from the second on."""
-    tables = []
+    """One table a sheet; files are named after the task and numbered from the second on.
+
+    Numbers that do not belong side by side (another size, device, data set) get tables of their own.
+    """
+    tables: list[Table] = []
     for task, sheets in _OF_TASK.items():
         own = [entry for entry in entries if entry.case.task == task]
-        for number, sheet in enumerate(sheets(own, cards) if own else [], start=1):
-            tables.append(_table(task if number == 1 else f"{task}_{number}", sheet))
+        made = [(sheet, label) for label, alike in _alike(own).items() for sheet in sheets(alike, cards)]
+        for number, (sheet, label) in enumerate(made, start=1):
+            tables.append(_table(task if number == 1 else f"{task}_{number}", sheet, label))
     return tables
 
 
-def _table(name: str, sheet: Sheet) -> Table:
+def _alike(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Entries of one task by the conditions they share; the label says what tells a group from the others."""
+    groups: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[_conditions(entry)].append(entry)
+    everywhere = set.intersection(*(set(found) for found in groups)) if groups else set()
+    return {", ".join(word for word in found if word not in everywhere): alike for found, alike in groups.items()}
+
+
+def _conditions(entry: Entry) -> tuple[str, ...]:
+    """What has to be the same for all rows of a table; none where each row has a table of its own anyway."""
+    case = entry.case
+    place = (entry.environment.device_name,) if entry.environment else ()
+    switches = tuple(name for name in ("channels_last", "compile", "tf32", "cudnn_benchmark") if getattr(case, name))
+    run = (*place, f"{case.width}x{case.height}", case.precision, f"{case.threads or 'usual'} threads", *switches)
+    source = f"{case.dataset or 'random'} images"
+    if case.task == "latency":
+        return (*run, source, f"batch {case.infer_batch}")
+    if case.task == "epoch":
+        return (*run, source, f"{case.option('images')} images an epoch")
+    if case.task == "evaluate":
+        return (f"{case.dataset} {case.split}", f"{case.classes} classes")
+    return ()
+
+
+def _table(name: str, sheet: Sheet, label: str) -> Table:
     rows = [[Cell(text) for text in row] for row in sheet.rows]
-    return Table(name, sheet.title, sheet.columns, rows, sheet.notes)
+    return Table(name, f"{sheet.title}: {label}" if label else sheet.title, sheet.columns, rows, sheet.notes)

@@ -67,7 +67,7 @@ def estimate(stage: Stage, entries: Sequence[Entry], fresh: bool = False) -> Est
     past = [_past(cell, entries) for cell in todo]
     seconds = sum(took if took is not None else _by_rule(cell) for cell, took in zip(todo, past, strict=True))
     waiting = len(stage.waiting) * len(stage.step.modes)
-    task = (stage.step.task, "cuda" if stage.step.largest_batch else "cpu")
+    task = (stage.step.task, "cuda" if stage.step.largest_batch is not None else "cpu")
     return Estimate(
         todo=len(todo) + waiting,
         held=len(stage.cells) - len(todo),

@@ -60,7 +60,7 @@ def stage_of(
     ready = [model for model in models if batches[model.name] is not None]
 
     def cases(model: Model) -> list[Case]:
-        fields = {**step.fields, **({"batch_size": batches[model.name]} if step.largest_batch else {})}
+        fields = {**step.fields, **({"batch_size": batches[model.name]} if step.largest_batch is not None else {})}
         options = {**step.options, **(rule.options() if step.how == "rounds" else {})}
         case = Case(step.task, model.spec, device=device.name, **fields).with_options(**options)
         return [replace(case, modes=modes) for modes in step.modes]
@@ -82,9 +82,9 @@ def _device(step: Step, where: Device) -> Device:
 
 def _batch(step: Step, model: Model, entries: Sequence[Entry]) -> int | None:
     """The largest batch that an earlier step found; anything for a step that does not ask for it."""
-    if not step.largest_batch:
+    if step.largest_batch is None:
         return 1
-    found = reading(entries, model.name, "max_batch")
+    found = reading(entries, model.name, "max_batch", step.largest_batch)
     return int(found.value) if found else None
 
 

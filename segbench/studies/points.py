@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from segbench.present.amounts import by_unit, in_large_count, in_millions
+from segbench.present.amounts import by_unit, in_bytes, in_large_count, in_millions
 from segbench.present.page.pareto import Axis, Pareto, Spot, Value
 from segbench.present.table import Cell, Table
 from segbench.present.values import measured
@@ -112,11 +112,15 @@ def _conditions(entry: Entry, item: Measurement) -> str:
     where = ", predicted" if item.method == "predicted" else ""
     if item.method.startswith("measured") and entry.environment:
         where = f", {entry.environment.device_name}{_switches(entry, item.method)}"
-    if name in ("macs", "max_batch"):
+    if name == "macs":
         return f"{size}{where}{precision}"
+    if name == "max_batch":
+        within = f" within {in_bytes(case.budget_bytes)}" if case.budget_bytes else ""
+        return f"{size}, {'training' if 'train' in case.modes else 'inference'}{within}{where}{precision}"
     batch = case.batch_size if item.mode == "train" else item.factors.get("batch_size", case.infer_batch)
     at = "" if name == "epoch_s" else f", batch {batch}"
-    return f"{size}{at}{where}{precision}"
+    without = ", no optimizer" if item.mode == "train" and case.optimizer == "none" else ""
+    return f"{size}{at}{where}{precision}{without}"
 
 
 _ASKED = ("protocol", "scales", "flip", "window")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from segbench.cards.catalogue import find_model
+from segbench.errors import UserError
 from segbench.present.values import measured
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
@@ -91,10 +94,39 @@ def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[s
     return entry.model == model and answers(entry, quantity) and _meets(entry.case, conditions, quantity)
 
 
+_SWITCHES = ("channels_last", "tf32", "cudnn_benchmark", "compile")
+_ASSUMED = ("context_bytes", "cublas_bytes", "workspaces")
+_WHATEVER_IT_TOOK = ("parameters", "macs", "miou")
+"""Quantities that switches, optimizers and assumptions do not change, or that are about the result alone."""
+
+
 def _meets(case: Case, conditions: Mapping[str, Json], quantity: str) -> bool:
     modes = [mode for mode in ("train", "infer") if quantity.startswith(mode)]
     return (
         not case.arguments
         and all(mode in case.modes for mode in modes)
-        and all(getattr(case, name) == value for name, value in conditions.items())
+        and all(_field(case, name, value) == value for name, value in conditions.items())
+        and (quantity in _WHATEVER_IT_TOOK or _is_usual(case))
     )
+
+
+def _field(case: Case, name: str, usual: Json) -> Json:
+    """Of the case, or of its options, where what is not said is the usual."""
+    return getattr(case, name) if hasattr(case, name) else case.option(name, usual)
+
+
+def _is_usual(case: Case) -> bool:
+    """Whether nothing was switched on, and the optimizer is the card's; a cell beside a plain rival's must be plain."""
+    return (
+        not any(getattr(case, name) for name in _SWITCHES)
+        and not any(case.option(name) for name in _ASSUMED)
+        and case.optimizer in (None, _optimizer_of(case.model))
+    )
+
+
+@lru_cache
+def _optimizer_of(model: str) -> str | None:
+    try:
+        return find_model(model).card.recipe.optimizer
+    except UserError:  # a file that is no longer there
+        return None

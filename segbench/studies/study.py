@@ -30,7 +30,8 @@ class Step:
         options: the task's own parameters.
         modes: one cell each.
         headline: the quantity that rounds are about.
-        largest_batch: the batch is the largest that an earlier step of the study found.
+        largest_batch: the batch is the largest that an earlier step of the study found, under these conditions; None
+            for a step with a batch of its own.
     """
 
     title: str
@@ -41,7 +42,7 @@ class Step:
     options: Mapping[str, Json] = field(default_factory=dict)
     modes: tuple[tuple[str, ...], ...] = (("train", "infer"),)
     headline: str = ""
-    largest_batch: bool = False
+    largest_batch: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Column:
         title: as a heading.
         quantity: ours.
         rule: the tolerance it is judged by.
-        conditions: fields the case must have had, as published.
+        conditions: fields the case must have had, as published, and options that it may not have had otherwise.
         timed: it is a time, on which a verdict is given only where a CUDA card was timed.
     """
 

@@ -15,7 +15,7 @@ from segbench.studies.published import published, raw_value
 from segbench.studies.readings import Reading, reading
 from segbench.studies.reasons import HALF_A_MILLISECOND, V100_FLOPS, WINOGRAD_SAVES
 from segbench.studies.study import YARDSTICK, Column
-from segbench.studies.table2 import COLUMNS, DEFINITIONS, OURS, ROWS
+from segbench.studies.table2 import COLUMNS, DEFINITIONS, LARGEST, OURS, ROWS
 
 _MODES = {"train": ("training", "train_memory"), "infer": ("test", "infer_memory")}
 
@@ -47,7 +47,7 @@ def obstacle_of(column: Column, entries: Sequence[Entry]) -> Obstacle:
             return _smaller_card(ours) if column.name == "max_batch" else None
         if ours.method != "measured:cuda":
             return f"timed on {ours.device_name}; the paper's is a V100's"
-        largest = reading(entries, ours.entry.model, "max_batch")
+        largest = reading(entries, ours.entry.model, "max_batch", LARGEST)
         batch = ours.entry.case.batch_size
         if column.name == "epoch_time" and largest is not None and batch != largest.value:
             return f"timed at batch {batch}; the paper's is at the largest batch, here {largest.value:g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,16 @@ def test_memory_figures_have_a_row_a_role_and_a_row_a_moment(predicted: Callable
     assert ["segnode", "activations", 2**29] in parts.rows
     assert len(parts.rows) == 2 * len(ROLE_COLOURS)
     assert line.columns[:2] == ["network", "moment"]
+
+
+def test_bars_of_another_batch_are_in_no_figure_of_this_one(predicted: Callable[[str, int], Entry]) -> None:
+    small = predicted("segnode", 2**20)
+    small = replace(small, case=replace(small.case, batch_size=2))
+    entries = [small, predicted("unet", 2**30), predicted("segnode", 2**29)]
+    parts = breakdown_figure(entries)
+    assert parts is not None and "batch 24" in parts.title
+    assert ["segnode", "activations", 2**29] in parts.rows
+    assert [line.batch for line in memory_lines(entries, "train")] == [24, 24]
 
 
 def test_without_a_prediction_there_is_no_memory_figure(make_entry: Make) -> None:

@@ -15,7 +15,7 @@ from segbench.records.measurement import Measurement
 from segbench.studies.duration import SECONDS_A_CELL, estimate
 from segbench.studies.planning import NOTHING_RUNS, Stage, kind_of, stage_of
 from segbench.studies.study import Kind
-from segbench.studies.table2 import BATCH, TABLE2, steps
+from segbench.studies.table2 import BATCH, LARGEST, TABLE2, steps
 
 CPU, CARD = Device("cpu", "Test CPU"), Device("cuda:0", "NVIDIA V100", 34 * 10**9)
 MODELS = find_models(["unet", "hrnetv2"])
@@ -54,9 +54,16 @@ def test_a_card_is_searched_and_timed_in_rounds() -> None:
 def test_an_epoch_waits_for_the_largest_batch_and_then_takes_it(make_entry: Callable[..., Entry]) -> None:
     waiting = stages(CARD)["epoch"]
     assert (waiting.cells, waiting.waiting) == ([], ("unet", "hrnetv2"))
-    case = Case("max_batch", "unet", device="cuda:0", modes=("train",))
-    known = make_entry("unet", Measurement("max_batch", 33, "measured:cuda", mode="train"), case=case)
-    ready = stages(CARD, [known])["epoch"]
+    case = Case("max_batch", "unet", device="cuda:0", modes=("train",), budget_bytes=LARGEST["budget_bytes"])
+    known, other, inference = (
+        make_entry("unet", Measurement("max_batch", value, "measured:cuda"), case=asked)
+        for value, asked in (
+            (33, case),
+            (11, replace(case, budget_bytes=10**10)),
+            (99, replace(case, modes=("infer",))),
+        )
+    )
+    ready = stages(CARD, [known, other, inference])["epoch"]
     assert [(cell.model.name, cell.case.batch_size) for cell in ready.cells] == [("unet", 33)]
     assert ready.waiting == ("hrnetv2",)
 

@@ -26,6 +26,16 @@ def test_an_axis_has_the_conditions_most_networks_share(make_entry: Make) -> Non
     assert [spot.network for spot in pareto.spots] == ["unet", "hrnetv2"]
 
 
+def test_training_and_inference_batches_of_two_budgets_share_no_column(make_entry: Make) -> None:
+    def largest(model: str, mode: str, budget: int) -> Entry:
+        case = Case("max_batch", model, device="none", modes=(mode,), budget_bytes=budget)
+        return make_entry(model, Measurement("max_batch", 9, "predicted", mode=mode), case=case)
+
+    entries = [largest("unet", "train", 32 * 2**30), largest("hrnetv2", "train", 32 * 2**30)]
+    (axis,) = pareto_of([*entries, largest("segnode", "infer", 24 * 2**30)]).axes
+    assert (axis.title, axis.conditions) == ("largest batch", "480x360, training within 32.0 GiB, predicted")
+
+
 def test_changed_arguments_make_another_network(make_entry: Make) -> None:
     row = Measurement("parameters", 1e6, "counted")
     entry = make_entry("segnode", row, case=Case("params", "segnode", (("steps", 8),), modes=("infer",)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.studies.catalogue import paper_cards
-from segbench.studies.table2 import COLUMNS, OURS, ROWS
+from segbench.studies.table2 import COLUMNS, LARGEST, OURS, ROWS
 from segbench.studies.table2_result import memory_definitions, table2, time_floors
 
 Make = Callable[..., list[Entry]]
@@ -92,7 +93,7 @@ def test_an_epoch_is_compared_only_at_the_largest_batch(paper_entries: Make, tim
 def test_a_search_on_a_smaller_card_found_that_cards_batch(
     make_entry: Callable[..., Entry], environment: Environment
 ) -> None:
-    case = Case("max_batch", "unet", device="cuda:0", budget_bytes=34 * 10**9, modes=("train",))
+    case = Case("max_batch", "unet", device="cuda:0", budget_bytes=LARGEST["budget_bytes"], modes=("train",))
     small = replace(environment, device="cuda:0", device_name="NVIDIA T4", device_memory_bytes=16 * 10**9)
     row = Measurement("max_batch", 15, "measured:cuda", mode="train")
     cell = judged([make_entry("unet", row, case=case, environment=small)]).cells["unet", "max_batch"]
@@ -102,7 +103,7 @@ def test_a_search_on_a_smaller_card_found_that_cards_batch(
 
 
 def test_a_cell_that_failed_says_why_it_is_missing(make_entry: Callable[..., Entry]) -> None:
-    case = Case("max_batch", "unet", device="none", modes=("train",))
+    case = Case("max_batch", "unet", device="none", modes=("train",), budget_bytes=LARGEST["budget_bytes"])
     entry = make_entry("unet", case=case, outcome="crashed", cause="killed by SIGSEGV")
     assert "killed by SIGSEGV" in judged([entry]).cells["unet", "max_batch"].judgement.why  # type: ignore[union-attr]
 
@@ -112,6 +113,30 @@ def test_numbers_under_other_conditions_do_not_count(paper_entries: Make, make_e
     small = make_entry("unet", row, case=Case("predict", "unet", device="none", batch_size=1))
     changed = make_entry("unet", row, case=Case("predict", "unet", (("base", 8),), device="none", batch_size=24))
     assert judged([small, changed]).cells["unet", "train_memory"].value is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "none"},
+        {"tf32": True},
+        {"channels_last": True},
+        {"options": (("nfe", 30),)},
+        {"options": (("context_bytes", 1),)},
+    ],
+)
+def test_a_cell_beside_plain_rivals_is_plain_itself(make_entry: Callable[..., Entry], changes: dict[str, Any]) -> None:
+    row = Measurement("train_peak_reserved_bytes", 10**9, "predicted", mode="train")
+    case = Case("predict", "unet", device="none", batch_size=24, optimizer="sgd")
+    assert judged([make_entry("unet", row, case=case)]).cells["unet", "train_memory"].value == 10**9
+    changed = make_entry("unet", row, case=replace(case, **changes))
+    assert judged([changed]).cells["unet", "train_memory"].value is None
+
+
+def test_a_largest_inference_batch_is_not_the_papers_quantity(make_entry: Callable[..., Entry]) -> None:
+    row = Measurement("max_batch", 300, "predicted", mode="infer")
+    case = Case("max_batch", "unet", device="none", modes=("infer",), budget_bytes=LARGEST["budget_bytes"])
+    assert judged([make_entry("unet", row, case=case)]).cells["unet", "max_batch"].value is None
 
 
 def test_a_measured_number_comes_before_a_predicted_one(make_entry: Callable[..., Entry]) -> None:
