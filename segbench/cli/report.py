@@ -35,9 +35,9 @@ def report(ledger: Ledgers = None, output: Output = None, title: Title = None, f
     if ledger:
         if output is None:
             raise UserError("say where the report goes: -o DIR")
-        remade = (output / LEDGER).resolve() in [Ledger(place).path.resolve() for place in ledger]
+        remade = [(output / LEDGER).resolve()] == [Ledger(place).path.resolve() for place in ledger]
         command = None if remade else command_line()
-        tell(write_evidence(read_entries(ledger), output, title, command), output)
+        tell(write_evidence(read_entries(ledger, _note), output, title, command), output)
     if front_page is not None:
         tell([write_front_page(front_page)], front_page)
 
@@ -62,6 +62,10 @@ def tell(paths: Sequence[Path], folder: Path) -> None:
     opened = f"; open {pages[0]}" if pages else ""
     written = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files to {folder}"
     Console(stderr=True).print(f"wrote {written}{opened}", highlight=False, soft_wrap=True)
+
+
+def _note(sentence: str) -> None:
+    Console(stderr=True).print(f"[yellow]note:[/yellow] {sentence}", highlight=False, soft_wrap=True)
 
 
 def command_line() -> str:

@@ -23,6 +23,8 @@ from segbench.records.measurement import ANSWERS, Measurement
 
 FORMAT = 1
 DEFAULT_LEDGER = Path("segbench-runs")
+CHECKPOINTS = ("best", "last", "previous")
+"""What a training calls its checkpoints: the folder's name tells more."""
 _FILE_NAME = "ledger.jsonl"
 
 
@@ -98,12 +100,16 @@ def _publishable(case: Case) -> dict[str, Json]:
     """The case without this machine's paths: a user's `/home/me/net.py:Net` becomes `net.py:Net`."""
     place, colon, name = case.model.rpartition(":")  # a card's name has neither folder nor colon
     model = f"{Path(place).name}{colon}{name}" if colon else Path(name).name
-    options = [(key, Path(value).name if _is_path(value) else value) for key, value in case.options]
+    options = [(key, _without_place(value)) for key, value in case.options]
     return {**case.to_json(), "data_root": None, "model": model, "options": options}
 
 
-def _is_path(value: Json) -> bool:
-    return isinstance(value, str) and Path(value).is_absolute()
+def _without_place(value: Json) -> Json:
+    """A path as its last name; of a training's checkpoint the training stays: `segnode-w8/best.safetensors`."""
+    path = Path(value) if isinstance(value, str) else None
+    if path is None or not path.is_absolute():
+        return value
+    return "/".join(path.parts[-2:]) if path.stem in CHECKPOINTS else path.name
 
 
 class Ledger:

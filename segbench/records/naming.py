@@ -7,19 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from segbench.records.ledger import Entry
+from segbench.records.ledger import CHECKPOINTS, Entry
 
 _NAMED_BY_TASK = ("trajectory", "gradients")
 """Tasks that vary arguments themselves, and say so in names and columns of their own."""
-
-_FILES = ("best", "last", "previous")
-"""What a training calls its checkpoints: the folder's name tells more."""
 
 
 def run_of(checkpoint: str | PurePath) -> str:
     """The training a file of weights comes from: `end-only` of `runs/end-only/best.safetensors`."""
     path = PurePath(checkpoint)
-    return path.parent.name if path.stem in _FILES else path.stem
+    return path.parent.name if path.stem in CHECKPOINTS else path.stem
 
 
 def with_run(model: str, run: str) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from segbench.errors import UserError
 from segbench.present.files import TEXT, write_report
-from segbench.records.case import Json
 from segbench.records.ledger import Entry, Ledger
 from segbench.studies.report import report_of
 
 LEDGER, COMMAND, ENVIRONMENT = "ledger.jsonl", "command.txt", "environment.json"
 
 
-def read_entries(ledgers: Sequence[Path]) -> list[Entry]:
+def read_entries(ledgers: Sequence[Path], note: Callable[[str], object] = lambda _: None) -> list[Entry]:
     """The entries of all ledgers in the order finished, each once.
+
+    Args:
+        note: hears of lines that could not be read.
 
     Raises:
         UserError: a ledger that is not there or is empty.
@@ -27,6 +28,8 @@ def read_entries(ledgers: Sequence[Path]) -> list[Entry]:
     for place in ledgers:
         book = Ledger(place)
         entries = book.entries()
+        for sentence in book.damage:
+            note(sentence)
         if not entries:
             there = "is empty" if book.path.is_file() else "is not there"
             raise UserError(f"the ledger {book.path} {there}; give a ledger's folder or file")
@@ -41,7 +44,8 @@ def write_evidence(
 
     Args:
         title: by default the folder's name, or when remade the title of the report that stands there.
-        command: what made the ledger; None: the report is remade from its own ledger, and its command stays.
+        command: what made the ledger; None: the report is remade from its own ledger alone, and both stay as they are
+            (a command may be appending to that ledger right now).
 
     Raises:
         UserError: the folder cannot be written, or holds files that are not a report's.
@@ -70,27 +74,16 @@ def _named(folder: Path) -> str:
 
 
 def _sidecars(entries: Sequence[Entry], folder: Path, command: str | None) -> list[Path]:
-    published = [_without_places(entry).to_json() for entry in entries]
-    lines = [json.dumps(item, separators=(",", ":"), allow_nan=False) + "\n" for item in published]
     ledger, environment, said = folder / LEDGER, folder / ENVIRONMENT, folder / COMMAND
-    fresh = ledger.with_suffix(".new")
-    fresh.write_text("".join(lines), encoding="utf-8")
-    fresh.replace(ledger)
-    environment.write_text(json.dumps(_environments(entries), indent=1) + "\n", encoding="utf-8")
+    if command is not None or not ledger.is_file():
+        lines = [json.dumps(entry.to_json(), separators=(",", ":"), allow_nan=False) + "\n" for entry in entries]
+        fresh = ledger.with_suffix(".new")
+        fresh.write_text("".join(lines), encoding="utf-8")
+        fresh.replace(ledger)
     if command is not None:
         said.write_text(command + "\n", encoding="utf-8")
+    environment.write_text(json.dumps(_environments(entries), indent=1) + "\n", encoding="utf-8")
     return [ledger, environment, *([said] if said.is_file() else [])]
-
-
-def _without_places(entry: Entry) -> Entry:
-    """Paths among the case's options without this machine's folders: `.../models/net.safetensors`."""
-
-    def shortened(value: Json) -> Json:
-        path = Path(value) if isinstance(value, str) else None
-        return "/".join(path.parts[-2:]) if path is not None and path.is_absolute() else value
-
-    options = tuple((name, shortened(value)) for name, value in entry.case.options)
-    return replace(entry, case=replace(entry.case, options=options))
 
 
 def _environments(entries: Sequence[Entry]) -> list[dict[str, object]]:

@@ -44,6 +44,17 @@ def test_a_report_keeps_its_title_and_command_only_when_made_of_its_own_ledger(
     assert Path("out/command.txt").read_text() == "segbench report second\n"
 
 
+def test_a_ledger_reported_where_it_lies_is_left_as_it_is(segbench: Run, ledger: Path) -> None:
+    path = ledger / "ledger.jsonl"
+    with path.open("a") as file:
+        file.write('{"half": ')
+    before = path.read_bytes()
+    result = segbench("report", str(ledger), "-o", str(ledger))
+    assert result.exit_code == 0, result.output
+    assert path.read_bytes() == before, "a command may be appending to it"
+    assert "line 2: not a whole record" in " ".join(result.stderr.split())
+
+
 def test_the_front_page_lists_the_reports(segbench: Run, ledger: Path) -> None:
     segbench("report", str(ledger), "-o", "reports/2026-11-21-parameters")
     assert segbench("report", "--front-page", "reports").exit_code == 0

@@ -79,6 +79,6 @@ def test_no_path_of_this_machine_is_published(tmp_path: Path, make_entry: Callab
     read = book.entries()[0].case
     assert (read.model, read.option("checkpoint"), read.option("stop")) == (
         "net.py:Net",
-        "best.safetensors",
+        "runs/best.safetensors",
         "change<0.05",
     )
