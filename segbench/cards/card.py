@@ -110,9 +110,17 @@ class Card(_Strict):
         return builder
 
     def hash(self) -> str:
-        """Changes when anything that decides a measurement does: builder or arguments, not prose or references."""
+        """Changes when anything that decides a measurement does: builder, arguments, recipe; not prose or references.
+
+        Of a builder in a user's file the file's text counts too, but not what it imports.
+        """
         text = self.model_dump_json(include={"builder", "arguments", "recipe"})
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return hashlib.sha256(text.encode() + self._source()).hexdigest()[:12]
+
+    def _source(self) -> bytes:
+        """Of the user's file that holds the builder; empty for an installed one."""
+        path = Path(self.builder.rpartition(":")[0])
+        return path.read_bytes() if path.suffix == ".py" and path.is_file() else b""
 
     def references_for(self, quantity_name: str) -> list[Reference]:
         """The published numbers for a quantity, by its name or by its family."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -62,9 +64,31 @@ def model_sets() -> dict[str, list[str]]:
 
 
 def find_models(names: list[str]) -> list[Model]:
-    """Every network the names stand for, sets unfolded, each once, in the order given."""
+    """Every network the names stand for, sets unfolded, each once, in the order given.
+
+    Files of one name are told apart by their folders: `old/net.py:Net` and `new/net.py:Net`.
+    """
     specs = [member for name in names for member in model_sets().get(name, [name])]
-    return [find_model(spec) for spec in dict.fromkeys(specs)]
+    models = {model.spec: model for model in map(find_model, specs)}
+    return _told_apart(list(models.values()))
+
+
+def _told_apart(models: list[Model]) -> list[Model]:
+    """The models, with as many folders before equal names as it takes."""
+    for folders in itertools.count(1):
+        counts = Counter(model.name for model in models)
+        if max(counts.values(), default=1) == 1:
+            break
+        models = [model if counts[model.name] == 1 else _with_folders(model, folders) for model in models]
+    return models
+
+
+def _with_folders(model: Model, count: int) -> Model:
+    """A file's name with the last folders of its path; a card of the catalogue keeps its own."""
+    path = Path(model.spec)
+    if not path.is_absolute():
+        return model
+    return replace(model, name="/".join([*path.parts[-1 - count : -1], model.name.rpartition("/")[2]]))
 
 
 def find_model(spec: str) -> Model:

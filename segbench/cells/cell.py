@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from pathlib import Path
 
 from segbench.cells.child import Child
 from segbench.records.case import Case, Json
@@ -44,6 +46,8 @@ def run_in_child(
 ) -> Iterator[Result]:
     """Runs the cases in one child; should it die, the case it died on is blamed and a new child takes the rest.
 
+    Users' files never share a child with other networks: two of them may each import a `blocks` of its own.
+
     Args:
         task: name of a module of `segbench.tasks`.
         cases: in the order to be measured; give one at a time where a case must have its process alone.
@@ -54,10 +58,21 @@ def run_in_child(
     rest = list(cases)
     while rest:
         answered = 0
-        for result in _one_child(task, rest, timeout_s, listen, command):
+        for result in _one_child(task, _sharing(rest), timeout_s, listen, command):
             answered += 1
             yield result
         rest = rest[answered:]
+
+
+def _sharing(cases: list[Case]) -> list[Case]:
+    """The first cases, as far as they may share a process."""
+    first = _users_file(cases[0])
+    return list(takewhile(lambda case: _users_file(case) == first, cases))
+
+
+def _users_file(case: Case) -> str:
+    """The file that defines the case's network; empty for one of the catalogue or of an installed package."""
+    return case.model.partition("+")[0] if Path(case.model).is_absolute() else ""
 
 
 def _one_child(

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from segbench.errors import UserError
+from segbench.records.host import package_version
 
 Json = Any
 """Whatever `json` can carry: None, bool, int, float, str, lists and string-keyed dicts of these."""
@@ -100,8 +101,8 @@ class Case:
         return json.loads(json.dumps(changed))  # type: ignore[no-any-return]
 
     def key(self, card_hash: str, device_name: str, torch_version: str) -> str:
-        """The resume key: equal keys are the same measurement on the same kind of machine."""
-        what = [self.factors(), card_hash, device_name, torch_version]
+        """The resume key: equal keys are the same measurement, by this segbench on the same kind of machine."""
+        what = [self.factors(), card_hash, device_name, torch_version, package_version("segbench")]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Json]:

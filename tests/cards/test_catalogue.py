@@ -42,6 +42,27 @@ def test_a_card_and_a_class_of_the_users_are_found_by_path(tmp_path: Path, monke
     assert find_model("package.module:Net").card.builder == "package.module:Net"
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("a/old/net.py", "b/old/net.py", "new/net.py"):
+        Path(place).parent.mkdir(parents=True)
+        Path(place).write_text("class Net: ...\n")
+    Path("unet.toml").write_text('title = "Mine"\nbuilder = "segbench.zoo.unet:UNet"\n')
+    names = [model.name for model in find_models(["new/net.py:Net", "a/old/net.py:Net", "b/old/net.py:Net"])]
+    assert names == ["new/net.py:Net", "a/old/net.py:Net", "b/old/net.py:Net"]
+    assert [model.name for model in find_models(["unet", "unet.toml"])] == ["unet", f"{tmp_path.name}/unet"]
+    assert [model.name for model in find_models(["new/net.py:Net", "./new/net.py:Net"])] == ["net.py:Net"]
+
+
+def test_another_text_of_a_users_file_is_another_network(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text("class Net: ...\n")
+    before = find_model(f"{path}:Net").card.hash()
+    assert find_model(f"{path}:Net").card.hash() == before
+    path.write_text("class Net: deeper = True\n")
+    assert find_model(f"{path}:Net").card.hash() != before
+
+
 def test_memory_switches_follow_with_a_plus() -> None:
     model = find_model("hrnetv2+thin+checkpoint")
     assert (model.name, model.savers) == ("hrnetv2+thin+checkpoint", ("thin", "checkpoint"))

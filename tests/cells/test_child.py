@@ -118,3 +118,13 @@ def test_a_killed_command_leaves_no_child_behind(tmp_path: Path) -> None:
     while Path(f"/proc/{child}").exists() and "\nState:\tZ" not in Path(f"/proc/{child}/status").read_text():
         assert time.monotonic() < deadline, "the child outlived its command"
         time.sleep(0.05)
+
+
+def test_a_users_file_shares_no_process_with_other_networks(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PRELUDE + "\nfor i in range(len(cases)): row(os.getpid()); ok(i)"]
+    models = ["unet", "segnode", f"{tmp_path}/a.py:Net", f"{tmp_path}/a.py:Net+thin", f"{tmp_path}/b.py:Net"]
+    wanted = [Case("memory", model) for model in models]
+    results = run_in_child("memory", wanted, 20.0, lambda *_: None, command)
+    processes = [result.measurements[0].value for result in results]
+    assert processes[0] == processes[1] and processes[2] == processes[3]
+    assert len(set(processes)) == 3
