@@ -56,3 +56,20 @@ def found_root(dataset: str | None, data_root: Path | None) -> str | None:
     if data_root is not None:
         raise UserError(f"--data-root {data_root}: {card.name} needs no files; say with -d which data set lies there")
     return None
+
+
+_PAPER_DATASET = "camvid"
+"""Whose 367 training images make the epoch of the paper's Table 2."""
+
+
+def images_of_epoch(dataset: str | None, split: str | None) -> int:
+    """Images of the split, by its official number; CamVid's where nothing is named.
+
+    Raises:
+        UserError: the data set has no official number.
+    """
+    card = dataset_card(dataset or _PAPER_DATASET)
+    count = sum(card.splits[part] for part in card.parts(split or "train"))
+    if not count:
+        raise UserError(f"the number of images of {dataset} is not fixed; give --images")
+    return count

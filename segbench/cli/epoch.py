@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from segbench.cards.catalogue import find_models
-from segbench.cards.datasets import dataset_card
 from segbench.cells.rounds import in_rounds
 from segbench.cells.series import plan
 from segbench.cli import options, timing
-from segbench.cli.cases import default_classes, found_root, parse_arguments
+from segbench.cli.cases import default_classes, found_root, images_of_epoch, parse_arguments
 from segbench.cli.largest import SearchRequest, understood
 from segbench.cli.predicting import BudgetText
 from segbench.cli.session import Output, finish, measure
@@ -26,14 +25,8 @@ from segbench.records.host import package_version
 from segbench.records.ledger import DEFAULT_LEDGER, Entry
 from segbench.units import parse_size
 
-_PAPER_DATASET = "camvid"
-"""Whose 367 training images make the epoch of the paper's Table 2."""
-
 Batch = Annotated[
     str, typer.Option("-b", "--batch-size", help="Images per step, or max: the largest that fits the budget.")
-]
-Images = Annotated[
-    int | None, typer.Option("--images", help="Images of an epoch. \\[default: the split's; 367, CamVid's]", min=1)
 ]
 Workers = Annotated[int, typer.Option("--workers", help="Processes that load images.", min=0)]
 
@@ -44,7 +37,7 @@ def epoch(
     input: options.InputSize = "480x360",
     batch_size: Batch = "1",
     budget: BudgetText = None,
-    images: Images = None,
+    images: options.Images = None,
     classes: options.Classes = None,
     precision: options.Precision = "fp32",
     optimizer: options.Optimizer = None,
@@ -105,7 +98,11 @@ def epoch(
         tf32=tf32,
         cudnn_benchmark=cudnn_benchmark,
         compile=compile,
-    ).with_options(images=images or _images(dataset, split), workers=workers, **rule.options())
+    ).with_options(images=images or images_of_epoch(dataset, split), workers=workers, **rule.options())
+    if budget is not None and batch_size != "max":
+        raise UserError(f"--budget {budget} says how large a batch may become; give it with -b max")
+    if workers and dataset is None:
+        raise UserError("--workers load real images; give -d, as in -d camvid, or leave them out")
     if batch_size == "max":
         sizes = _largest_batches(case, model, argument, where, budget, ledger, timeout)
     else:
@@ -167,16 +164,3 @@ def _number(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise UserError(f"--batch-size {text!r} is neither a number of images nor max")
     return int(text)
-
-
-def _images(dataset: str | None, split: str | None) -> int:
-    """Images of the split, by its official number; CamVid's where nothing is named.
-
-    Raises:
-        UserError: the data set has no official number.
-    """
-    card = dataset_card(dataset or _PAPER_DATASET)
-    count = sum(card.splits[part] for part in card.parts(split or "train"))
-    if not count:
-        raise UserError(f"the number of images of {dataset} is not fixed; give --images")
-    return count

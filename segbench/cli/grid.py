@@ -6,7 +6,7 @@ import itertools
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,15 @@ from segbench.errors import UnknownName, UserError
 from segbench.records.case import Case, Json
 from segbench.units import parse_bytes, parse_size
 
-_NOT_FACTORS = {"task", "model", "arguments", "device", "modes", "width", "height", "options", "data_root"}
-FACTORS = sorted({item.name for item in fields(Case)} - _NOT_FACTORS | {"input"})
-"""What `-L` and `[grid]` may name, besides `argument.NAME` for the builder's arguments."""
+_NETWORK = ("input", "classes", "seed", "threads")
+_RUNNING = (*_NETWORK, "precision", "channels_last", "tf32", "cudnn_benchmark", "warmup")
+FACTORS = {
+    "memory": (*_RUNNING, "batch_size", "infer_batch", "optimizer", "budget_bytes"),
+    "latency": (*_RUNNING, "infer_batch", "dataset", "split", "compile"),
+    "epoch": (*_RUNNING, "batch_size", "optimizer", "compile"),
+    "params": _NETWORK,
+}
+"""Task -> what `-L` and `[grid]` may name, besides `argument.NAME` for the builder's arguments: what the task heeds."""
 _ARGUMENT = "argument."
 _FILE_KEYS = ("task", "model", "fixed", "grid")
 
@@ -75,13 +81,17 @@ def read_grid(path: Path, models: Sequence[str] = ()) -> Grid:
     for name in data:
         if name not in _FILE_KEYS:
             raise UnknownName(f"key of grid {path}", name, _FILE_KEYS)
-    axes = data.get("grid", {})
+    axes, fixed, named = data.get("grid", {}), data.get("fixed", {}), data.get("model", [])
+    found = [named] if isinstance(named, str) else named
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise UserError(f'grid {path}: model needs names, as in model = ["segnode", "unet"]')
+    for section, table in (("grid", axes), ("fixed", fixed)):
+        if not isinstance(table, dict):
+            raise UserError(f"grid {path}: {section} is a table; write [{section}] and a factor a line below")
     for name, values in axes.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"grid {path}: {name} needs a list of values, as in {name} = [1, 2, 4]")
-    named = data.get("model", [])
-    found = [named] if isinstance(named, str) else named
-    return checked(Grid(str(data.get("task", "")), (*found, *models), data.get("fixed", {}), axes))
+    return checked(Grid(str(data.get("task", "")), (*found, *models), fixed, axes))
 
 
 def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], values: Sequence[str]) -> Grid:
@@ -117,8 +127,9 @@ def checked(grid: Grid) -> Grid:
     if grid.task not in TASKS:
         raise UnknownName("task to sweep", grid.task, TASKS)
     for name in [*grid.fixed, *grid.axes]:
-        if not name.startswith(_ARGUMENT) and name not in FACTORS:
-            raise UnknownName("factor", name, FACTORS, f"or {_ARGUMENT}NAME for an argument of the builder")
+        if not name.startswith(_ARGUMENT) and name not in FACTORS[grid.task]:
+            advice = f"or {_ARGUMENT}NAME for an argument of the builder"
+            raise UnknownName(f"factor of {grid.task}", name, FACTORS[grid.task], advice)
     if not grid.models:
         raise UserError('a sweep needs networks: -m segnode, or model = ["segnode"] in the file')
     return grid
@@ -137,7 +148,7 @@ def set_factors(case: Case, factors: Mapping[str, Json]) -> Case:
     if isinstance(plain.get("budget_bytes"), str):
         plain["budget_bytes"] = parse_bytes(str(plain["budget_bytes"]))
     for name, value in plain.items():
-        _check_type(name, value, getattr(Case("", ""), name))
+        _check_type(name, value, _EXAMPLES.get(name, getattr(Case("", ""), name)))
     return replace(case, **plain).with_arguments(**arguments)
 
 
@@ -146,9 +157,13 @@ def label(factors: Mapping[str, Json]) -> str:
     return ", ".join(f"{name.removeprefix(_ARGUMENT)} {value}" for name, value in factors.items())
 
 
+_EXAMPLES = {"threads": 1, "budget_bytes": 1, "optimizer": "sgd", "dataset": "camvid", "split": "val"}
+"""Of factors whose default is None."""
+
+
 def _check_type(name: str, value: Json, example: Json) -> None:
     """bool and int are told apart: `batch_size = true` is a mistake."""
-    if example is not None and type(value) is not type(example):
+    if type(value) is not type(example):
         kind = {bool: "true or false", int: "a whole number", str: "text"}.get(type(example), type(example).__name__)
         raise UserError(f"{name} = {value!r}: it must be {kind}")
 

@@ -29,6 +29,9 @@ Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd, adamw, 
 Dataset = Annotated[
     str | None, typer.Option("-d", "--dataset", help="Real images of this data set. \\[default: random]")
 ]
+Images = Annotated[
+    int | None, typer.Option("--images", help="Images of an epoch. \\[default: the split's; 367, CamVid's]", min=1)
+]
 Labelled = Annotated[str | None, typer.Option("-d", "--dataset", help="The data set. \\[default: synthetic streets]")]
 DataRoot = Annotated[
     Path | None,
@@ -37,7 +40,7 @@ DataRoot = Annotated[
 Split = Annotated[
     str | None, typer.Option("--split", help="train, val, test, train+val, ... as the data set has them.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Of weights, inputs and order.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of weights, inputs and order.", min=0)]
 Threads = Annotated[int | None, typer.Option("--threads", help="CPU threads of the measuring process.", min=1)]
 Warmup = Annotated[
     int | None,

@@ -35,7 +35,7 @@ Workspaces = Annotated[
 ]
 CublasText = Annotated[
     str | None,
-    typer.Option("--cublas", help="A cuBLAS handle's workspace in predictions. \\[default: 8.1 MiB; 32MiB on Hopper]"),
+    typer.Option("--cublas", help="A cuBLAS handle's workspace in predictions. \\[default: 8.1 MiB; Hopper has 32MiB]"),
 ]
 
 
@@ -76,10 +76,14 @@ def chosen_budget(text: str | None, where: Device) -> Budget:
     """The budget asked for; else the card's own memory, or the paper's card where nothing runs.
 
     Raises:
-        UserError: an unknown card or amount, or more than the card has.
+        UserError: an unknown card or amount, more than the card has, or a card that does not tell what it has.
     """
+    if text is None and where.memory_bytes:
+        return Budget(where.memory_bytes, where.title, "NVML")
+    if text is None and where.is_cuda:
+        raise UserError(f"NVML does not tell the memory of {where.title}; give --budget, as in --budget 32GB")
     if text is None:
-        return Budget(where.memory_bytes, where.title, "NVML") if where.memory_bytes else parse_budget(PAPER_CARD)
+        return parse_budget(PAPER_CARD)
     budget = parse_budget(text)
     if where.memory_bytes is not None and budget.bytes > where.memory_bytes:
         raise UserError(

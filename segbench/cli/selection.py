@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,8 +56,8 @@ def _narrowed(entries: list[Entry], word: str) -> list[Entry]:
     runs, models = runs_of(entries), {entry.model for entry in entries}
     if word in models:
         return [entry for entry in entries if entry.model == word]
-    if word == "last" or word.removeprefix("last-").isdigit():
-        back = int(word.removeprefix("last-")) if word != "last" else 0
+    if match := re.fullmatch(r"last(?:-(\d+))?", word):
+        back = int(match[1] or 0)
         if back >= len(runs):
             raise UserError(f"{word!r}: there are only {len(runs)} runs")
         return [entry for entry in entries if entry.run == runs[-1 - back]]

@@ -43,8 +43,7 @@ class Output:
     fail_if: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise UserError(f"no format {self.format!r}; choose {', '.join(FORMATS)}")
+        _require_format(self.format)
         _ = self.gates
 
     @property
@@ -114,6 +113,11 @@ def finish(done: Sequence[Done], sheets: Sequence[Sheet], cards: Mapping[str, Ca
         raise typer.Exit(code or EXIT_GATE)
 
 
+def _require_format(format: str) -> None:
+    if format not in FORMATS:
+        raise UserError(f"no format {format!r}; choose {', '.join(FORMATS)}")
+
+
 def for_people(format: str) -> str:
     """The format of a table that has no rows for programs.
 
@@ -126,7 +130,12 @@ def for_people(format: str) -> str:
 
 
 def show(sheets: Sequence[Sheet], rows: Sequence[Row], format: str) -> None:
-    """Prints to stdout: tables for people, rows for programs."""
+    """Prints to stdout: tables for people, rows for programs.
+
+    Raises:
+        UserError: an unknown format.
+    """
+    _require_format(format)
     if format == "csv":
         sys.stdout.write(as_csv(rows))
     elif format == "json":

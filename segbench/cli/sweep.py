@@ -13,7 +13,7 @@ from segbench.cards.catalogue import find_models
 from segbench.cells.rounds import in_rounds
 from segbench.cells.series import Planned, plan, resume
 from segbench.cli import options, timing
-from segbench.cli.cases import default_classes, found_root
+from segbench.cli.cases import default_classes, found_root, images_of_epoch
 from segbench.cli.grid import TASKS, Grid, grid_of_flags, label, read_grid
 from segbench.cli.session import Output, finish, measure, show
 from segbench.devices.choice import choose_device
@@ -46,7 +46,7 @@ def sweep(
     dataset: options.Dataset = None,
     data_root: options.DataRoot = None,
     split: options.Split = None,
-    images: Annotated[int, typer.Option("--images", help="Images of an epoch.", min=1)] = 367,
+    images: options.Images = None,
     noise: timing.Target = timing.USUAL.target,
     rounds: timing.RoundCount = timing.USUAL.min_rounds,
     min_runs: timing.MinRuns = timing.USUAL.min_runs,
@@ -68,7 +68,7 @@ def sweep(
     """Every combination of values, each in processes of its own; what the ledger has is not measured again.
 
     A cell that fails does not stop the others. In a file: task = "latency", model = ["unet"], [fixed] and [grid], as
-    in batch_size = [1, 2, 4] and "argument.steps" = [2, 4].
+    in infer_batch = [1, 2, 4] and "argument.steps" = [2, 4].
     """
     output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
     grid = _grid(what, values, vary, model)
@@ -92,7 +92,7 @@ def sweep(
     )
     timed = grid.task in _TIMED
     if timed:
-        case = case.with_options(images=images, **rule.options())
+        case = case.with_options(images=images or images_of_epoch(dataset, split), **rule.options())
     cases = dict.fromkeys(replace(found, modes=modes) for found in grid.cases(case) for modes in TASKS[grid.task])
     cells = plan(
         models,

@@ -101,7 +101,18 @@ def train(
     where = choose_device(device, "train")
     segments = kind == "segment"
     if not segments:
-        _refuse_for_images({"--zoom": zoom, "--skip-broken": skip_broken, "--loss-stride": loss_stride, "-d": dataset})
+        _refuse_for_images(
+            {
+                "--zoom": zoom,
+                "--skip-broken": skip_broken,
+                "--loss-stride": loss_stride,
+                "--class-weights": class_weights,
+                "--ohem": ohem,
+                "--supervision": supervision,
+                "--cache": cache != "auto",
+                "-d": dataset,
+            }
+        )
     dataset = (dataset or "synthetic") if segments else None
     case = Case(
         task="train",

@@ -52,6 +52,20 @@ def test_show_as_csv_is_tidy_rows(measured: Segbench) -> None:
     assert measured("ledger", "show", "--format", "csv").stdout.startswith("run,model,quantity,value,unit")
 
 
+def test_a_word_of_digits_is_the_beginning_of_a_run_and_not_a_count(measured: Segbench) -> None:
+    run = Ledger(Path("segbench-runs")).entries()[0].run
+    assert "segnode" in measured("ledger", "show", run[:15]).stdout
+    wrong = measured("ledger", "show", "1")
+    assert wrong.exit_code == 2 and "no network or run '1'" in flat(wrong.stderr)
+    assert "train_peak_live_bytes" in measured("ledger", "show", "last-1").stdout
+
+
+def test_an_unknown_format_is_refused(measured: Segbench) -> None:
+    for command in ("list", "show"):
+        result = measured("ledger", command, "--format", "xml")
+        assert result.exit_code == 2 and "no format 'xml'" in result.stderr
+
+
 def test_export_writes_all_or_a_part(measured: Segbench) -> None:
     assert measured("ledger", "export", "--export-csv", "all.csv", "--export-json", "all.json").exit_code == 0
     rows = list(csv.DictReader(Path("all.csv").read_text().splitlines()))

@@ -87,8 +87,12 @@ def test_a_grid_in_a_file(machine: FakeMachine, segbench: Segbench) -> None:
         ('task = "latency"\nmodels = "unet"', "did you mean model"),
         ('task = "latencies"\nmodel = "unet"', "did you mean latency"),
         ('task = "latency"', "needs networks"),
-        ('task = "latency"\nmodel = "unet"\n[grid]\nbatchsize = [1]', "did you mean batch_size"),
-        ('task = "latency"\nmodel = "unet"\n[grid]\nbatch_size = 1', "needs a list of values"),
+        ('task = "memory"\nmodel = "unet"\n[grid]\nbatchsize = [1]', "did you mean batch_size"),
+        ('task = "memory"\nmodel = "unet"\n[grid]\nbatch_size = 1', "needs a list of values"),
+        ('task = "latency"\nmodel = "unet"\n[grid]\nbatch_size = [1]', "no factor of latency 'batch_size'"),
+        ('task = "memory"\nmodel = 5', "model needs names"),
+        ('task = "memory"\nmodel = "unet"\ngrid = 3', r"write \[grid\]"),
+        ('task = "memory"\nmodel = "unet"\nfixed = 3', r"write \[fixed\]"),
         ("task = ", "not valid TOML"),
     ],
 )
@@ -111,10 +115,29 @@ def test_wrong_flags_are_one_sentence(varied: list[str], values: list[str], sent
         grid_of_flags("memory", ["unet"], varied, values)
 
 
-@pytest.mark.parametrize("factors", [{"batch_size": "two"}, {"batch_size": True}, {"compile": 1}, {"input": "480"}])
+@pytest.mark.parametrize(
+    "factors",
+    [
+        {"batch_size": "two"},
+        {"batch_size": True},
+        {"compile": 1},
+        {"input": "480"},
+        {"threads": "two"},
+        {"optimizer": 3},
+    ],
+)
 def test_a_value_of_the_wrong_kind_is_refused(factors: dict[str, object]) -> None:
     with pytest.raises(UserError):
         set_factors(Case("memory", "unet"), factors)
+
+
+def test_an_epochs_images_are_the_data_sets(machine: FakeMachine, segbench: Segbench) -> None:
+    sweep = ("sweep", "epoch", "-m", "unet", "--device", "cpu", "-L", "batch_size", "1,2")
+    assert segbench(*sweep).exit_code == 0
+    assert {case.option("images") for case in machine.cases} == {367}
+    machine.cases.clear()
+    segbench(*sweep, "-d", "synthetic")
+    assert {case.option("images") for case in machine.cases} == {512}
 
 
 def test_arguments_of_the_builder_are_factors_too() -> None:

@@ -78,6 +78,8 @@ def test_a_gate_on_latency_ends_with_3(machine: FakeMachine, segbench: Segbench)
         (("latency", "-m", "unet", "--fail-if", "latency_s > +5%"), "only `segbench compare`"),
         (("epoch", "-m", "unet", "-b", "many"), "neither a number of images nor max"),
         (("epoch", "-m", "unet", "-b", "max", "--device", "cpu"), "give --budget"),
+        (("epoch", "-m", "unet", "-b", "4", "--budget", "8GB", "--device", "cpu"), "give it with -b max"),
+        (("epoch", "-m", "unet", "--workers", "2", "--device", "cpu"), "give -d"),
     ],
 )
 def test_bad_input_is_one_sentence(
