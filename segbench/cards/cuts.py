@@ -50,6 +50,16 @@ def cuts_of(dataset: str) -> Cuts:
     return _CUTS.get(card.name, Cuts(card.width, card.height))
 
 
+def shown_size(dataset: str, crop: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) at which the images of a data set are validated, for networks trained on such a crop.
+
+    Raises:
+        UnknownName: no such data set.
+    """
+    cuts = cuts_of(dataset)
+    return cuts.validation if cuts.validation and crop == (cuts.width, cuts.height) else crop
+
+
 def crop_of(dataset: str) -> tuple[int, int] | None:
     """(width, height) of the training crop that goes with a data set; None where any size is as good.
 

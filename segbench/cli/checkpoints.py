@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from segbench.cards.catalogue import Model, models_folder
-from segbench.cards.cuts import crop_of
+from segbench.cards.cuts import crop_of, shown_size
 from segbench.cards.datasets import dataset_card
 from segbench.errors import CheckpointError
+from segbench.records.case import Json
 
 
 def found_checkpoint(model: Model, dataset: str, data_root: Path | None, given: Path | None) -> Path:
@@ -38,13 +40,34 @@ def usual_run(model: Model, dataset: str) -> Path:
     return Path("runs") / f"{model.name}-{dataset_card(dataset).name}"
 
 
-def trained_size(checkpoint: Path, model: Model, dataset: str) -> tuple[int, int]:
-    """(width, height) the JSON beside the checkpoint tells; without one, the data set's or the card's."""
+def usual_size(checkpoint: Path, model: Model, dataset: str) -> tuple[int, int]:
+    """(width, height) to show images at: as in the training; where that is not told, the data set's or the card's."""
+    made = facts_of(checkpoint).get("plan", {})
+    if {"width", "height"} <= set(made):
+        return shown_size(dataset, (made["width"], made["height"]))
+    crop = crop_of(dataset)
+    return shown_size(dataset, crop) if crop else (model.card.input.width, model.card.input.height)
+
+
+def trained_arguments(checkpoint: Path, given: Mapping[str, Json]) -> dict[str, Json]:
+    """The builder's arguments a checkpoint was trained with, the user's in their place where there are both."""
+    return {**facts_of(checkpoint).get("arguments", {}), **given}
+
+
+def facts_of(checkpoint: Path) -> dict[str, Json]:
+    """What the header of a checkpoint tells of its training, read without torch; empty where there is none."""
     try:
-        made = json.loads(checkpoint.with_suffix(".json").read_text(encoding="utf-8"))["plan"]
-        return made["width"], made["height"]
-    except (OSError, ValueError, KeyError):
-        return crop_of(dataset) or (model.card.input.width, model.card.input.height)
+        with checkpoint.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(size, _LONGEST_HEADER)))
+        facts: dict[str, Json] = json.loads(header["__metadata__"]["segbench"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return facts
+
+
+_LONGEST_HEADER = 100_000_000
+"""Of a safetensors file, by its specification."""
 
 
 def digest_of(path: Path) -> str:

@@ -13,7 +13,7 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root, parse_arguments
-from segbench.cli.checkpoints import digest_of, found_checkpoint, trained_size, usual_run
+from segbench.cli.checkpoints import digest_of, facts_of, found_checkpoint, trained_arguments, usual_run, usual_size
 from segbench.cli.session import Output, finish, measure
 from segbench.devices.choice import choose_device
 from segbench.errors import UserError
@@ -124,19 +124,30 @@ def evaluate(
     if other:
         case = case.with_options(against=str(other), against_digest=digest_of(other))
     changes = {
-        name: value for name, value in (("scales", scales), ("flip", flip), ("window", window)) if value is not None
+        name: value
+        for name, value in (("input", input), ("scales", scales), ("flip", flip), ("window", window))
+        if value is not None
     }
-    differences = {"input": input, **changes, **dict(case.arguments)}
+    asked = {
+        **changes,
+        **dict(case.arguments),
+        "precision": precision if precision != "fp32" else None,
+        "boundary": None if boundary else "no",
+        "broken": "skipped" if skip_broken else None,
+    }
 
     def one_network(network: Model) -> list[Case]:
         path = found_checkpoint(network, dataset, data_root, checkpoint)
-        width, height = parse_size(input) if input else trained_size(path, network, dataset)
+        width, height = parse_size(input) if input else usual_size(path, network, dataset)
         run = path.parent if checkpoint else usual_run(network, dataset)
         file = path.stem if checkpoint and path.stem != "best" else None
+        trained_on = facts_of(path).get("data", {}).get("dataset")
+        differences = {"data": dataset if trained_on not in (None, dataset) else None, **asked}
         folder = output or run / _folder_name(split, protocol, file, differences)
         if other and other.resolve().parent == folder.resolve():
             raise UserError(f"--against {other} is where this evaluation is going to be kept; choose a folder with -o")
         sized = replace(case, model=network.spec, width=width, height=height)
+        sized = sized.with_arguments(**trained_arguments(path, dict(case.arguments)))
         return [sized.with_options(checkpoint=str(path), weights=digest_of(path), folder=str(folder), **changes)]
 
     cells = plan(models, one_network, where.title, package_version("torch") or "")

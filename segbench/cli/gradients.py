@@ -12,6 +12,7 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root, parse_arguments
+from segbench.cli.checkpoints import digest_of, trained_arguments
 from segbench.cli.session import Output, finish, measure
 from segbench.devices.choice import choose_device
 from segbench.errors import CheckpointError
@@ -97,13 +98,16 @@ def gradients(
         solvers=tuple(solver or ()),
         gradients=tuple(gradient or ()),
         rounds=rounds,
-        checkpoint=str(checkpoint) if checkpoint else None,
     )
 
     def one_network(network: Model) -> list[Case]:
         size = network.card.input
         width, height = parse_size(input) if input else (size.width, size.height)
-        return [replace(case, model=network.spec, width=width, height=height)]
+        sized = replace(case, model=network.spec, width=width, height=height)
+        if checkpoint is None:
+            return [sized]
+        sized = sized.with_arguments(**trained_arguments(checkpoint, dict(case.arguments)))
+        return [sized.with_options(checkpoint=str(checkpoint), weights=digest_of(checkpoint))]
 
     cells = plan(models, one_network, where.title, package_version("torch") or "")
     done = measure(cells, ledger, timeout, reuse=reuse)

@@ -13,7 +13,7 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import Done, plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root
-from segbench.cli.checkpoints import digest_of, trained_size
+from segbench.cli.checkpoints import digest_of, usual_size
 from segbench.cli.report import command_line, tell
 from segbench.cli.session import Output, finish, measure, show
 from segbench.cli.timing import print_advice
@@ -129,7 +129,7 @@ class _Trajectory:
                 "trajectory", network.spec, device=where.name, classes=default_classes(dataset), dataset=dataset,
                 data_root=root,
             )  # fmt: skip
-            size = trained_size(curve.checkpoint, curve.model, dataset)
+            size = usual_size(curve.checkpoint, curve.model, dataset)
             return [figures.trajectory_case(case, str(curve.checkpoint), digest_of(curve.checkpoint), *size)]
 
         cells = plan([curve.model for curve in curves], cases, where.title, package_version("torch") or "")

@@ -14,7 +14,7 @@ from segbench.cards.catalogue import Model, find_models
 from segbench.cells.series import Done, plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root, parse_arguments
-from segbench.cli.checkpoints import digest_of, trained_size
+from segbench.cli.checkpoints import digest_of, trained_arguments, usual_size
 from segbench.cli.session import Output, finish, measure
 from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import choose_device
@@ -137,8 +137,9 @@ def trajectory(
 
     def one_curve(network: Model) -> list[Case]:
         curve = by_name[network.name]
-        width, height = parse_size(input) if input else trained_size(curve.checkpoint, curve.model, dataset)
+        width, height = parse_size(input) if input else usual_size(curve.checkpoint, curve.model, dataset)
         sized = replace(case, model=network.spec, width=width, height=height)
+        sized = sized.with_arguments(**trained_arguments(curve.checkpoint, dict(case.arguments)))
         if curve.solver:
             sized = sized.with_arguments(solver=curve.solver, gradient="backprop")
         strip = output / ("trajectory-strip.png" if len(curves) == 1 else f"trajectory-strip-{curve.file_name}.png")

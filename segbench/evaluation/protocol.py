@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from segbench.cards.cuts import cuts_of
+from segbench.cards.cuts import cuts_of, shown_size
 from segbench.errors import UnknownName, UserError
 from segbench.records.case import Case
 from segbench.units import parse_size
@@ -96,16 +96,21 @@ def protocol_of(case: Case) -> Protocol:
     """How a case asks its network.
 
     The case's size and data set say how large an image is shown: stretched to the input's size, or with its shorter
-    side scaled where images have many sizes. Its options change the rest: `protocol`, a name of `PROTOCOLS` (one that
-    has a size of its own keeps it), `scales` as in `0.5,1`, `flip`, `window` as in `512x512`.
+    side scaled where images have many sizes. A training's size is that of its crops. Its options change the rest:
+    `protocol`, a name of `PROTOCOLS` (one that has a size of its own keeps it, and refuses the option `input`, a size
+    the user asked for), `scales` as in `0.5,1`, `flip`, `window` as in `512x512`.
 
     Raises:
         UnknownName: no such protocol or data set.
-        UserError: scales or a window that cannot be read.
+        UserError: scales or a window that cannot be read, or a second size.
     """
     found = protocol_named(case.option("protocol", "single"))
+    if case.option("input") and (found.width or found.short_side):
+        own = f"{found.width}x{found.height}" if found.width else f"the shorter side at {found.short_side}"
+        raise UserError(f"protocol {found.name} shows images at a size of its own ({own}); leave --input out")
     if not (found.width or found.short_side) and case.dataset is not None:
-        found = _shown_at(found, case.dataset, case.width, case.height)
+        size = (case.width, case.height)
+        found = _shown_at(found, case.dataset, *(shown_size(case.dataset, size) if case.task == "train" else size))
     changes: dict[str, Any] = {}
     if case.option("scales"):
         changes["scales"] = _numbers(case.option("scales"))
@@ -117,11 +122,8 @@ def protocol_of(case: Case) -> Protocol:
 
 
 def _shown_at(protocol: Protocol, dataset: str, width: int, height: int) -> Protocol:
-    cuts = cuts_of(dataset)
-    if cuts.short_side:
+    if cuts_of(dataset).short_side:
         return replace(protocol, short_side=min(width, height))
-    if cuts.validation and (width, height) == (cuts.width, cuts.height):
-        width, height = cuts.validation
     return replace(protocol, width=width, height=height)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +26,12 @@ from segbench.records.measurement import Measurement
 
 Segbench = Callable[..., Result]
 ENVIRONMENT = Environment("cpu", "Test CPU", "2.13.0", "3.11", "Linux", "0123", threads=1)
+
+
+def write_header(path: Path, **facts: object) -> None:
+    """A checkpoint that says where it comes from and holds nothing."""
+    header = json.dumps({"__metadata__": {"segbench": json.dumps(facts)}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
 
 
 class FakeTrainer:
@@ -153,8 +160,7 @@ def test_an_evaluation_without_a_checkpoint_says_how_to_train_one(trainer: FakeT
 def test_an_evaluation_shows_images_as_in_training(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "segnode-w8-synthetic"
     run.mkdir(parents=True)
-    (run / "best.safetensors").write_bytes(b"")
-    (run / "best.json").write_text('{"plan": {"width": 96, "height": 72}}')
+    write_header(run / "best.safetensors", plan={"width": 96, "height": 72}, data={"dataset": "synthetic"})
     result = segbench("evaluate", "-m", "segnode-w8", "--device", "cpu", "--protocol", "flip", "--format", "csv")
     (case,) = trainer.cases
     assert (case.width, case.height, case.split) == (96, 72, "val")
@@ -163,6 +169,23 @@ def test_an_evaluation_shows_images_as_in_training(trainer: FakeTrainer, segbenc
     header, row = result.stdout.splitlines()
     found = dict(zip(header.split(","), row.split(","), strict=True))
     assert (found["quantity"], found["value"], found["dataset"], found["split"]) == ("miou", "0.9", "synthetic", "val")
+
+
+def test_each_way_of_asking_has_a_folder_and_the_networks_own_arguments(
+    trainer: FakeTrainer, segbench: Segbench, tmp_path: Path
+) -> None:
+    facts = {"plan": {"width": 96, "height": 72}, "arguments": {"steps": 8}, "data": {"dataset": "camvid"}}
+    (tmp_path / "s8").mkdir()
+    write_header(tmp_path / "s8" / "best.safetensors", **facts)
+    evaluate = ("evaluate", "-m", "segnode-w8", "--device", "cpu", "--checkpoint", "s8")
+    segbench(*evaluate)
+    segbench(*evaluate, "--precision", "bf16", "--no-boundary", "-a", "steps=2")
+    assert [case.option("folder") for case in trainer.cases] == [
+        "s8/evaluation-val-single-data=synthetic",
+        "s8/evaluation-val-single-data=synthetic-steps=2-precision=bf16-boundary=no",
+    ]
+    assert [dict(case.arguments) for case in trainer.cases] == [{"steps": 8}, {"steps": 2}]
+    assert [entry.arguments["steps"] for entry in Ledger(Path("segbench-runs")).entries()] == [8, 2]
 
 
 def test_an_evaluation_takes_the_weights_that_come_with_a_card(trainer: FakeTrainer, segbench: Segbench) -> None:

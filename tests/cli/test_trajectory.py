@@ -40,9 +40,9 @@ def machine(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> FakeMachin
 def checkpoint(folder: str, size: tuple[int, int] | None = None) -> str:
     path = Path(folder) / "best.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(folder.encode())
-    if size:
-        path.with_suffix(".json").write_text(json.dumps({"plan": {"width": size[0], "height": size[1]}}))
+    facts = {"plan": {"width": size[0], "height": size[1]}} if size else {}
+    header = json.dumps({"__metadata__": {"segbench": json.dumps(facts)}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + folder.encode())
     return str(path)
 
 
