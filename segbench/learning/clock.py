@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
+
 from segbench.learning.plan import Plan
 
 
@@ -13,8 +15,8 @@ class Clock:
     """Counts the seconds spent inside `running`, and knows how far that is through the budget.
 
     On a CPU they are CPU seconds of the process, all its threads together: another job on the same core costs a
-    training no share of its budget. On CUDA, where the process mostly waits, they are wall seconds. Validation and
-    checkpoints are outside `running` and cost nothing.
+    training no share of its budget; what loader processes cut is not counted. On CUDA, where the process mostly waits,
+    they are wall seconds. Validation and checkpoints are outside `running` and cost nothing.
 
     Args:
         plan: names the budget.
@@ -49,4 +51,10 @@ class Clock:
 
 def tick_of(device_type: str) -> Callable[[], float]:
     """The clock that suits a device: see `Clock`."""
-    return time.perf_counter if device_type == "cuda" else time.process_time
+    return _cuda_seconds if device_type == "cuda" else time.process_time
+
+
+def _cuda_seconds() -> float:
+    """Wall seconds once the device has done what it was given: a step counts when it is over, not when launched."""
+    torch.cuda.synchronize()
+    return time.perf_counter()

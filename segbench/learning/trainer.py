@@ -48,8 +48,8 @@ class Progress:
         steps: the expected total; for a budget in minutes an estimate.
         loss: mean since the last row of the log, nan before the first.
         scores: of the last validation, empty before the first.
-        images_per_s: over the run so far, by the budget's clock.
-        eta_s: seconds of the budget's clock that are left.
+        images_per_s: of wall time in training steps, since the run was last started.
+        eta_s: wall seconds of training steps that are left.
     """
 
     step: int
@@ -94,6 +94,7 @@ class Summary:
         scores: of the last validation.
         best, best_step: the best score of the decisive kind; None and 0 without validation.
         trained: steps since the run was last started.
+        wall_s: seconds of wall time that these steps took.
     """
 
     steps: int
@@ -102,6 +103,7 @@ class Summary:
     best: float | None
     best_step: int
     trained: int
+    wall_s: float
 
 
 class Trainer:
@@ -129,7 +131,7 @@ class Trainer:
         )
         self._stepper = Stepper(job.objective, self.state, plan, self._world)
         self._clock = Clock(plan, job.feed.images_per_epoch, tick_of(job.device.type))
-        self._trained = 0
+        self._trained, self._wall_s = 0, 0.0
         self._loss = math.nan
 
     def resume(self) -> bool:
@@ -157,7 +159,7 @@ class Trainer:
         log = TrainingLog(job.folder / LOG, job.scores, state.step) if self._world.is_first else None
         stream = batches(job.feed, job.plan, state.step, job.device, self._world.rank, self._world.size)
         saved = told = time.monotonic()
-        progress = self._progress()
+        start = progress = self._progress()
         while progress < 1:
             lr = rate(job.plan.recipe, state.step, progress)
             self._step(stream, lr, progress)
@@ -169,14 +171,16 @@ class Trainer:
                 self._save()
                 saved = time.monotonic()
             if job.tell is not None and time.monotonic() - told >= _TELL_EVERY_S:
-                job.tell(self._told(progress))
+                job.tell(self._told(start, progress))
                 told = time.monotonic()
         return self._finished()
 
     def _step(self, stream: Iterator[list[Batch]], lr: float, progress: float) -> None:
         state = self.state
+        begun = time.perf_counter()
         with self._clock.running():
             loss = self._stepper.step(next(stream), lr, progress)
+        self._wall_s += time.perf_counter() - begun
         state.loss_sum += loss
         state.loss_count += 1
         state.step += 1
@@ -246,15 +250,16 @@ class Trainer:
         rng = {"seed": plan.seed, "drawn_from": "(seed, step), (seed, position in the stream of images)"}
         return {**self._job.facts, "plan": plan.to_json(), "rng": rng, "torch": torch.__version__}
 
-    def _told(self, progress: float) -> Progress:
+    def _told(self, start: float, progress: float) -> Progress:
+        """Where the run is, `progress` of its budget being used now and `start` when it was last started."""
         state = self.state
         return Progress(
             step=state.step,
             steps=round(state.step / progress),
             loss=self._loss,
             scores=state.scores,
-            images_per_s=state.step * self._job.plan.recipe.batch_size / state.seconds if state.seconds else math.nan,
-            eta_s=state.seconds / progress * (1 - progress),
+            images_per_s=self._trained * self._job.plan.recipe.batch_size / self._wall_s,
+            eta_s=self._wall_s / (progress - start) * (1 - progress),
         )
 
     def _finished(self) -> Summary:
@@ -265,7 +270,7 @@ class Trainer:
             plot_curve(job.folder / LOG, job.scores[0], str(job.facts.get("title", "")), job.folder / "curve.png")
         self._world.wait()
         best = state.best if math.isfinite(state.best) else None
-        return Summary(state.step, state.seconds, state.scores, best, state.best_step, self._trained)
+        return Summary(state.step, state.seconds, state.scores, best, state.best_step, self._trained, self._wall_s)
 
 
 _MAY_CHANGE = ("workers", "save_every_s")

@@ -57,7 +57,7 @@ def training_sheet(entries: Sequence[Entry]) -> Sheet:
     notes = [
         provenance(entries),
         *_folders(entries),
-        *_mean_steps(entries),
+        *_clocks(entries),
         "mIoU of the validation split from one confusion matrix, absent classes skipped; best is chosen on that split, "
         "so it flatters; evaluate on a split that chose nothing",
     ]
@@ -81,16 +81,21 @@ def _row(entry: Entry) -> list[str]:
 
 
 def _step_time(entry: Entry, detail: Mapping[str, Json]) -> float | None:
-    """The median measured, or where a finished run was only looked at again the mean over all its steps."""
+    """The mean of wall time, or where a finished run was only looked at again that of the budget's clock."""
     found = value_of(entry, "train_step_s")
     if found is None and detail.get("seconds") and detail.get("steps"):
         return float(detail["seconds"] / detail["steps"])
     return found
 
 
-def _mean_steps(entries: Sequence[Entry]) -> list[str]:
+def _clocks(entries: Sequence[Entry]) -> list[str]:
+    """By which clock the times are."""
+    on_cpu = any(entry.case.device == "cpu" for entry in entries)
+    notes = ["training time: CPU time of the process, all threads together, or wall time on CUDA"] if on_cpu else []
     names = [entry.model for entry in entries if measured(entry, "miou") and value_of(entry, "train_step_s") is None]
-    return [f"time a step, the mean of a run that had ended before: {', '.join(names)}"] if names else []
+    return notes + (
+        [f"time a step of a run that had ended before, by the same clock: {', '.join(names)}"] if names else []
+    )
 
 
 def _folders(entries: Sequence[Entry]) -> list[str]:

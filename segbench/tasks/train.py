@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,7 @@ def run(case: Case, report: Reporter) -> None:
         DataError: images that cannot be read.
         CheckpointError: the folder holds a run already, or a checkpoint cannot be read or written.
     """
-    device_of(case)
-    device = own_device(case.device)
+    device = device_of(replace(case, device=own_device(case.device)))
     with joined_world(device) as world:
         request = _Request(case, find_model(case.model), device, world, report)
         request.check_folder()
@@ -230,5 +230,5 @@ def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path)
         yield Measurement(name, score, method, detail={**detail, "curve": curve})
     if summary.trained:
         yield Measurement(
-            "train_step_s", summary.seconds / summary.steps, method, mode="train", detail={"steps": summary.steps}
+            "train_step_s", summary.wall_s / summary.trained, method, mode="train", detail={"steps": summary.trained}
         )

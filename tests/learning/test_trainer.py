@@ -227,7 +227,7 @@ def test_progress_is_told_with_what_is_left(tmp_path, monkeypatch):
     Trainer(job(tmp_path, tell=told.append)).run()
     assert [item.step for item in told] == list(range(1, 31))
     assert {item.steps for item in told} == {30}
-    assert told[-1].eta_s == 0 and told[0].eta_s > 0
+    assert told[-1].eta_s == 0 and told[0].eta_s > 0 and told[0].images_per_s > 0
     assert math.isnan(told[0].loss) and not math.isnan(told[-1].loss)
     assert set(told[-1].scores) == {"miou", "pixel_accuracy"}
 
