@@ -63,19 +63,6 @@ def read_colours(path: Path) -> Pixels:
         raise _broken(path, error) from error
 
 
-def image_mode(path: Path) -> str:
-    """Pillow's mode of an image file, from its header alone.
-
-    Raises:
-        BrokenFile: missing or damaged.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.mode
-    except _DECODING_ERRORS as error:
-        raise _broken(path, error) from error
-
-
 def resized(sample: Sample, size: tuple[int, int]) -> Sample:
     """The sample at (width, height): the image with anti-aliased bilinear weights, the label by its nearest pixel."""
     if sample.label.shape == size[::-1]:

@@ -244,22 +244,20 @@ class Replay:
     Attributes:
         allocated_peak, reserved_peak: bytes, maxima over the measured steps.
         warmup_peak: allocated bytes, maximum over the first step.
-        retries: requests that were met only after the cache had been released; a run with any is near its limit.
-        refused_workspaces: workspaces that did not fit, so that a library would have chosen another algorithm.
+        retries: requests of the measured steps that were met only after the cache had been released; a run with any is
+            near its limit.
     """
 
     allocated_peak: int
     reserved_peak: int
     warmup_peak: int
     retries: int
-    refused_workspaces: int = 0
 
 
 @dataclass
 class _Run:
     allocator: CachingAllocator
     blocks: dict[int, Block] = field(default_factory=dict)
-    refused: int = 0
 
     def happen(self, event: int, log: StorageLog) -> None:
         number = abs(event) - 1
@@ -272,9 +270,8 @@ class _Run:
         try:
             self.blocks[number] = self.allocator.malloc(storage.bytes)
         except OutOfMemory:
-            if storage.role != "workspaces":
+            if storage.role != "workspaces":  # a library that gets no workspace takes another algorithm
                 raise
-            self.refused += 1
 
 
 def replay(
@@ -296,10 +293,10 @@ def replay(
     """
     allocator = CachingAllocator(limit, observer)
     run = _Run(allocator)
-    warmup_peak = 0
+    warmup_peak = warmup_retries = 0
     for position, event in enumerate(log.events):
         if position == log.measured_from:
-            warmup_peak = allocator.allocated_peak
+            warmup_peak, warmup_retries = allocator.allocated_peak, allocator.retries
             allocator.empty_cache()
             allocator.reset_peaks()
         if before is not None:
@@ -309,6 +306,5 @@ def replay(
         allocated_peak=allocator.allocated_peak,
         reserved_peak=allocator.reserved_peak,
         warmup_peak=warmup_peak,
-        retries=allocator.retries,
-        refused_workspaces=run.refused,
+        retries=allocator.retries - warmup_retries,
     )

@@ -15,17 +15,14 @@ MODERN_CONTEXT = 500 * 2**20
 
 426 MiB were measured for an empty context (torch 2.10, CUDA 13, RTX 6000 Ada: unslothai/unsloth-zoo#1053), "around 400
 MB" is PyTorch's maintainers' figure (pytorch/pytorch#109888). The rest is our inference, for the kernels that a network
-and its training load.
-"""
-EAGER_CONTEXT = 1000 * 2**20
-"""CUDA context before 11.7, all kernels loaded at once: "more than 1000 MB" (pytorch/pytorch#107667).
-
-The paper's time; 300 to 400 MB were also seen on its V100 with torch 1.1 (pytorch/pytorch#20532). Our inference.
+and its training load. Before 11.7 all kernels were loaded at once: "more than 1000 MB" (pytorch/pytorch#107667),
+though 300 to 400 MB were also seen on a V100 with torch 1.1 (pytorch/pytorch#20532).
 """
 CUBLAS_WORKSPACE = 2 * 4096 * 1024 + 8 * 16 * 1024
-"""`CUBLAS_WORKSPACE_CONFIG=:4096:2:16:8`, the default before Hopper: 8.1 MiB a handle, one handle a thread."""
-HOPPER_CUBLAS_WORKSPACE = 8 * 4096 * 1024
-"""`:4096:8`, the default on compute capability 9.0: 32 MiB."""
+"""`CUBLAS_WORKSPACE_CONFIG=:4096:2:16:8`, the default before Hopper: 8.1 MiB a handle, one handle a thread.
+
+On compute capability 9.0 the default is `:4096:8`, 32 MiB: give that as `--cublas`.
+"""
 _LARGEST_CONVOLUTION_WORKSPACE = 2**30
 """cuDNN may ask for more, but PyTorch's heuristics seldom choose such an algorithm; our inference."""
 

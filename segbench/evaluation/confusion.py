@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
@@ -82,12 +81,6 @@ def confusion_of(prediction: Tensor, label: Tensor, classes: int) -> Confusion:
         prediction.long(), label.long(), num_classes=classes, ignore_index=IGNORE, validate_args=False
     )
     return Confusion(counts.cpu().numpy().astype(np.int64))
-
-
-def confusions_of_images(predictions: Tensor, labels: Tensor, classes: int) -> list[Confusion]:
-    """One matrix an image, for scores per image and for resampling over images."""
-    pairs = zip(torch.unbind(predictions), torch.unbind(labels), strict=True)
-    return [confusion_of(prediction, label, classes) for prediction, label in pairs]
 
 
 def _ratio(part: NDArray[np.int64] | np.int64, whole: NDArray[np.int64] | np.int64) -> Floats:

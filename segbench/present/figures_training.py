@@ -79,7 +79,7 @@ def _panels(curves: Mapping[str, Curve]) -> Canvas:
         for other in curves.values():
             axes.plot(*other, color=GRID, linewidth=0.8)
         axes.plot(*curves[name], marker="o", markersize=3, color=OURS)
-        axes.set_title(f"{name}  {curves[name][1][-1]:.1f}", fontsize=7.5)
+        axes.set_title(f"{name}  {curves[name][1][-1]:.1f}", fontsize=6.5)
     for axes in panels:
         axes.set_axis_off()
     figure.supxlabel("minutes of training", color=MUTED, fontsize=9)

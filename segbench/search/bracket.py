@@ -29,10 +29,6 @@ class Outcome:
     retries: int = 0
     cause: str | None = None
 
-    @property
-    def answers(self) -> bool:
-        return self.verdict in ("fits", "does_not_fit")
-
 
 @dataclass(frozen=True)
 class Try:
@@ -67,12 +63,6 @@ class Bracket:
     def outcome_at(self, size: int | None) -> Outcome | None:
         """The last answer at a size; None where it was not tried."""
         return next((item.outcome for item in reversed(self.tries) if item.size == size), None)
-
-    @property
-    def only_by_retries(self) -> bool:
-        """Whether the largest size runs only because the allocator released its cache and tried again."""
-        outcome = self.outcome_at(self.fits)
-        return outcome is not None and outcome.retries > 0
 
 
 @dataclass(frozen=True)

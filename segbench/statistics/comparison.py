@@ -19,8 +19,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
 from segbench.records.quantities import QUANTITIES
@@ -123,7 +121,7 @@ def _from_rounds(a: Reading, b: Reading) -> Contrast:
         error, freedom = _paired_error(blocks_a, blocks_b)
     else:
         error, freedom = _separate_error(blocks_a, blocks_b)
-    ratio = float(np.median(np.concatenate(blocks_b)) / np.median(np.concatenate(blocks_a)))
+    ratio = b.value / a.value
     half = min(critical_t(freedom) * error, _LARGEST_EXPONENT)
     low, high = ratio * math.exp(-half), ratio * math.exp(half)
     verdict = _verdict(ratio, low, high)

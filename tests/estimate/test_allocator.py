@@ -174,7 +174,15 @@ def test_a_workspace_that_does_not_fit_is_done_without_a_tensor_is_not() -> None
     tensors = a_log(1, -1, sizes=[50 * MIB])
     with pytest.raises(OutOfMemory):
         replay(tensors, limit=40 * MIB)
-    assert replay(a_log(1, -1, sizes=[50 * MIB], role="workspaces"), limit=40 * MIB).refused_workspaces == 1
+    assert replay(a_log(1, -1, sizes=[50 * MIB], role="workspaces"), limit=40 * MIB).allocated_peak == 0
+
+
+def test_retries_of_the_warm_up_are_not_the_measured_steps() -> None:
+    def retries(second_step_at: int) -> int:
+        log = a_log(1, -1, 2, -2, 3, -3, sizes=[50 * MIB, 60 * MIB, 30 * MIB], second_step_at=second_step_at)
+        return replay(log, limit=70 * MIB).retries
+
+    assert (retries(0), retries(4)) == (1, 0)
 
 
 def test_an_observer_hears_every_action_in_order() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from segbench.evaluation.confusion import Confusion, confusion_of, confusions_of_images
+from segbench.evaluation.confusion import Confusion, confusion_of
 
 TRUTH = torch.tensor([[[0, 0, 1], [1, 1, 255]]])
 GUESS = torch.tensor([[[0, 1, 1], [1, 0, 0]]])
@@ -43,7 +43,7 @@ def test_a_class_that_is_only_predicted_counts_zero_under_both_rules():
 def test_the_scores_come_from_one_matrix_and_not_from_the_mean_over_images():
     truth = torch.tensor([[[0, 0, 0, 1]], [[1, 1, 1, 1]]])
     guess = torch.tensor([[[0, 0, 0, 0]], [[1, 1, 1, 1]]])
-    images = confusions_of_images(guess, truth, 2)
+    images = [confusion_of(one, other, 2) for one, other in zip(guess, truth, strict=True)]
     whole = Confusion.total(images, 2)
     assert whole.miou() == pytest.approx((3 / 4 + 4 / 5) / 2)
     assert np.mean([image.miou() for image in images]) != pytest.approx(whole.miou())

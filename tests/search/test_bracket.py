@@ -151,14 +151,6 @@ def test_readings_that_mislead_cost_tries_but_never_the_answer(
     assert len(device.tried) <= 30
 
 
-@pytest.mark.parametrize(("retries", "barely"), [(0, False), (3, True)])
-def test_a_size_that_runs_only_by_allocator_retries_is_told(retries: int, barely: bool) -> None:
-    def probe(size: int) -> Outcome:
-        return Outcome("fits", retries=retries if size == 9 else 0) if size < 10 else Outcome("does_not_fit")
-
-    assert find_bracket(probe, Expectation(9)).only_by_retries is barely
-
-
 @pytest.mark.parametrize("limit", [1, 7, 20, 37, 100, 300])
 def test_a_prediction_20_percent_off_beats_bisecting_all_sizes(limit: int) -> None:
     device = Device(limit, tells_bytes=False)

@@ -90,6 +90,12 @@ def test_counted_values_are_compared_exactly() -> None:
     assert contrast(a, replace(a, name="c")).verdict == "same"
 
 
+def test_a_percentiles_ratio_is_that_of_the_values_shown() -> None:
+    a = Reading("a", "latency_p99_s", 0.010, "measured:host", ((0.010,),) * 5, "s")
+    b = Reading("b", "latency_p99_s", 0.080, "measured:host", ((0.011,),) * 4 + ((0.080,),), "s")
+    assert contrast(a, b).ratio == pytest.approx(8)
+
+
 def test_a_value_read_once_is_shown_with_its_doubt() -> None:
     a = Reading("a", "train_peak_process_bytes", 2e9, "measured:host")
     found = contrast(a, replace(a, name="b", value=1e9))
