@@ -74,17 +74,15 @@ NETWORKS = (
 SLOW = "segnode-paper"
 INFERENCES = 5
 
+_BOTH = {"train time": 0.80, "test memory": 0.35, "parameters": 0.35}
 CLAIMS: Mapping[str, Mapping[str, float]] = {
-    "segnode": {"train memory": 0.28, "train time": 0.80, "test memory": 0.35, "test time": 0.70, "parameters": 0.35},
-    "segnode-low-memory": {
-        "train memory": 0.15,
-        "train time": 0.80,
-        "test memory": 0.35,
-        "test time": 0.55,
-        "parameters": 0.35,
-    },
+    "segnode": {**_BOTH, "train memory": 0.28},
+    "segnode-low-memory": {**_BOTH, "train memory": 0.15},
+    f"segnode{CHANNELS_LAST}": {**_BOTH, "train memory": 0.28, "test time": 0.70},
+    f"segnode-low-memory{CHANNELS_LAST}": {**_BOTH, "train memory": 0.15, "test time": 0.55},
 }
-"""Ratios to HRNetV2 that must not be exceeded."""
+"""Ratios to plain HRNetV2 that must not be exceeded. Test time is claimed for the layout channels_last, which HRNetV2
+gains from as well: its own row in that layout stands beside."""
 
 PAPER = {"parameters": 0.32, "train memory": 0.43, "test memory": 0.58, "train time": 1.89, "test time": 2.44}
 """SegNode to HRNetV2 in the paper's table 2, on a V100: epochs at each network's own largest batch."""

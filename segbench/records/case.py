@@ -15,6 +15,7 @@ Json = Any
 """Whatever `json` can carry: None, bool, int, float, str, lists and string-keyed dicts of these."""
 
 PRECISIONS = ("fp32", "bf16", "fp16")
+_SWITCHES = ("channels_last", "tf32", "cudnn_benchmark", "compile")
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class Case:
     def __hash__(self) -> int:
         """Of the JSON form, so that values may hold dicts."""
         return hash(json.dumps(self.to_json(), sort_keys=True))
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """Names of the switches that are on, beside the precision."""
+        return tuple(name for name in _SWITCHES if getattr(self, name))
 
     def option(self, name: str, default: Json = None) -> Json:
         """One of the task's own parameters."""

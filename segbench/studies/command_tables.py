@@ -56,8 +56,7 @@ def _conditions(entry: Entry) -> tuple[str, ...]:
     """What has to be the same for all rows of a table; none where each row has a table of its own anyway."""
     case = entry.case
     place = (entry.environment.device_name,) if entry.environment else ()
-    switches = tuple(name for name in ("channels_last", "compile", "tf32", "cudnn_benchmark") if getattr(case, name))
-    run = (*place, f"{case.width}x{case.height}", case.precision, f"{case.threads or 'usual'} threads", *switches)
+    run = (*place, f"{case.width}x{case.height}", case.precision, f"{case.threads or 'usual'} threads", *case.switches)
     source = f"{case.dataset or 'random'} images"
     if case.task == "latency":
         return (*run, source, f"batch {case.infer_batch}")

@@ -109,7 +109,7 @@ def _conditions(entry: Entry, item: Measurement) -> str:
         asked = [f"{option}={case.option(option)}" for option in _ASKED if case.option(option) not in (None, "single")]
         return ", ".join([f"{case.dataset} {case.split or 'val'}", size, *asked])
     precision = "" if case.precision == "fp32" else f", {case.precision}"
-    where = ", predicted" if item.method == "predicted" else ""
+    where = f", predicted{_switches(entry, item.method)}" if item.method == "predicted" else ""
     if item.method.startswith("measured") and entry.environment:
         where = f", {entry.environment.device_name}{_switches(entry, item.method)}"
     if name == "macs":
@@ -129,11 +129,9 @@ _ASKED = ("protocol", "scales", "flip", "window")
 
 def _switches(entry: Entry, method: str) -> str:
     """What was switched on where it was measured, beside the precision."""
-    case = entry.case
     number = entry.environment.threads if entry.environment and method == "measured:host" else 0
     threads = f"{number} thread{'s' if number > 1 else ''}" if number else ""
-    on = [name for name in ("channels_last", "compile", "tf32", "cudnn_benchmark") if getattr(case, name)]
-    return "".join(f", {word}" for word in (threads, *on) if word)
+    return "".join(f", {word}" for word in (threads, *entry.case.switches) if word)
 
 
 def _value(item: Measurement) -> Value:

@@ -94,7 +94,6 @@ def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[s
     return entry.model == model and answers(entry, quantity) and _meets(entry.case, conditions, quantity)
 
 
-_SWITCHES = ("channels_last", "tf32", "cudnn_benchmark", "compile")
 _ASSUMED = ("context_bytes", "cublas_bytes", "workspaces")
 _WHATEVER_IT_TOOK = ("parameters", "macs", "miou")
 """Quantities that switches, optimizers and assumptions do not change, or that are about the result alone."""
@@ -118,7 +117,7 @@ def _field(case: Case, name: str, usual: Json) -> Json:
 def _is_usual(case: Case) -> bool:
     """Whether nothing was switched on, and the optimizer is the card's; a cell beside a plain rival's must be plain."""
     return (
-        not any(getattr(case, name) for name in _SWITCHES)
+        not case.switches
         and not any(case.option(name) for name in _ASSUMED)
         and case.optimizer in (None, _optimizer_of(case.model))
     )
