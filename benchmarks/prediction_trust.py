@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from segbench.cards.catalogue import card_names
 from segbench.estimate.prediction import predict_step
@@ -62,8 +63,7 @@ def on_cpu(case: Case) -> Iterator[Comparison]:
         chosen = replace(case, optimizer=optimizer)
         work = build_workload(chosen, "cpu")
         real = measure_live_peaks(work.network, stepper(work, mode, case.batch_size), REPEATS)[-1].live
-        counts = [block.nfe_forward for block in work.network.modules() if isinstance(block, ODEBlock)]
-        nfe = round(max(counts) / REPEATS) if counts else None
+        nfe = evaluations(work.network, REPEATS)
         traced = trace_step(maker(chosen), mode, case.batch_size, target="cpu", nfe=nfe)
         yield f"{mode} {optimizer} live", traced.log.peak[1], real, LIVE
 
@@ -76,11 +76,17 @@ def on_cuda(case: Case) -> Iterator[Comparison]:
             chosen = replace(case, optimizer=optimizer)
             work = build_workload(chosen, device)
             real = measure_cuda_peaks(stepper(work, mode, batch), device, warmup=1, repeats=2)
-            found = predict_step(maker(chosen), mode, batch)
+            found = predict_step(maker(chosen), mode, batch, nfe=evaluations(work.network, 3))
             del work
             torch.cuda.empty_cache()
             yield f"{mode} {optimizer} {batch} allocated", found.allocated, real.allocated, ALLOCATED
             yield f"{mode} {optimizer} {batch} reserved", found.reserved, real.reserved, RESERVED
+
+
+def evaluations(network: nn.Module, solves: int) -> int | None:
+    """Of f in one of so many solves; None for a network without a solver."""
+    counts = [block.nfe_forward for block in network.modules() if isinstance(block, ODEBlock)]
+    return round(max(counts) / solves) if counts else None
 
 
 def maker(case: Case) -> Callable[[], Workload]:

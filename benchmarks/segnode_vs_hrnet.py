@@ -193,13 +193,13 @@ def predict(contenders: Sequence[Contender], cases: Mapping[str, Case], batch: i
 
 @torch.no_grad()
 def evaluations(case: Case) -> int | None:
-    """Of f in one forward pass as in training; None for a network without a solver."""
+    """Of f in one solve as in training; None for a network without a solver."""
     workload = build_workload(case, "cpu")
     blocks = [module for module in workload.network.modules() if isinstance(module, ODEBlock)]
     if not blocks:
         return None
     workload.network.train()(workload.make_batch()[0])
-    return round(sum(block.nfe_forward for block in blocks))
+    return round(max(block.nfe_forward for block in blocks))
 
 
 def measure(contenders: Sequence[Contender], cases: Mapping[str, Case], rounds: int, paper: bool) -> float:

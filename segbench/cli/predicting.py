@@ -41,7 +41,11 @@ CublasText = Annotated[
 
 Nfe = Annotated[
     int | None,
-    typer.Option("--nfe", help="Evaluations of f in an adaptive solver's forward solve, for predictions.", min=3),
+    typer.Option(
+        "--nfe",
+        help="Evaluations of f in an adaptive solve (aca: its search), for predictions.",
+        min=3,
+    ),
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -139,9 +139,3 @@ class StorageLog:
         events = tuple(event for event, keep in zip(self.events, kept, strict=True) if keep)
         marks = tuple(replace(mark, position=before[mark.position]) for mark in self.marks)
         return StorageLog(self.storages, events, marks)
-
-    def births(self) -> Iterator[tuple[int, Storage]]:
-        """(position, storage) of every birth."""
-        for position, event in enumerate(self.events):
-            if event > 0:
-                yield position, self.storages[event - 1]

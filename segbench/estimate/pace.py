@@ -36,7 +36,8 @@ def paced(nfe: int | None, mirrors: Mirrors, doubt: Callable[[str], None]) -> It
     The error estimates and the first step's choice are still carried out, for the memory they take.
 
     Args:
-        nfe: evaluations of f in a solve; None takes `STEPS` steps, which is doubted.
+        nfe: evaluations of f in an adaptive solve, for `aca` in its search alone; None takes `STEPS` steps, which is
+            doubted.
         mirrors: its assumptions are not noted where they are replaced.
         doubt: told where an adaptive solver met no statement.
     """

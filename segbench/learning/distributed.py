@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from segbench.errors import UserError
 
@@ -55,6 +55,12 @@ class World:
         box = torch.tensor([value], dtype=torch.float64, device=device)
         distributed.broadcast(box, src=0)
         return float(box.item())
+
+    def share_buffers(self, network: nn.Module) -> None:
+        """Rank 0's buffers, for every process: each has the running statistics of its own images."""
+        if self.is_shared:
+            for buffer in network.buffers():
+                distributed.broadcast(buffer, src=0)
 
     def wait(self) -> None:
         """Until every process is here."""

@@ -14,13 +14,13 @@ from segbench.data.cache import CachedDataset
 from segbench.errors import UserError
 from segbench.evaluation.confusion import Confusion
 from segbench.evaluation.evaluate import evaluate
-from segbench.evaluation.precision import autocast
 from segbench.evaluation.protocol import Protocol
 from segbench.learning.distributed import World
 from segbench.learning.feed import HeldSamples, fits_in_memory
 from segbench.learning.losses import median_frequency_weights
 from segbench.learning.plan import Plan
 from segbench.records.case import Case
+from segbench.workload.precision import autocast
 
 SCORES = ("miou", "pixel_accuracy", "class_accuracy")
 """What a validation gives; absent classes are skipped."""

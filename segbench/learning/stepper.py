@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from segbench.evaluation.precision import autocast
 from segbench.learning.distributed import World
 from segbench.learning.feed import Batch
 from segbench.learning.objective import Moment, Objective
 from segbench.learning.plan import Plan
 from segbench.learning.state import State
+from segbench.workload.precision import autocast
 
 
 class Stepper:
@@ -50,7 +50,8 @@ class Stepper:
         torch.manual_seed(_seed(plan.seed, number, self._world.rank))
         moment = Moment(float(np.random.default_rng((plan.seed, number, 1)).random()), progress)
         weights = [self._objective.weight(part.targets) for part in parts]
-        weight = self._world.sum(torch.stack(weights).sum()).clamp_min(torch.finfo(torch.float32).tiny)
+        weight = self._world.sum(torch.stack(weights).sum())
+        weight = weight.where(weight > 0, 1.0)  # no labelled pixel anywhere: the loss is 0, and so is its gradient
         self._objective.train()
         self._state.optimizer.zero_grad(set_to_none=True)
         losses = [self._backward(part, weight, moment, exchange=part is parts[-1]) for part in parts]

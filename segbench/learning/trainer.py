@@ -201,6 +201,7 @@ class Trainer:
         state, job = self.state, self._job
         assert job.validate is not None
         with state.ema.applied(state.network) if state.ema else nullcontext():
+            self._world.share_buffers(state.network)
             scores = job.validate(state.network)
         state.scores = dict(scores)
         score = scores[job.scores[0]]

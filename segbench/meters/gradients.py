@@ -21,6 +21,11 @@ class Pair:
     solver: str
     gradient: str
 
+    @property
+    def keeps(self) -> str:
+        """What lies in memory between forward and backward pass."""
+        return METHODS[self.solver][self.gradient].stored
+
 
 @dataclass(frozen=True)
 class Evaluations:

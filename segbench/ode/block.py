@@ -146,7 +146,7 @@ class ODEBlock(nn.Module):
             or any(a >= b for a, b in pairwise(wanted))
         ):
             raise UserError(f"times {wanted} must increase within 0 to t_end = {self.t_end:g}")
-        state = _accumulated_in_full(state)
+        state = accumulated_in_full(state)
         start = [state] if wanted[0] == 0 else []
         later = wanted[len(start) :]
         if not later:
@@ -176,7 +176,7 @@ class ODEBlock(nn.Module):
         ]
 
 
-def _accumulated_in_full(state: State) -> State:
+def accumulated_in_full(state: State) -> State:
     """Float32 in place of what autocast rounded: increments of a step are lost in 8 bits."""
     if not Precision.around(state[0]).enabled:
         return state

@@ -31,7 +31,8 @@ class CudaGraphs:
     """The captured functions of one f, by function, conditions, and shapes.
 
     Only what runs without autograd's own graph can be replayed: forward evaluations of inference and of every method
-    but `backprop` and `checkpoint-step`, and whole vector-Jacobian products of the others.
+    but `backprop` and `checkpoint-step`, and whole vector-Jacobian products where a method asks `Evaluator.vjp` for
+    them. Those of `reversible-heun`, and the adjoints of torchdiffeq, are launched kernel by kernel.
 
     Raises:
         UserError: f has statistics for each stage; a graph would repeat those of the stage at which it was captured.

@@ -99,8 +99,8 @@ class Evaluator:
         return found[:parts], found[parts : 2 * parts], found[2 * parts :]
 
     def step_ended(self, *, accepted: bool) -> None:
-        """An adaptive solver's report; those of backward solves are not counted."""
-        if self._ended:
+        """An adaptive solver's report; those of backward and of repeated solves are not counted."""
+        if self._ended or current_stage().recomputing:
             return
         if accepted:
             self._counts.accepted += self._share

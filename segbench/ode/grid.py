@@ -41,7 +41,7 @@ def uniform_grid(t_end: float, steps: int, wanted: Sequence[float]) -> Grid:
         wanted: increasing times in (0, t_end], each a point of the grid.
 
     Raises:
-        UserError: a wanted time is not on the grid, the interval is empty, or there is no step.
+        UserError: a wanted time is not on the grid or there twice, the interval is empty, or there is no step.
     """
     if t_end <= 0 or steps < 1:
         raise UserError(f"t_end is {t_end:g} and steps {steps}; both must be positive")
@@ -53,4 +53,6 @@ def uniform_grid(t_end: float, steps: int, wanted: Sequence[float]) -> Grid:
             raise UserError(
                 f"time {time:g} is not a point of the solver's grid ({points}); choose among them or set steps"
             )
+    if len(set(kept)) < len(kept):
+        raise UserError(f"times {', '.join(f'{time:g}' for time in wanted)} name a point of the solver's grid twice")
     return Grid(tuple(i * length for i in range(kept[-1] + 1)), kept)

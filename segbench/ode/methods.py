@@ -53,13 +53,11 @@ class Gradient:
     Attributes:
         exact: for the discrete solution, up to rounding.
         stored: what lies in memory between forward and backward pass.
-        evaluations: of f, forward + backward, where N are the steps and S the evaluations of a step.
         solve: the solve.
     """
 
     exact: bool
     stored: str
-    evaluations: str
     solve: Solve
 
 
@@ -102,36 +100,27 @@ SCHEMES: dict[str, Scheme] = {**_RUNGE_KUTTA, "alf": _ALF, "reversible-heun": _R
 """Solvers on a fixed grid."""
 
 _FIXED_GRADIENTS = {
-    "backprop": Gradient(True, _EVERYTHING, "N S + 0", _on_grid(_plain)),
-    "checkpoint-step": Gradient(
-        True, "a state a step; S evaluations' at a time", "N S + N S", _on_grid(_checkpoint_step)
-    ),
+    "backprop": Gradient(True, _EVERYTHING, _on_grid(_plain)),
+    "checkpoint-step": Gradient(True, "a state a step; S evaluations' at a time", _on_grid(_checkpoint_step)),
     "checkpoint-stage": Gradient(
         True,
         "a state an evaluation; one evaluation's at a time",
-        "N S + N S",
         _as_node(lambda solver: CheckpointStage(_RUNGE_KUTTA[solver])),
     ),
     "quadrature-adjoint": Gradient(
-        False, "the last state", "N S + N S", _as_node(lambda solver: QuadratureAdjoint(_RUNGE_KUTTA[solver]))
+        False, "the last state", _as_node(lambda solver: QuadratureAdjoint(_RUNGE_KUTTA[solver]))
     ),
-    "adjoint": Gradient(
-        False, "the last state; backward with all parameter gradients", "N S + N S", _on_grid(_fixed_adjoint)
-    ),
+    "adjoint": Gradient(False, "the last state; backward with all parameter gradients", _on_grid(_fixed_adjoint)),
 }
 _REVERSIBLE_GRADIENTS = {
-    "backprop": Gradient(True, _EVERYTHING, "N + 1 + 0", _on_grid(_plain)),
-    "reversible": Gradient(True, "two states", "N + 1 + N + 1", _as_node(_REVERSED.__getitem__)),
+    "backprop": Gradient(True, _EVERYTHING, _on_grid(_plain)),
+    "reversible": Gradient(True, "two states", _as_node(_REVERSED.__getitem__)),
 }
 _ADAPTIVE_GRADIENTS = {
-    "backprop": Gradient(True, _EVERYTHING + ", rejected steps too", "the solve's + 0", _adaptive(adaptive_backprop)),
-    "aca": Gradient(
-        True, "a state an evaluation of accepted steps", "search and accepted steps + accepted steps", _adaptive(aca)
-    ),
-    "adjoint": Gradient(False, "the last state", "the solve's + another's", _adaptive(adaptive_adjoint)),
-    "adjoint-seminorm": Gradient(
-        False, "the last state", "the solve's + a shorter one's", _adaptive(adaptive_adjoint, seminorm=True)
-    ),
+    "backprop": Gradient(True, _EVERYTHING + ", rejected steps too", _adaptive(adaptive_backprop)),
+    "aca": Gradient(True, "a state an evaluation of accepted steps", _adaptive(aca)),
+    "adjoint": Gradient(False, "the last state", _adaptive(adaptive_adjoint)),
+    "adjoint-seminorm": Gradient(False, "the last state", _adaptive(adaptive_adjoint, seminorm=True)),
 }
 
 ADAPTIVE = ("dopri5", "bosh3", "adaptive_heun", "fehlberg2", "dopri8")

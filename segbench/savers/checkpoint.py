@@ -29,7 +29,8 @@ def checkpoint_modules(network: nn.Module) -> list[str]:
 
     A network's modules are taken to be the outermost instances of classes of its own that it repeats side by side
     (HRNet's exchange modules, ResNet's blocks), and the outermost `nn.Sequential`s that hold none of these.
-    An ODE block has gradient methods of its own; its f is searched like the rest.
+    An ODE block has gradient methods of its own, and where they keep little no module with one inside is repeated
+    whole; its f is searched like the rest.
 
     Returns:
         The names of the modules that are checkpointed now.
@@ -75,7 +76,8 @@ def _repeated_classes(network: nn.Module) -> set[type[nn.Module]]:
 def _units(module: nn.Module, name: str, repeated: set[type[nn.Module]]) -> Iterator[tuple[str, nn.Module]]:
     for key, child in module.named_children():
         place = f"{name}.{key}" if name else key
-        if type(child) in repeated or (isinstance(child, nn.Sequential) and _is_leaf(child, repeated)):
+        unit = type(child) in repeated or (isinstance(child, nn.Sequential) and _is_leaf(child, repeated))
+        if unit and not _keeps_little(child):
             yield place, child
         else:
             yield from _units(child, place, repeated)
@@ -85,6 +87,11 @@ def _is_leaf(sequence: nn.Sequential, repeated: set[type[nn.Module]]) -> bool:
     """Whether a sequence of at least two layers holds no module that is checkpointed for itself."""
     inside = list(sequence.modules())
     return len(sequence) > 1 and not any(type(module) in repeated or isinstance(module, ODEBlock) for module in inside)
+
+
+def _keeps_little(module: nn.Module) -> bool:
+    """Whether there is a solve inside whose gradient recomputes by itself: repeating it saves little and costs all."""
+    return any(isinstance(inner, ODEBlock) and inner.gradient != "backprop" for inner in module.modules())
 
 
 def _is_torchs(kind: type[nn.Module]) -> bool:

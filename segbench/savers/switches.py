@@ -1,9 +1,8 @@
-"""The memory-saving switches by name."""
+"""The memory-saving switches by name: they save memory in training, work on any network, and keep gradients exact."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from torch import nn
 
@@ -11,34 +10,11 @@ from segbench.errors import UnknownName, UserError
 from segbench.savers.checkpoint import checkpoint_modules
 from segbench.savers.thin import thin
 
-
-@dataclass(frozen=True)
-class Switch:
-    """A way to save memory in training that works on any network.
-
-    Attributes:
-        apply: rewrites a network in place and says how many places it changed.
-        exact: the gradient stays the same, up to rounding.
-        price: what it costs.
-        summary: what it does, for help and reports.
-    """
-
-    apply: Callable[[nn.Module], int]
-    exact: bool
-    price: str
-    summary: str
-
-
-SWITCHES = {
-    "thin": Switch(thin, True, "5 to 10 % time", "norm, ReLU and convolution keep one tensor instead of two"),
-    "checkpoint": Switch(
-        lambda network: len(checkpoint_modules(network)),
-        True,
-        "one more forward pass",
-        "each module keeps its input only and runs again in the backward pass",
-    ),
+SWITCHES: dict[str, Callable[[nn.Module], int]] = {
+    "thin": thin,
+    "checkpoint": lambda network: len(checkpoint_modules(network)),
 }
-"""In the order in which they are applied, whatever the order in which they are named."""
+"""Each rewrites a network in place and says how many places it changed; applied in this order, however named."""
 
 
 def apply_switches(network: nn.Module, names: Iterable[str]) -> dict[str, int]:
@@ -54,7 +30,7 @@ def apply_switches(network: nn.Module, names: Iterable[str]) -> dict[str, int]:
     wanted = set(names)
     for name in sorted(wanted - set(SWITCHES)):
         raise UnknownName("memory switch", name, SWITCHES)
-    changed = {name: switch.apply(network) for name, switch in SWITCHES.items() if name in wanted}
+    changed = {name: switch(network) for name, switch in SWITCHES.items() if name in wanted}
     for name, count in changed.items():
         if not count:
             raise UserError(

@@ -20,7 +20,6 @@ from segbench.evaluation.evaluate import Evaluation, evaluate
 from segbench.evaluation.files import load_evaluation, save_evaluation, save_image_iou
 from segbench.evaluation.pictures import save_prediction, side_by_side
 from segbench.evaluation.plots import plot_confusion
-from segbench.evaluation.precision import autocast
 from segbench.evaluation.protocol import protocol_of
 from segbench.evaluation.resampling import Resampling, interval
 from segbench.learning.weights import trained_network
@@ -28,6 +27,7 @@ from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
+from segbench.workload.precision import autocast
 
 _TELL_EVERY_S = 0.5
 

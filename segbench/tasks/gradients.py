@@ -152,4 +152,5 @@ class _Bench:
 
     def _row(self, pair: Pair, name: str, value: float | None, cause: str | None = None) -> Measurement:
         factors: dict[str, Json] = {"solver": pair.solver, "gradient": pair.gradient}
-        return Measurement(name, value, self.method, "train", cause=cause, factors=factors)
+        detail = {"keeps": pair.keeps} if name == "gradient_relative_error" else {}
+        return Measurement(name, value, self.method, "train", cause=cause, factors=factors, detail=detail)

@@ -18,6 +18,7 @@ from segbench import __version__
 from segbench.cards.catalogue import Model, find_model
 from segbench.errors import CheckpointError, UserError
 from segbench.evaluation.protocol import protocol_of
+from segbench.layers.norms import StageBatchNorm2d
 from segbench.learning.classify import PROBE_CLASSES, Classification, ImageClassifier, accuracy
 from segbench.learning.distributed import World, joined_world, own_device
 from segbench.learning.feed import Feed, LabelledCutter
@@ -35,6 +36,7 @@ from segbench.savers.switches import apply_switches
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
 from segbench.workload.network import build_from_card
+from segbench.workload.precision import require_trainable
 
 _TELL_EVERY_S = 0.5
 
@@ -86,8 +88,7 @@ class _Request:
         self.plan = plan_of(case, model.card.recipe)
         self.folder = Path(case.option("folder"))
         self.classifies = case.option("task") == "classify"
-        if self.plan.precision == "fp16" and device.type == "cpu":
-            raise UserError("precision fp16 trains only on CUDA; choose bf16 or fp32 on the CPU")
+        require_trainable(self.plan.precision, device)
 
     def check_folder(self) -> None:
         """Refuses a folder that holds a run where the user did not say what to do with it.
@@ -159,12 +160,26 @@ class _Request:
             for sentence in initialise(network, Path(init)):
                 self.report.note(f"{Path(init).name}: {sentence}")
         apply_switches(network, self.model.savers)
+        self._require_synchronisable(network)
         if self.plan.sync_batch_norm and self.device.type == "cuda" and self.world.is_shared:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         network = network.to(self.device)
         if self.plan.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
+
+    def _require_synchronisable(self, network: nn.Module) -> None:
+        """Refuses to synchronise norms that the network's own layers compute: torch would exchange only the module.
+
+        Raises:
+            UserError: names what to choose.
+        """
+        tied = "thin" in self.model.savers or any(isinstance(module, StageBatchNorm2d) for module in network.modules())
+        if self.plan.sync_batch_norm and tied:
+            raise UserError(
+                f"--sync-batch-norm does not reach the norms of {self.model.name}, which its layers compute themselves;"
+                " leave it out, or take group norm (-a norm=group) or a network of torch's norms without +thin"
+            )
 
     def _images(self, split: str, classes: tuple[str, ...] | None) -> ImageFolder:
         if self.case.data_root is None:

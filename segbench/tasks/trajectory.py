@@ -13,7 +13,6 @@ import torch
 from segbench.cards.catalogue import find_model
 from segbench.data import Dataset, Sample
 from segbench.errors import UserError
-from segbench.evaluation.precision import autocast
 from segbench.evaluation.protocol import protocol_of
 from segbench.learning.segmentation import open_split
 from segbench.learning.weights import trained_network
@@ -35,6 +34,7 @@ from segbench.trajectories.trial import try_rule
 from segbench.trajectories.verdict import curves_of, judge, oracle_stops
 from segbench.workload.device import device_of
 from segbench.workload.images import Batch
+from segbench.workload.precision import autocast
 from segbench.workload.step import Workload
 
 _SPEED_IMAGES = 8
@@ -143,7 +143,8 @@ class _Study:
         images = [self.way.inputs([self.dataset[index]]) for index in range(min(_COUNTED_IMAGES, len(self.dataset)))]
         efforts = {}
         for number, end in enumerate(found.ends):
-            efforts[end] = effort(self.subject, images, end)
+            with self.way.autocast():
+                efforts[end] = effort(self.subject, images, end)
             _tell(self.report, "count", number + 1, len(found.ends))
         others = ContentionMeter()
         calls = [self._inference(end) for end in found.ends]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from segbench.errors import UserError
-from segbench.ode.block import ODEBlock
+from segbench.ode.block import ODEBlock, accumulated_in_full
 from segbench.ode.evaluator import Evaluator
 from segbench.ode.grid import uniform_grid
 from segbench.ode.methods import SCHEMES
@@ -248,6 +248,7 @@ class Walk:
     def __init__(self, block: ODEBlock, state: State) -> None:
         if block.solver not in SCHEMES:
             raise UserError(f"--stop needs a fixed grid, and {block.solver} chooses its steps; take -a solver=euler")
+        state = accumulated_in_full(state)
         self._scheme = SCHEMES[block.solver]
         self._grid = uniform_grid(block.t_end, block.steps, [block.t_end])
         self._f = Evaluator(block.f, state, block.counts)

@@ -108,16 +108,21 @@ class Subject:
         return [self.t_end * step / self.steps for step in range(self.steps + 1)]
 
     def end_at(self, time: float) -> End:
-        """The solve that ends at a time with the training's step length, or a little less to meet it."""
+        """The solve that ends at a time with the training's step length, or a little less to meet it.
+
+        A time as good as on the grid is the grid's.
+        """
         if self.steps is None:
             return End(time, None)
         exact = time * self.steps / self.t_end
         near = round(exact)
-        return End(time, near if abs(exact - near) <= _SAME else math.ceil(exact))
+        if abs(exact - near) <= _SAME:
+            return End(self.t_end * near / self.steps, near)
+        return End(time, math.ceil(exact))
 
     def ends_at(self, times: Sequence[float]) -> list[End]:
         """`end_at` for several times, each once, in order; `t_end` is always among them, as what others refer to."""
-        return [self.end_at(time) for time in sorted({*times, self.t_end})]
+        return list(dict.fromkeys(self.end_at(time) for time in sorted({*times, self.t_end})))
 
     def in_steps(self, steps: int) -> End:
         """The whole solve in another number of steps.

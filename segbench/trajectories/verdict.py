@@ -56,14 +56,12 @@ class Verdict:
 
     Attributes:
         miou: with its interval.
-        mean_cost: evaluations of f an image.
         against: control -> difference; a control that was not measured is left out.
     """
 
     miou: float
     low: float
     high: float
-    mean_cost: float
     against: dict[str, Difference]
 
     @property
@@ -104,7 +102,7 @@ def judge(
     permuted = _permuted(stops, grid)
     low, high = interval(value - permuted)
     against["permuted"] = Difference(value - float(permuted.mean()), low, high)
-    return Verdict(value, *interval(mine), float(costs.mean()), against)
+    return Verdict(value, *interval(mine), against)
 
 
 def curves_of(sweep: Sweep, efforts: Mapping[End, Effort]) -> dict[str, Curve]:

@@ -14,7 +14,6 @@ from segbench.data.images import resized
 from segbench.errors import UserError
 from segbench.records.case import Case
 
-IGNORE = 255
 MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's training images per channel, the field's usual normalisation."""
 STD = (0.229, 0.224, 0.225)

@@ -20,7 +20,8 @@ class Muon(optim.Optimizer):
     momentum is replaced by the nearest orthogonal matrix, so that every direction is learned at the same pace, and
     scaled by `0.2 sqrt(max(rows, columns))`: elements then change as much as AdamW's do, and one learning rate serves
     both (Liu et al. 2025, arXiv 2502.16982). `torch.optim.Muon` does the same and takes matrices only; here those of
-    one shape are orthogonalised together. One momentum a matrix is kept, half of AdamW's memory.
+    one shape are orthogonalised together. One momentum a matrix is kept, half of AdamW's state; a step takes copies of
+    the largest group of one shape for a moment.
 
     Args:
         parameters: tensors, or parameter groups.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.cards.catalogue import find_model
-from segbench.errors import UserError
+from segbench.cards.datasets import IGNORE
 from segbench.records.case import Case
-from segbench.workload.images import IGNORE, Batch, batch_source
+from segbench.workload.images import Batch, batch_source
 from segbench.workload.network import build_network, logits_of, require_classes
 from segbench.workload.optimizer import build_optimizer
-
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+from segbench.workload.precision import autocast, require_trainable
 
 
 @dataclass
@@ -73,9 +72,7 @@ class Workload:
 
     def autocast(self) -> AbstractContextManager[object]:
         """Mixed precision as the case says."""
-        if self.case.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, _AUTOCAST[self.case.precision])
+        return autocast(self.case.precision, self.device)
 
 
 def build_workload(case: Case, device: torch.device | str) -> Workload:
@@ -87,8 +84,7 @@ def build_workload(case: Case, device: torch.device | str) -> Workload:
         DataError: the data set cannot be opened.
     """
     device = torch.device(device)
-    if case.precision == "fp16" and device.type == "cpu":
-        raise UserError("precision fp16 trains only on CUDA; choose bf16 or fp32 on the CPU")
+    require_trainable(case.precision, device)
     with device:
         network = build_network(case)
     network = network.to(device)  # buffers a builder made elsewhere

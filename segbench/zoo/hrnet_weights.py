@@ -8,16 +8,11 @@ repository's `FullModel` carry `module.` or `model.` before each name, checkpoin
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from segbench.errors import CheckpointError
@@ -95,21 +90,6 @@ def load_official_state_dict(network: HRNetV2, state: Mapping[str, Any]) -> Load
         missing,
         tuple(name for name in given if name not in fitting),
     )
-
-
-def load_official_file(network: HRNetV2, path: Path) -> Loaded:
-    """Loads the authors' `.pth`, or a `.safetensors` with their names.
-
-    Raises:
-        CheckpointError: the file cannot be read, or is of another network.
-    """
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise CheckpointError(f"weight file {path} cannot be read: {error}") from error
-    if not isinstance(state, Mapping):
-        raise CheckpointError(f"weight file {path} holds a {type(state).__name__}, not named weights")
-    return load_official_state_dict(network, state)
 
 
 def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:

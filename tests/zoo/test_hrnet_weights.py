@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from segbench.errors import CheckpointError
+from segbench.learning.weights import read_weights
 from segbench.zoo.hrnet import HRNetV2
-from segbench.zoo.hrnet_weights import load_official_file, load_official_state_dict, official_key_map
+from segbench.zoo.hrnet_weights import load_official_state_dict, official_key_map
 
 WIDTHS = (4, 8, 16, 32)
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
@@ -98,7 +99,7 @@ def test_a_file_of_the_official_names_is_read_to_the_last_weight(tmp_path: Path,
     state, path = official_state(), tmp_path / f"hrnet{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     net = network()
-    report = load_official_file(net, path)
+    report = load_official_state_dict(net, read_weights(path))
     assert set(report.loaded) == set(state)
     assert (report.missing, report.unused) == ((), ())
     ours = net.state_dict()
@@ -173,18 +174,3 @@ def test_a_file_that_lacks_a_weight_of_the_body_is_refused() -> None:
     del state["stage4.2.fuse_layers.3.0.1.0.weight"]
     with pytest.raises(CheckpointError, match=r"stage4.2.fuse_layers.3.0.1.0.weight .* no such weight"):
         load_official_state_dict(network(), state)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, suffix: str) -> None:
-    path = tmp_path / f"hrnet{suffix}"
-    path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=f"hrnet{suffix} cannot be read"):
-        load_official_file(network(), path)
-
-
-def test_a_file_without_names_is_refused(tmp_path: Path) -> None:
-    torch.save([torch.zeros(1)], tmp_path / "list.pth")
-    with pytest.raises(CheckpointError, match="holds a list"):
-        load_official_file(network(), tmp_path / "list.pth")
