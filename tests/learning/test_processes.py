@@ -1,6 +1,7 @@
 """A training in processes of its own: killed without warning, and shared by two under torchrun.
 
-`python test_processes.py FOLDER DROPOUT STEPS SAVE_EVERY_S` is the training; it goes on from what FOLDER holds.
+`python test_processes.py FOLDER DROPOUT STEPS SAVE_EVERY_S [batch]` is the training; it goes on from what FOLDER holds.
+With batch norm each process writes down the statistics that it validates with.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from segbench.cards.card import Recipe
@@ -27,6 +29,7 @@ from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Segmentation
 from segbench.learning.plan import Plan
 from segbench.learning.trainer import Job, Trainer
+from segbench.learning.weights import inference_weights
 
 STEPS = 120
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -47,16 +50,20 @@ class Noise:
         return Sample(image, label, str(index))
 
 
-def train(folder: Path, dropout: float, steps: int, save_every_s: float) -> None:
+def train(folder: Path, dropout: float, steps: int, save_every_s: float, batch_norm: bool = False) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(3, 6, 3, padding=1), nn.GroupNorm(2, 6), nn.ReLU(), nn.Dropout(dropout), nn.Conv2d(6, 2, 1)
-    )
+    norm = nn.BatchNorm2d(6) if batch_norm else nn.GroupNorm(2, 6)
+    network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), norm, nn.ReLU(), nn.Dropout(dropout), nn.Conv2d(6, 2, 1))
     recipe = Recipe(optimizer="adamw", lr=0.01, batch_size=4, ema=0.9, clip=1.0)
     plan = Plan(recipe, 16, 12, steps=steps, save_every_s=save_every_s, seed=5)
     device = torch.device("cpu")
     with joined_world(device) as world:
+
+        def validate(network: nn.Module) -> dict[str, float]:
+            save_file(dict(network.named_buffers()), folder / f"buffers-{world.rank}.safetensors")
+            return {"miou": float(network[1].num_batches_tracked)}  # the last is the best
+
         job = Job(
             objective=Segmentation(network, PixelLoss(torch.tensor([1.0, 3.0]))),
             feed=Feed(LabelledCutter(Noise(), plan), plan.seed),
@@ -64,6 +71,7 @@ def train(folder: Path, dropout: float, steps: int, save_every_s: float) -> None
             device=device,
             folder=folder,
             facts={"model": "tiny", "data": "noise"},
+            validate=validate if batch_norm else None,
         )
         trainer = Trainer(job, world)
         trainer.resume()
@@ -111,5 +119,20 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_same_batch(tmp_path):
         torch.testing.assert_close(two.part("model")[name], value, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.timeout(180)
+@pytest.mark.xdist_group("torchrun")
+def test_all_processes_validate_the_network_that_is_saved(tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, __file__, str(tmp_path), "0.0", "3", "1000", "batch"]
+    done = subprocess.run(command, env=ENVIRONMENT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (load_file(tmp_path / f"buffers-{rank}.safetensors") for rank in (0, 1))
+    assert set(first) == {"1.running_mean", "1.running_var", "1.num_batches_tracked"}
+    saved = inference_weights(read_checkpoint(tmp_path / "best.safetensors"))
+    for name, value in first.items():
+        assert torch.equal(value, second[name])
+        assert torch.equal(value, saved[name])
+
+
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    train(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5:] == ["batch"])

@@ -27,3 +27,8 @@ def test_a_time_between_points_is_refused_with_the_points() -> None:
 def test_an_empty_interval_or_no_step_is_refused(t_end: float, steps: int) -> None:
     with pytest.raises(UserError, match="must be positive"):
         uniform_grid(t_end, steps, [1.0])
+
+
+def test_a_point_named_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="name a point of the solver's grid twice"):
+        uniform_grid(1.0, 3, [1 / 3, 1 / 3 + 1e-9, 1.0])

@@ -9,6 +9,7 @@ from segbench.layers.thin import NormReluConv
 from segbench.ode.block import ODEBlock
 from segbench.ode.state import State
 from segbench.savers.checkpoint import checkpoint_modules
+from segbench.zoo.map_ode import MapODE
 
 
 class _Block(nn.Module):
@@ -151,3 +152,33 @@ def test_inside_of_an_ode_modules_of_f_are_checkpointed_and_know_their_stage() -
 def test_an_ode_block_is_never_checkpointed_itself() -> None:
     network = nn.Sequential(nn.ModuleList(ODEBlock(_Field("group")) for _ in range(2)))
     assert all(".f." in name for name in checkpoint_modules(network))
+
+
+class _Slope(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, time: float | Tensor, maps: Tensor) -> Tensor:
+        return torch.tanh(self.layer(maps))
+
+
+def test_a_module_around_a_solve_that_recomputes_is_not_repeated_whole() -> None:
+    def chosen(gradient: str) -> list[str]:
+        solves = [MapODE(_Slope(), solver="euler", gradient=gradient, steps=2) for _ in range(2)]
+        return checkpoint_modules(nn.Sequential(nn.ModuleList(solves), nn.Conv2d(4, 2, 1)))
+
+    assert chosen("backprop") == ["0.0", "0.1"]
+    assert not {"0.0", "0.1"} & set(chosen("checkpoint-stage"))
+
+
+def test_a_repeated_adaptive_solve_counts_its_steps_once() -> None:
+    solves = [MapODE(_Slope(), solver="dopri5", gradient="backprop", rtol=1e-3, atol=1e-3) for _ in range(2)]
+    network = nn.ModuleList(solves)
+    assert checkpoint_modules(nn.Sequential(network)) == ["0.0", "0.1"]
+    maps = torch.randn(1, 4, 6, 6, requires_grad=True)
+    output = solves[1](solves[0](maps))
+    blocks = [module for module in network.modules() if isinstance(module, ODEBlock)]
+    accepted = [block.steps_accepted for block in blocks]
+    output.sum().backward()
+    assert accepted == [block.steps_accepted for block in blocks] and all(accepted)

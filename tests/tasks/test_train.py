@@ -67,6 +67,14 @@ def evaluated(folder: Path, **changes: Any) -> Listener:
     return listener
 
 
+@pytest.mark.parametrize("model", ["hrnetv2-small+thin", "segnode-w8"])
+def test_norms_that_layers_compute_themselves_cannot_be_synchronised(tmp_path: Path, model: str) -> None:
+    asked = case(tmp_path, model, sync_batch_norm=True)
+    asked = asked.with_arguments(norm="batch") if model == "segnode-w8" else asked
+    with pytest.raises(UserError, match="does not reach the norms of"):
+        train.run(asked, Listener())
+
+
 def test_a_training_reports_scores_and_leaves_a_run_that_says_where_it_came_from(tmp_path):
     found = trained(tmp_path)
     assert set(found.rows) == {"parameters", "miou", "pixel_accuracy", "class_accuracy", "train_step_s"}

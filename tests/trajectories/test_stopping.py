@@ -11,6 +11,7 @@ from segbench.trajectories.stopping import (
     Rule,
     Scheduled,
     StateChange,
+    Walk,
     answer_early,
     parse_rule,
 )
@@ -101,3 +102,14 @@ def test_a_rule_sees_each_image_for_itself(images: torch.Tensor) -> None:
 def test_an_adaptive_solver_cannot_be_left_between_steps(images: torch.Tensor) -> None:
     with pytest.raises(UserError, match="dopri5 chooses its steps"):
         answer_early(tiny(solver="dopri5"), images, Change(0.1))
+
+
+def test_under_autocast_the_state_is_kept_in_full_as_in_the_sweep(images: torch.Tensor) -> None:
+    subject = tiny()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        walk = Walk(subject.streams.ode, subject.streams.encode(images))
+        while not walk.is_over:
+            walk.advance()
+        (end,) = subject.states(images, subject.ends_at([]))
+    assert {part.dtype for part in walk.state} == {torch.float32}
+    assert all(torch.equal(mine, other) for mine, other in zip(walk.state, end, strict=True))

@@ -127,3 +127,12 @@ def test_norms_tied_to_the_grid_allow_earlier_ends_but_no_other_steps() -> None:
         assert len(subject.answers(images, subject.ends_at(subject.usual_times()))) == 5
         with pytest.raises(UserError, match="this solve makes more"):
             subject.answer(images, subject.in_steps(8))
+
+
+def test_a_time_as_good_as_on_the_grid_is_the_grids_and_comes_once() -> None:
+    subject = Subject(Shrinking(steps=3))
+    times = sorted({0, 0.3333333, 0.6666667, 1, *subject.grid()})
+    assert subject.ends_at(times) == [End(t / 3, t) for t in range(4)]
+    fifths = Subject(Shrinking(steps=4, t_end=0.6))
+    ends = fifths.ends_at(sorted({0, 0.15, 0.3, 0.45, 0.6, *fifths.grid()}))
+    assert len(ends) == len(fifths.answers(IMAGES, ends)) == 5
