@@ -101,16 +101,18 @@ SCHEMES: dict[str, Scheme] = {**_RUNGE_KUTTA, "alf": _ALF, "reversible-heun": _R
 
 _FIXED_GRADIENTS = {
     "backprop": Gradient(True, _EVERYTHING, _on_grid(_plain)),
-    "checkpoint-step": Gradient(True, "a state a step; S evaluations' at a time", _on_grid(_checkpoint_step)),
+    "checkpoint-step": Gradient(
+        True, "a state a step, and one step's evaluations at a time", _on_grid(_checkpoint_step)
+    ),
     "checkpoint-stage": Gradient(
         True,
-        "a state an evaluation; one evaluation's at a time",
+        "a state an evaluation, and one evaluation at a time",
         _as_node(lambda solver: CheckpointStage(_RUNGE_KUTTA[solver])),
     ),
     "quadrature-adjoint": Gradient(
         False, "the last state", _as_node(lambda solver: QuadratureAdjoint(_RUNGE_KUTTA[solver]))
     ),
-    "adjoint": Gradient(False, "the last state; backward with all parameter gradients", _on_grid(_fixed_adjoint)),
+    "adjoint": Gradient(False, "the last state, and backward all parameter gradients", _on_grid(_fixed_adjoint)),
 }
 _REVERSIBLE_GRADIENTS = {
     "backprop": Gradient(True, _EVERYTHING, _on_grid(_plain)),

@@ -86,8 +86,11 @@ def _notes(entry: Entry, pairs: dict[tuple[str, str], Rows]) -> list[str]:
         "error: |g - g_backprop| / |g_backprop|; 1e-6 is rounding, above 0.1 a step is a guess",
     ]
     errors = [rows["gradient_relative_error"] for rows in pairs.values() if "gradient_relative_error" in rows]
-    kept = {row.factors["gradient"]: row.detail["keeps"] for row in errors if "keeps" in row.detail}
-    notes += ["kept for the backward pass: " + "; ".join(f"{name}: {what}" for name, what in kept.items())]
+    kept: dict[str, str] = {}
+    for row in errors:
+        kept.setdefault(row.factors["gradient"], row.detail.get("keeps", ""))
+    told = [f"{name}: {what}" for name, what in kept.items() if what]
+    notes += ["kept for the backward pass by " + "; ".join(told)] if told else []
     causes = dict.fromkeys(_cause(row) for row in errors if row.cause)
     return [*notes, *causes]
 
