@@ -17,7 +17,7 @@ from segbench.cells.series import Done, Planned, run_series
 from segbench.errors import UserError
 from segbench.present.export import Exports, as_csv, as_json, write_exports
 from segbench.present.progress import CellProgress, print_stderr_tail
-from segbench.present.sheet import Sheet, to_markdown, to_terminal
+from segbench.present.sheet import Sheet, least_width, to_markdown, to_terminal
 from segbench.records.case import Case
 from segbench.records.ledger import Ledger
 from segbench.records.measurement import ANSWERS
@@ -60,6 +60,7 @@ def measure(
     arrange: Callable[[Runner], Runner] = lambda runner: runner,
     display: Callable[[Mapping[Case, str], Console], CellProgress] = CellProgress,
     name: Callable[[Planned], str] | None = None,
+    goes_on: str = "the same command goes on from there",
 ) -> list[Done]:
     """Measures the cells with a live display on stderr, in the order planned.
 
@@ -70,6 +71,7 @@ def measure(
         arrange: runs them otherwise than one child a cell, as `in_rounds` does.
         display: what is seen meanwhile.
         name: what to call a cell there; by its network and modes if None.
+        goes_on: what to say after Ctrl-C.
     """
     console = Console(stderr=True)
     book = Ledger(ledger)
@@ -88,9 +90,7 @@ def measure(
                 if not item.user_error:
                     print_stderr_tail(console, by_key[entry.key], item.stderr)
     except KeyboardInterrupt:
-        console.print(
-            f"stopped; {len(done)} of {len(cells)} cells are in {book.path}; the same command goes on from there"
-        )
+        console.print(f"stopped; {len(done)} of {len(cells)} cells are in {book.path}; {goes_on}")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     for sentence in dict.fromkeys([*book.damage, *_notes(done)]):
         console.print(f"[yellow]note:[/yellow] {sentence}", highlight=False)
@@ -143,9 +143,9 @@ def show(sheets: Sequence[Sheet], rows: Sequence[Row], format: str) -> None:
     elif format == "markdown":
         sys.stdout.write("\n".join(to_markdown(sheet) for sheet in sheets))
     else:
-        console = Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
-        for sheet in sheets:
-            console.print(to_terminal(sheet))
+        usual = Console().width if sys.stdout.isatty() else _PIPE_WIDTH
+        for sheet in sheets:  # a line that is too long for the terminal is better than a number cut short
+            Console(width=max(usual, least_width(sheet))).print(to_terminal(sheet))
 
 
 def exit_code(done: Sequence[Done]) -> int:

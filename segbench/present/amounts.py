@@ -33,8 +33,10 @@ def in_count(value: float | None) -> str:
 
 
 def in_millions(value: float | None) -> str:
-    """`20.95 M`: parameters, as papers count them."""
-    return MISSING if value is None else f"{value / 1e6:.2f} M"
+    """`20.95 M`: parameters, as papers count them; `1,259` where that would be nothing."""
+    if value is None:
+        return MISSING
+    return f"{value / 1e6:.2f} M" if value >= 1e4 else f"{value:,.0f}"
 
 
 def in_large_count(value: float | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -31,7 +32,7 @@ class Sheet:
 
 
 def to_terminal(sheet: Sheet) -> Table:
-    """A rich table; its caption holds the notes."""
+    """A rich table; its caption holds the notes. Narrower than `least_width` it loses columns."""
     caption = Text("\n".join(sheet.notes), style="dim") if sheet.notes else None
     table = Table(
         title=sheet.title,
@@ -43,13 +44,27 @@ def to_terminal(sheet: Sheet) -> Table:
         pad_edge=False,
         show_header=any(sheet.columns),
     )
-    for number, heading in enumerate(sheet.columns):
-        inner = 0 < number < len(sheet.columns) - 1
+    for number, (heading, width) in enumerate(zip(sheet.columns, _natural_widths(sheet), strict=True)):
         side: Literal["left", "right"] = "left" if number == 0 or sheet.prose else "right"
-        table.add_column(heading, justify=side, overflow="fold", no_wrap=inner and not sheet.prose)
+        table.add_column(heading, justify=side, overflow="fold", no_wrap=width <= _FOLDS, min_width=min(width, _FOLDS))
     for row in sheet.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
+
+
+_FOLDS = 32
+"""Characters beyond which a cell is prose, or a list, and may be folded."""
+
+
+def least_width(sheet: Sheet) -> int:
+    """Characters a line needs so that no name and no number is cut."""
+    widths = _natural_widths(sheet)
+    return sum(min(width, _FOLDS) for width in widths) + 2 * len(widths)
+
+
+def _natural_widths(sheet: Sheet) -> list[int]:
+    columns = zip(*[sheet.columns, *sheet.rows], strict=True)
+    return [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in columns]
 
 
 def to_markdown(sheet: Sheet) -> str:
