@@ -101,3 +101,21 @@ def front(points: Sequence[Point], cost: str) -> list[Point]:
         return any(p <= price and w >= worth and (p, w) != (price, worth) for p, w, _ in known)
 
     return [point for price, worth, point in sorted(known, key=lambda item: item[0]) if not beaten(price, worth)]
+
+
+def labels_of(entries: Sequence[Entry]) -> list[str]:
+    """What to call each trajectory: network and data set, and where that names several the size and the images too."""
+    short = [f"{entry.model}, {_data(entry)} {entry.case.split or 'val'}" for entry in entries]
+    return [
+        label if short.count(label) == 1 else f"{label}, {entry.case.width}x{entry.case.height}{_images(entry)}"
+        for label, entry in zip(short, entries, strict=True)
+    ]
+
+
+def _data(entry: Entry) -> str:
+    return (entry.case.dataset or "synthetic").partition(":")[0]
+
+
+def _images(entry: Entry) -> str:
+    count = next((found for point in points_of(entry) if (found := point.detail("miou", "images"))), None)
+    return f", {count} images" if count else ""

@@ -26,8 +26,19 @@ def with_run(model: str, run: str) -> str:
 
 
 def told_apart(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries with what was replaced in each network's name, and with the training where there are several."""
-    named = [replace(entry, model=_with_arguments(entry)) for entry in entries]
+    """The entries with what was replaced in each network's name, and with the training where there are several.
+
+    Users' files of one name and different text get the beginning of their hash.
+    """
+    texts: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        texts[entry.model].add(entry.card_hash)
+    files = {model for model, found in texts.items() if is_users_file(model) and len(found) > 1}
+    named = [
+        replace(entry, model=f"{entry.model} #{entry.card_hash[:4]}") if entry.model in files else entry
+        for entry in entries
+    ]
+    named = [replace(entry, model=_with_arguments(entry)) for entry in named]
     runs: dict[str, set[str]] = defaultdict(set)
     for entry in named:
         runs[entry.model].add(_run(entry))
@@ -35,6 +46,11 @@ def told_apart(entries: Sequence[Entry]) -> list[Entry]:
     return [
         replace(entry, model=with_run(entry.model, _run(entry))) if entry.model in several else entry for entry in named
     ]
+
+
+def is_users_file(model: str) -> bool:
+    """Whether a network's name is of a file, `net.py:Net`, whose text may change."""
+    return ".py:" in model
 
 
 def _with_arguments(entry: Entry) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
+from segbench.records.naming import is_users_file
 from segbench.statistics.stopping import OPTIONS
 
 _NOT_CONDITIONS = frozenset(
@@ -51,6 +52,8 @@ def conditions(entry: Entry, optimizer: str | None = None) -> dict[str, Json]:
             found[item.name] = getattr(case, item.name)
     found |= {f"argument {name}": value for name, value in entry.arguments.items()}
     found |= {f"option {name}": value for name, value in case.options if name not in OPTIONS}
+    if is_users_file(entry.model):
+        found["source"] = entry.card_hash
     if "optimizer" in found:
         found["optimizer"] = case.optimizer or optimizer
     found["seed"] = case.seed

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from segbench.present.amounts import MISSING
 from segbench.present.judged import JudgedCell, JudgedTable
-from segbench.present.trajectory_points import half, points_of
+from segbench.present.trajectory_points import half, labels_of, points_of
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.statistics.verdicts import Pair, judge
@@ -39,12 +39,12 @@ def trajectory_case(case: Case, checkpoint: str, digest: str, width: int, height
 
 def half_time(entries: Sequence[Entry]) -> JudgedTable:
     """The statement of section 4.8 for every trajectory of the ledger: what half of the evaluations costs."""
+    own = [entry for entry in entries if entry.case.task == "trajectory" and points_of(entry)]
     rows, cells = {}, {}
-    for number, entry in enumerate(entries):
-        if entry.case.task == "trajectory" and points_of(entry):
-            key = f"{entry.model}-{number}"
-            rows[key] = f"{entry.model}, {entry.case.dataset} {entry.case.split or 'val'}"
-            cells[key, "drop"] = _drop(entry)
+    for number, (entry, label) in enumerate(zip(own, labels_of(own), strict=True)):
+        key = f"{entry.model}-{number}"
+        rows[key] = label
+        cells[key, "drop"] = _drop(entry)
     notes = [
         "mIoU at the end less mIoU at the end time that takes half of the evaluations of f, or less; paper: section 4.8"
     ]

@@ -137,10 +137,13 @@ def _score(entries: Sequence[Entry], model: str, dataset: str) -> Reading | None
 
 
 def _scores(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Reading]]:
-    """Of whole evaluations on one of the four data sets, oldest first."""
+    """Of whole evaluations on one of the four data sets, of networks trained on it as far as is known, oldest first."""
     for entry in entries:
         item = measured(entry, "miou") if entry.case.task == "evaluate" else None
-        if item is not None and item.value is not None and _plain(entry.case.dataset) in DATASETS:
+        if item is None or item.value is None:
+            continue
+        dataset = _plain(entry.case.dataset)
+        if dataset in DATASETS and _plain(item.detail.get("trained_on")) in ("", dataset):
             yield entry, Reading(float(item.value), item, entry)
 
 

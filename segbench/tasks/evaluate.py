@@ -52,6 +52,9 @@ def run(case: Case, report: Reporter) -> None:
     _require_same_classes(facts, dataset, case)
     if facts.get("data", {}).get("fingerprint") == dataset.fingerprint:
         report.note(f"the checkpoint was trained on these very images ({dataset.name} {dataset.split})")
+    trained_on = str(facts.get("data", {}).get("dataset") or "").partition(":")[0]
+    if trained_on not in ("", dataset.name):
+        report.note(f"the checkpoint was trained on {trained_on}, and is asked about {dataset.name}")
     folder = Path(case.option("folder"))
     found = evaluate(
         network.to(device),
@@ -129,6 +132,7 @@ def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method:
         "fingerprint": dataset.fingerprint,
         "protocol": found.protocol.to_json(),
         "checkpoint": {name: facts.get(name) for name in ("model", "step", "kind", "arguments")},
+        "trained_on": facts.get("data", {}).get("dataset"),
     }
     row = partial(_measurement, method=method, protocol=found.protocol.name)
     yield row("miou", confusion.miou(), detail=detail)

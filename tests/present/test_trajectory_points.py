@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segbench.present.trajectory_points import RULE, STEPS, TIME, Point, front, half, is_oracle, whole
+from segbench.present.trajectory_points import RULE, STEPS, TIME, Point, front, half, is_oracle, labels_of, whole
+from segbench.records.case import Case
+from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 
 
@@ -52,3 +55,16 @@ def test_on_the_front_more_cost_is_always_more_worth_and_nothing_outside_beats_i
         assert (cost, score) == (later, better) or (cost < later and score < better)
     for cost, score in pairs:
         assert any(c <= cost and s >= score for c, s in best)
+
+
+def test_trajectories_of_one_name_are_called_by_size_and_images_too(make_entry: Callable[..., Entry]) -> None:
+    def along(width: int, images: int, dataset: str = "synthetic") -> Entry:
+        case = Case("trajectory", "segnode-w8", width=width, height=90, dataset=dataset, split="val")
+        row = Measurement("miou", 0.5, "measured:host", factors={"t_end": 1.0, "steps": 4}, detail={"images": images})
+        return make_entry("segnode-w8", row, case=case)
+
+    assert labels_of([along(120, 4), along(240, 8), along(120, 4, "camvid")]) == [
+        "segnode-w8, synthetic val, 120x90, 4 images",
+        "segnode-w8, synthetic val, 240x90, 8 images",
+        "segnode-w8, camvid val",
+    ]

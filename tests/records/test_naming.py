@@ -51,3 +51,11 @@ def test_replaced_arguments_are_in_the_name_unless_the_task_says_them_itself(mak
     case = Case("latency", "segnode-w8").with_arguments(steps=2)
     entries = [make_entry("segnode-w8", case=case), make_entry("segnode-w8", case=Case("gradients", "segnode-w8"))]
     assert [entry.model for entry in told_apart(entries)] == ["segnode-w8 steps=2", "segnode-w8"]
+
+
+def test_users_files_of_one_name_and_other_text_are_two_networks(make_entry: Make) -> None:
+    entries = [make_entry("net.py:Net", card_hash=text) for text in ("aaaa1", "bbbb2")]
+    assert [entry.model for entry in told_apart(entries)] == ["net.py:Net #aaaa", "net.py:Net #bbbb"]
+    assert [entry.model for entry in told_apart(entries[:1] * 2)] == ["net.py:Net", "net.py:Net"]
+    cards = [make_entry("unet", card_hash=text) for text in ("aaaa1", "bbbb2")]
+    assert [entry.model for entry in told_apart(cards)] == ["unet", "unet"], "another recipe is no other network"

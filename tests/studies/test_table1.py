@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -59,3 +60,14 @@ def test_small_networks_of_the_ledger_get_rows_of_their_own(score: Score) -> Non
 def test_scores_of_half_solved_networks_and_of_other_data_are_left_out(score: Score) -> None:
     table = table1([score("segnode-w8", 0.5, task="trajectory"), score("unet", 0.5, "synthetic")], paper_cards())
     assert list(table.rows) == list(ROWS)
+
+
+def test_a_network_trained_on_other_data_is_not_the_papers(score: Score) -> None:
+    def trained_on(dataset: str | None) -> Entry:
+        entry = score("hrnetv2", 0.3)
+        detail = {"trained_on": dataset, "images": 101, "protocol": {"name": "single"}}
+        return replace(entry, measurements=(replace(entry.measurements[0], detail=detail),))
+
+    assert table1([trained_on("synthetic")], paper_cards()).cells["hrnetv2", "camvid"].value is None
+    assert table1([trained_on("camvid:size=240x180")], paper_cards()).cells["hrnetv2", "camvid"].value == 0.3
+    assert table1([trained_on(None)], paper_cards()).cells["hrnetv2", "camvid"].value == 0.3

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from segbench.cards.datasets import DATASETS
-from segbench.present.trajectory_points import TIME, Point, points_of
+from segbench.present.trajectory_points import TIME, Point, labels_of, points_of
 from segbench.records.case import Json
 from segbench.records.ledger import Entry
 
@@ -67,19 +67,19 @@ class Trajectory:
 
 def trajectories(entries: Sequence[Entry]) -> list[Trajectory]:
     """Every trajectory of the ledger that has at least two end times."""
+    own = [entry for entry in entries if entry.case.task == "trajectory"]
     found = []
-    for entry in entries:
+    for entry, label in zip(own, labels_of(own), strict=True):
         points = [point for point in points_of(entry) if point.knob == TIME]
-        if entry.case.task == "trajectory" and len(points) > 1:
+        if len(points) > 1:
             points.sort(key=lambda point: float(point.t_end))
-            found.append(_trajectory(entry, points))
+            found.append(_trajectory(entry, label, points))
     return found
 
 
-def _trajectory(entry: Entry, points: Sequence[Point]) -> Trajectory:
+def _trajectory(entry: Entry, label: str, points: Sequence[Point]) -> Trajectory:
     name = (entry.case.dataset or _PUBLISHABLE).partition(":")[0]
     card = DATASETS.get(name)
-    label = f"{entry.model}, {name} {entry.case.split or 'val'}"
     pictures = _pictures(points) if name == _PUBLISHABLE else ()
     classes = tuple(zip(card.class_names, card.palette, strict=True)) if card and pictures else ()
     return Trajectory(label, tuple(points), pictures, classes)
