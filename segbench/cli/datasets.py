@@ -28,7 +28,9 @@ Splits = Annotated[
 
 
 @datasets.callback(invoke_without_command=True)
-def catalogue(context: typer.Context, data_root: options.DataRoot = None, format: options.Format = "table") -> None:
+def catalogue(
+    context: typer.Context, data_root: options.DataRoot = None, format: options.PeoplesFormat = "table"
+) -> None:
     """Every data set and where it lies."""
     if context.invoked_subcommand:
         return
@@ -41,7 +43,7 @@ def catalogue(context: typer.Context, data_root: options.DataRoot = None, format
 
 
 @datasets.command("show")
-def show_one(name: Name, data_root: options.DataRoot = None, format: options.Format = "table") -> None:
+def show_one(name: Name, data_root: options.DataRoot = None, format: options.PeoplesFormat = "table") -> None:
     """One data set: classes, terms, what to download, the layout expected, its options."""
     card = dataset_card(name)
     looked = places(card, data_root) if card.needs_files else []

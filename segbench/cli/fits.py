@@ -39,7 +39,10 @@ def fits(
     export_markdown: options.ExportMarkdown = None,
     fail_if: options.FailIf = None,
 ) -> None:
-    """Every card's largest batch at --input and largest input at batch 1 within a budget; predicted, nothing runs."""
+    """Every card's largest batch at --input and largest input at batch 1 within a budget; predicted, nothing runs.
+
+    All cards take some ten minutes of one core; -m names some.
+    """
     request = SearchRequest(
         task="max_batch",
         models=model or card_names(),

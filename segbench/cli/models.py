@@ -16,7 +16,7 @@ from segbench.present.sheet import Sheet
 
 def models(
     name: Annotated[str | None, typer.Argument(help="One card, shown whole.")] = None,
-    format: options.Format = "table",
+    format: options.PeoplesFormat = "table",
 ) -> None:
     """The networks of the catalogue, the named sets, and what was published of them."""
     sheet = _whole(find_model(name).card, name) if name else _catalogue()

@@ -58,6 +58,7 @@ Timeout = Annotated[float, typer.Option("--timeout", help="Seconds a single case
 LedgerFolder = Annotated[Path, typer.Option("--ledger", help="Folder of the ledger.")]
 Reuse = Annotated[bool, typer.Option("--reuse", help="Take what the ledger already answers instead of measuring anew.")]
 Format = Annotated[str, typer.Option("--format", help="On stdout: table, markdown, csv or json.")]
+PeoplesFormat = Annotated[str, typer.Option("--format", help="On stdout: table or markdown.")]
 ExportCsv = Annotated[Path | None, typer.Option("--export-csv", help="Write tidy rows as CSV.")]
 ExportJson = Annotated[Path | None, typer.Option("--export-json", help="Write tidy rows as JSON.")]
 ExportMarkdown = Annotated[Path | None, typer.Option("--export-markdown", help="Write the table as Markdown.")]

@@ -67,8 +67,8 @@ def sweep(
 ) -> None:
     """Every combination of values, each in processes of its own; what the ledger has is not measured again.
 
-    A cell that fails does not stop the others. In a file: task = "latency", model = ["unet"], [fixed] and [grid], as
-    in infer_batch = [1, 2, 4] and "argument.steps" = [2, 4].
+    A cell that fails does not stop the others. In a file: task = "latency", model = ["unet"], \\[fixed] and
+    \\[grid], as in infer_batch = [1, 2, 4] and "argument.steps" = [2, 4].
     """
     output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
     grid = _grid(what, values, vary, model)

@@ -178,11 +178,8 @@ def train(
     if int(os.environ.get("RANK", "0")):
         _follow(cells)
         return
-    try:
-        done = measure(cells, ledger, _NO_TIMEOUT_S, display=TrainingProgress)
-    except typer.Exit:
-        typer.echo("segbench: with --resume the training goes on from its last checkpoint", err=True)
-        raise
+    goes_on = "with --resume a training goes on from its last checkpoint, if it has left one"
+    done = measure(cells, ledger, _NO_TIMEOUT_S, display=TrainingProgress, goes_on=goes_on)
     cards = {item.name: item.card for item in models}
     finish(done, [training_sheet([item.entry for item in done])], cards, results)
 

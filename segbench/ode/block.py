@@ -63,6 +63,8 @@ class ODEBlock(nn.Module):
         cuda_graph: bool = False,
     ) -> None:
         super().__init__()
+        if not isinstance(steps, int) or steps < 1:
+            raise UserError(f"steps is {steps!r}; it must be a whole number from 1")
         self.f = f
         self.steps, self.t_end = steps, t_end
         self.rtol, self.atol = rtol, atol

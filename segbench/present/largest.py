@@ -67,6 +67,7 @@ def _bracket(entry: Entry | None) -> list[str]:
     fits = _size(answer) + ("*" if _only_by_retries(answer) else "")
     nothing = "nothing" if answer.outcome == "does_not_fit" else MISSING
     limit = _LIMITS.get(answer.detail.get("limited_by", ""), MISSING)
+    fits = f"≥ {fits}" if _is_open(entry) else fits
     return [fits if answer.value else nothing, _size(other) if other else MISSING, limit]
 
 
@@ -81,6 +82,12 @@ def _size(item: Measurement) -> str:
 def _only_by_retries(answer: Measurement) -> bool:
     used = answer.detail.get("used") or {}
     return bool(used.get("retries"))
+
+
+def _is_open(entry: Entry) -> bool:
+    """Whether everything up to the search's end fits, so that the largest is not known."""
+    answer, other = (measured(entry, names[entry.case.task]) for names in (_ANSWER, _OTHER))
+    return bool(answer and answer.value and other and other.value is None and other.outcome == "ok")
 
 
 def _outcome(entries: Sequence[Entry]) -> str:
@@ -110,6 +117,8 @@ def _notes(entries: Sequence[Entry], cards: Mapping[str, Card], budget: str) -> 
             "* runs only because the allocator releases its cache and tries again: slow, and near it a smaller size "
             "may fail where a larger one fits"
         )
+    if any(map(_is_open, entries)):
+        notes.append("≥: the search ended there, and nothing larger was tried")
     proofs = dict.fromkeys(item.detail["proof"] for item in answers if "proof" in item.detail)
     notes += [f"both sides of every answer were {proof}; it took {spent:.0f} s" for proof in proofs]
     return [*notes, *paper_conditions(list(entries), "max_batch", cards)]

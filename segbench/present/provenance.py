@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from segbench.records.case import Case
 from segbench.records.ledger import Entry
 
 
@@ -18,11 +19,18 @@ def provenance(entries: Sequence[Entry]) -> str:
         _all(f"{e.threads} threads" for e in environments if e.device == "cpu"),
         _all(case.precision for case in cases),
         _all(f"{case.width}x{case.height}" for case in cases),
-        _all(f"{case.dataset} images" if case.dataset else "random input" for case in cases),
+        _all(_input(case) for case in cases),
+        _all(f"{name}={value}" for case in cases for name, value in case.arguments),
         _all(_methods(entries)),
         _all(f"run {entry.run}" for entry in entries),
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _input(case: Case) -> str:
+    if case.option("task") == "classify":
+        return "folders of images"
+    return f"{case.dataset} images" if case.dataset else "random input"
 
 
 def _methods(entries: Iterable[Entry]) -> Iterator[str]:

@@ -58,8 +58,7 @@ def training_sheet(entries: Sequence[Entry]) -> Sheet:
         provenance(entries),
         *_folders(entries),
         *_clocks(entries),
-        "mIoU of the validation split from one confusion matrix, absent classes skipped; best is chosen on that split, "
-        "so it flatters; evaluate on a split that chose nothing",
+        *(f"{what}; best is chosen on that split, so it flatters" for what in _scored(entries)),
     ]
     return Sheet("Training", columns, [_row(entry) for entry in entries], notes)
 
@@ -86,6 +85,15 @@ def _step_time(entry: Entry, detail: Mapping[str, Json]) -> float | None:
     if found is None and detail.get("seconds") and detail.get("steps"):
         return float(detail["seconds"] / detail["steps"])
     return found
+
+
+def _scored(entries: Sequence[Entry]) -> list[str]:
+    """What the scores are of."""
+    sorts = {
+        "miou": "mIoU of the validation split from one confusion matrix, absent classes skipped",
+        "image_accuracy": "share of the validation split's images whose class is right",
+    }
+    return [what for name, what in sorts.items() if any(measured(entry, name) for entry in entries)]
 
 
 def _clocks(entries: Sequence[Entry]) -> list[str]:

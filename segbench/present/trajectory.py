@@ -82,8 +82,10 @@ def _evaluations(point: Point) -> str:
 
 
 def _notes(points: Sequence[Point]) -> list[str]:
+    images = points[-1].detail("miou", "images") if points else None
+    counted = f"{images} images" if images else "the images"
     notes = [
-        "mIoU: one confusion matrix over the images; its intervals: bootstrap over images; below T: in points, paired",
+        f"mIoU: one confusion matrix over {counted}; its intervals: bootstrap over images; below T: in points, paired",
         "worth having: no other end is both as cheap (in evaluations, in time) and as good",
     ]
     if any(point.value("solver_accepted_steps") is not None for point in points):

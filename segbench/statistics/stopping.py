@@ -68,6 +68,9 @@ class StopRule:
             if half == float("inf")
             else f"the median is known to ±{_percent(half)}, the target is ±{_percent(self.target)}"
         )
+        if half <= self.target and not enough:
+            asked = f"{self.min_rounds} rounds and {self.min_runs} runs"
+            noise += f" with {asked}; there were {len(rounds)} and {runs}"
         if reached:
             return Verdict(True, True, half, f"noise target reached: {noise}")
         if seconds >= self.max_seconds:

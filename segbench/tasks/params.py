@@ -39,9 +39,10 @@ def _count(case: Case, report: Reporter) -> tuple[Workload, Operations, str]:
         return workload, count_operations(workload.network, _forward(workload)), "meta"
     except (CardError, NotImplementedError, RuntimeError) as error:  # a builder that is broken fails again below
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        report.note(f"{case.model}: counted on the CPU with random input, whose values may matter: {reason}")
         workload = build_workload(case, "cpu")
-        return workload, count_operations(workload.network, _forward(workload)), "cpu"
+        counted = count_operations(workload.network, _forward(workload))
+        report.note(f"{case.model}: counted on the CPU with random input, whose values may matter: {reason}")
+        return workload, counted, "cpu"
 
 
 def _forward(workload: Workload) -> Callable[[], None]:

@@ -64,3 +64,10 @@ def test_fits_has_a_row_a_network_with_batches_and_inputs(make_entry: MakeEntry)
     sheet = fits_sheet(found, "rtx-4090", "rtx-4090: 23.6 GiB")
     assert sheet.rows == [["unet", "40", "40", "40", "40"]]
     assert "rtx-4090" in sheet.title
+
+
+def test_a_search_that_reached_its_end_says_so(make_entry: MakeEntry) -> None:
+    found = [entry(make_entry, "unet", "max_batch", "train", *rows("max_batch", 4096, None, "train"))]
+    sheet = largest_sheet(found, {}, "1TB")
+    assert sheet.rows[0][1:3] == ["≥ 4096", "-"]
+    assert "≥: the search ended there, and nothing larger was tried" in sheet.notes

@@ -45,3 +45,9 @@ def test_senseless_rules_are_refused() -> None:
     for wrong in ({"target": 0}, {"target": 1.5}, {"min_runs": 5, "max_runs": 4}, {"max_seconds": 0}):
         with pytest.raises(UserError):
             StopRule(**wrong)
+
+
+def test_a_target_met_by_too_few_rounds_names_what_was_asked() -> None:
+    found = StopRule(min_rounds=6, min_runs=10, max_seconds=60).judge(QUIET, seconds=60)
+    assert (found.stop, found.reached) == (True, False)
+    assert found.why.endswith("with 6 rounds and 10 runs; there were 5 and 15")
