@@ -120,5 +120,5 @@ def _notes(entries: Sequence[Entry], cards: Mapping[str, Card], budget: str) -> 
     if any(map(_is_open, entries)):
         notes.append("≥: the search ended there, and nothing larger was tried")
     proofs = dict.fromkeys(item.detail["proof"] for item in answers if "proof" in item.detail)
-    notes += [f"both sides of every answer were {proof}; it took {spent:.0f} s" for proof in proofs]
+    notes += [f"every size shown was {proof}; it took {spent:.0f} s" for proof in proofs]
     return [*notes, *paper_conditions(list(entries), "max_batch", cards)]

@@ -58,7 +58,10 @@ def training_sheet(entries: Sequence[Entry]) -> Sheet:
         provenance(entries),
         *_folders(entries),
         *_clocks(entries),
-        *(f"{what}; best is chosen on that split, so it flatters" for what in _scored(entries)),
+        *(
+            f"{what}; best is chosen on that split, so it flatters: evaluate on one that chose nothing"
+            for what in _scored(entries)
+        ),
     ]
     return Sheet("Training", columns, [_row(entry) for entry in entries], notes)
 
