@@ -30,7 +30,8 @@ def memory_sheet(entries: Sequence[Entry], cards: Mapping[str, Card]) -> Sheet:
         batch = case.batch_size if mode == "train" else case.infer_batch
         columns += [f"{_MODES[mode]}\nbatch {batch}", "\nratio", "\npaper"]
     rows = [_row(name, modes, kind, cells, cards) for name in names]
-    return Sheet("Peak memory", [*columns, "\noutcome"], rows, _notes(entries, cards, kind, modes))
+    notes = [*_notes(entries, cards, kind, modes), *(_live_ratios(names, modes, cells) if kind != "live" else [])]
+    return Sheet("Peak memory", [*columns, "\noutcome"], rows, notes)
 
 
 def headline(entry: Entry) -> str:
@@ -50,6 +51,18 @@ def _row(
         row += [in_bytes(mine), as_ratio(mine, rival), _paper(name, which, cells.get((name, mode)), cards)]
     failed = next((entry for entry in found if entry.outcome != "ok"), None)
     return [*row, f"{failed.outcome}: {failed.cause}" if failed else "ok"]
+
+
+def _live_ratios(names: list[str], modes: list[str], cells: Mapping[tuple[str, str], Entry]) -> list[str]:
+    """Ratios of what tensors alone take, which no allocator rounds."""
+    notes = []
+    for mode in modes:
+        which = f"{mode}_peak_live_bytes"
+        rival = _value(cells.get((RIVAL, mode)), which)
+        live = {name: _value(cells.get((name, mode)), which) for name in names if name != RIVAL}
+        told = [f"{name} {as_ratio(value, rival)}" for name, value in live.items() if value and rival]
+        notes += [f"{_MODES[mode]}, live bytes to {RIVAL}'s: {', '.join(told)}"] if told else []
+    return notes
 
 
 def _value(entry: Entry | None, name: str) -> float | None:

@@ -43,3 +43,21 @@ def test_a_failed_network_keeps_its_row_and_its_cause(make_entry: Callable[..., 
         "unet", outcome="crashed", cause="killed by SIGSEGV", case=Case("memory", "x", modes=("infer",))
     )
     assert memory_sheet([failed], {}).rows[0][-1] == "crashed: killed by SIGSEGV"
+
+
+def test_where_an_allocator_rounds_the_ratio_of_live_bytes_is_told_too(make_entry: Callable[..., Entry]) -> None:
+    train = {"case": Case("predict", "x", device="none", modes=("train",), batch_size=24)}
+
+    def predicted(live: int, reserved: int) -> list[Measurement]:
+        found = {"live": live, "reserved": reserved}
+        return [
+            Measurement(f"train_peak_{kind}_bytes", size, "predicted", mode="train") for kind, size in found.items()
+        ]
+
+    entries = [
+        make_entry("segnode", *predicted(27 * 2**20, 30 * 2**20), **train),
+        make_entry("hrnetv2", *predicted(100 * 2**20, 100 * 2**20), **train),
+    ]
+    sheet = memory_sheet(entries, {})
+    assert sheet.rows[0][3] == "0.30"
+    assert "training, live bytes to hrnetv2's: segnode 0.27" in sheet.notes
