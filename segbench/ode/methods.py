@@ -1,4 +1,4 @@
-"""Which solvers there are, how each can be differentiated, and what that costs: the one table of valid pairs."""
+"""Which solvers there are, how each can be differentiated, and what that keeps: the one table of valid pairs."""
 
 from __future__ import annotations
 

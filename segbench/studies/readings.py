@@ -94,7 +94,7 @@ def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[s
     return entry.model == model and answers(entry, quantity) and _meets(entry.case, conditions, quantity)
 
 
-_ASSUMED = ("context_bytes", "cublas_bytes", "workspaces")
+_ASSUMED = ("cublas_bytes", "workspaces")
 _WHATEVER_IT_TOOK = ("parameters", "macs", "miou")
 """Quantities that switches, optimizers and assumptions do not change, or that are about the result alone."""
 
@@ -115,7 +115,7 @@ def _field(case: Case, name: str, usual: Json) -> Json:
 
 
 def _is_usual(case: Case) -> bool:
-    """Whether nothing was switched on, and the optimizer is the card's; a cell beside a plain rival's must be plain."""
+    """Whether nothing was switched on or assumed, and the optimizer is the card's: beside plain rivals, plain."""
     return (
         not case.switches
         and not any(case.option(name) for name in _ASSUMED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segbench.devices.budgets import CARDS, PAPER_CARD
+from segbench.devices.budgets import CARDS, PAPER_CARD, USUAL_CONTEXT
 from segbench.studies.study import YARDSTICK, Column, Kind, Step, Study
 
 BATCH = 24
@@ -33,7 +33,8 @@ OURS = {
 }
 """Set beside the paper's rows without a verdict: our solvers, and the rival that the paper did not try."""
 
-_SIZE = {"width": 480, "height": 360, "classes": 11, "precision": "fp32", "nfe": PAPER_NFE}
+_ASSUMED = {"nfe": PAPER_NFE, "context_bytes": USUAL_CONTEXT}
+_SIZE = {"width": 480, "height": 360, "classes": 11, "precision": "fp32", **_ASSUMED}
 _TRAINED = {**_SIZE, "batch_size": BATCH}
 _TESTED = {**_SIZE, "infer_batch": 1}
 LARGEST = {**_SIZE, "modes": ("train",), "budget_bytes": CARDS[PAPER_CARD].bytes}

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from segbench.devices.budgets import CARDS, parse_budget
+from segbench.cli.predicting import Assumed
+from segbench.devices.budgets import CARDS, USUAL_CONTEXT, parse_budget
 from segbench.errors import UserError
-from segbench.units import GIB
+from segbench.estimate.overheads import MODERN_CONTEXT
+from segbench.units import GIB, parse_bytes
 
 
 def test_an_amount_means_what_it_says() -> None:
@@ -33,3 +35,7 @@ def test_an_unknown_card_suggests_the_nearest() -> None:
 def test_an_amount_without_a_sensible_unit_is_refused() -> None:
     with pytest.raises(UserError, match="not an amount of memory"):
         parse_budget("32 parsecs")
+
+
+def test_both_sides_of_the_process_boundary_and_the_flag_take_the_same_context() -> None:
+    assert parse_bytes(Assumed().context) == USUAL_CONTEXT == MODERN_CONTEXT

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from segbench.cli.predicting import Assumed
 from segbench.present.judged import JudgedTable
 from segbench.records.case import Case
 from segbench.records.environment import Environment
@@ -129,6 +130,8 @@ def test_a_cell_beside_plain_rivals_is_plain_itself(make_entry: Callable[..., En
     row = Measurement("train_peak_reserved_bytes", 10**9, "predicted", mode="train")
     case = Case("predict", "unet", device="none", batch_size=24, optimizer="sgd")
     assert judged([make_entry("unet", row, case=case)]).cells["unet", "train_memory"].value == 10**9
+    asked = Assumed().in_case(case)
+    assert judged([make_entry("unet", row, case=asked)]).cells["unet", "train_memory"].value == 10**9, "as commands ask"
     changed = make_entry("unet", row, case=replace(case, **changes))
     assert judged([changed]).cells["unet", "train_memory"].value is None
 
