@@ -1,4 +1,4 @@
-"""Training cuts per second, beside kornia and Pillow on the same images in the same run.
+"""Training crops per second, beside kornia and Pillow on the same images in the same run.
 
 `python benchmarks/augmentation.py [--batch 8] [--rounds 15]`
 
@@ -21,8 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from segbench.data import Sample, open_dataset
-from segbench.learning.feed import Feed, LabelledCutter, batches
-from segbench.learning.plan import Plan
+from segbench.learning.feed import Feed, LabelledAugmenter, batches
+from segbench.learning.plan import TrainingPlan
 from segbench.workload.images import MEAN, STD
 
 WIDTH, HEIGHT = 240, 180
@@ -54,8 +54,8 @@ def main() -> None:
 
 def ours(samples: list[Sample], count: int) -> Callable[[], Batch]:
     """What a training uses."""
-    plan = Plan(width=WIDTH, height=HEIGHT, steps=1)
-    plan = Plan(plan.recipe.model_copy(update={"batch_size": count}), WIDTH, HEIGHT, steps=1)
+    plan = TrainingPlan(width=WIDTH, height=HEIGHT, steps=1)
+    plan = TrainingPlan(plan.recipe.model_copy(update={"batch_size": count}), WIDTH, HEIGHT, steps=1)
 
     class Held:
         classes = 11
@@ -66,7 +66,7 @@ def ours(samples: list[Sample], count: int) -> Callable[[], Batch]:
         def __getitem__(self, index: int, /) -> Sample:
             return samples[index]
 
-    stream = batches(Feed(LabelledCutter(Held(), plan), 0), plan, 0, torch.device("cpu"))
+    stream = batches(Feed(LabelledAugmenter(Held(), plan), 0), plan, 0, torch.device("cpu"))
 
     def way() -> Batch:
         (batch,) = next(stream)

@@ -2,7 +2,7 @@
 
 `python benchmarks/data_loading.py [--dataset camvid] [--data-root DIR] [--images 200] [--rounds 5] [--workers 2]`
 
-The training feed cuts, mirrors and resizes too; the others only decode. Every reader reads as many samples a round, in
+The training feed crops, mirrors and resizes too; the others only decode. Every reader reads as many samples a round, in
 turn, so that whatever else the machine does falls on all of them;
 a ratio is the median over the rounds of (reader / plain loop). Files are in the page cache after the first, unmeasured
 round. Workers are started anew each round, as at the start of an epoch, and that is counted. Without real data the
@@ -29,8 +29,8 @@ from segbench.data.dataset import Dataset
 from segbench.data.files import FileDataset
 from segbench.data.opening import open_dataset
 from segbench.errors import DataError
-from segbench.learning.feed import Feed, LabelledCutter, batches
-from segbench.learning.plan import Plan
+from segbench.learning.feed import Feed, LabelledAugmenter, batches
+from segbench.learning.plan import TrainingPlan
 
 Reader = Callable[[], int]
 """Reads everything once and returns the number of images."""
@@ -114,8 +114,8 @@ def _one_by_one(dataset: Dataset, count: int) -> int:
 
 def _fed(dataset: Dataset, count: int, workers: int) -> int:
     """Batches of 8 as `segbench train` gets them."""
-    plan = Plan(Recipe(batch_size=8), width=240, height=180, steps=count, workers=workers)
-    stream = batches(Feed(LabelledCutter(dataset, plan), plan.seed), plan, 0, torch.device("cpu"))
+    plan = TrainingPlan(Recipe(batch_size=8), width=240, height=180, steps=count, workers=workers)
+    stream = batches(Feed(LabelledAugmenter(dataset, plan), plan.seed), plan, 0, torch.device("cpu"))
     return sum(len(part.images) for _ in range(-(-count // 8)) for part in next(stream))
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from segbench.statistics.comparison import Reading, contrast
+from segbench.statistics.comparison import ComparedValue, contrast
 from segbench.statistics.intervals import estimate_median
 
 SAMPLES = 20
@@ -92,11 +92,11 @@ def false_alarms(rng: np.random.Generator, world: World, rounds: int, tries: int
     return wrong / tries
 
 
-def reading(name: str, rng: np.random.Generator, effects: Effects, paired: bool) -> Reading:
+def reading(name: str, rng: np.random.Generator, effects: Effects, paired: bool) -> ComparedValue:
     """Each process has a small effect of its own besides the machine's."""
     taken = samples(rng, effects + 0.003 * rng.standard_normal(effects.size))
     rounds = tuple(map(tuple, taken.tolist()))
-    return Reading(name, "latency_s", float(np.median(taken)), "measured:host", rounds, "s" if paired else None)
+    return ComparedValue(name, "latency_s", float(np.median(taken)), "measured:host", rounds, "s" if paired else None)
 
 
 def samples(rng: np.random.Generator, effects: Effects) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import torch
 
 from segbench.meters.clocks import clock_probe
-from segbench.meters.sampling import Plan, Timing, repeat
+from segbench.meters.sampling import SamplingPlan, Timing, repeat
 from segbench.meters.stopwatch import HostStopwatch
 from segbench.tasks.protocol import PipeReporter
 from segbench.tasks.timed import Progress, Watched
@@ -83,7 +83,7 @@ def measured_block(step: Callable[[], object]) -> Callable[[], object]:
     def block() -> None:
         with open(os.devnull, "w") as pipe, clock_probe(torch.device("cpu")) as probe:  # noqa: PTH123
             tell = Progress(PipeReporter(pipe), "timed")
-            repeat(Watched(call, probe), Plan(min_runs=STEPS, max_runs=STEPS), tell=tell)
+            repeat(Watched(call, probe), SamplingPlan(min_runs=STEPS, max_runs=STEPS), tell=tell)
 
     return block
 

@@ -1,6 +1,6 @@
 """NVIDIA's management library for both sides of the process boundary: it needs no CUDA context and no torch.
 
-NVML counts cards along the bus. CUDA by itself puts the fastest first; `segbench.cli.main.run` makes it count along
+NVML counts GPUs along the bus. CUDA by itself puts the fastest first; `segbench.cli.main.run` makes it count along
 the bus too (CUDA_DEVICE_ORDER=PCI_BUS_ID), for this process and its children.
 """
 
@@ -14,11 +14,11 @@ from types import ModuleType
 
 
 @dataclass(frozen=True)
-class Card:
+class Gpu:
     """One NVIDIA device as NVML sees it; index counts within CUDA_VISIBLE_DEVICES, as torch does.
 
     Attributes:
-        memory_bytes, used_bytes: None where the card shares the host's memory and NVML counts none.
+        memory_bytes, used_bytes: None where the GPU shares the host's memory and NVML counts none.
     """
 
     index: int
@@ -43,8 +43,8 @@ def session() -> Iterator[ModuleType | None]:
         pynvml.nvmlShutdown()
 
 
-def visible_cards() -> list[Card]:
-    """The cards a CUDA program started now would see, in its order; empty without a driver, or with a lost card."""
+def visible_gpus() -> list[Gpu]:
+    """The GPUs a CUDA program started now would see, in its order; empty without a driver, or with a lost GPU."""
     with session() as nvml:
         if nvml is None:
             return []
@@ -70,7 +70,7 @@ def handle_of(nvml: ModuleType, index: int) -> object | None:
 
 
 def memory_of(nvml: ModuleType, handle: object) -> tuple[int, int] | None:
-    """Bytes of a card in all and in use; None where NVML cannot tell.
+    """Bytes of a GPU in all and in use; None where NVML cannot tell.
 
     The second version of the question does not count the driver's own reserve, some hundred MiB, as in use.
     """
@@ -101,9 +101,9 @@ def _visible_handles(nvml: ModuleType) -> list[object]:
     return chosen
 
 
-def _card(nvml: ModuleType, index: int, handle: object) -> Card:
+def _card(nvml: ModuleType, index: int, handle: object) -> Gpu:
     total, used = memory_of(nvml, handle) or (None, None)
-    return Card(index, _text(nvml.nvmlDeviceGetName(handle)), total, used)
+    return Gpu(index, _text(nvml.nvmlDeviceGetName(handle)), total, used)
 
 
 def _text(value: str | bytes) -> str:

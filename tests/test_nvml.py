@@ -9,7 +9,7 @@ from segbench import nvml
 
 
 class FakeLibrary(SimpleNamespace):
-    """Three cards, as pynvml tells of them."""
+    """Three GPUs, as pynvml tells of them."""
 
     NVMLError = RuntimeError
     nvmlMemory_v2 = 2  # noqa: N815
@@ -33,7 +33,7 @@ class FakeLibrary(SimpleNamespace):
         return f"GPU-{handle}{handle}{handle}"
 
     def nvmlDeviceGetName(self, handle: int) -> bytes:
-        return b"Fake card %d" % handle
+        return b"Fake GPU %d" % handle
 
     def nvmlDeviceGetHandleByUUID(self, name: str) -> int:
         if name != "MIG-7":
@@ -59,7 +59,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> FakeLibrary:
 
 
 def test_cards_are_told_without_torch_and_the_library_is_closed(library: FakeLibrary) -> None:
-    assert [card.name for card in nvml.visible_cards()] == ["Fake card 0", "Fake card 1", "Fake card 2"]
+    assert [gpu.name for gpu in nvml.visible_gpus()] == ["Fake GPU 0", "Fake GPU 1", "Fake GPU 2"]
     assert nvml.driver_version() == "999.1"
     assert library.open == 0
 
@@ -67,11 +67,11 @@ def test_cards_are_told_without_torch_and_the_library_is_closed(library: FakeLib
 @pytest.mark.parametrize(
     ("visible", "names"),
     [
-        ("2,0", ["Fake card 2", "Fake card 0"]),
+        ("2,0", ["Fake GPU 2", "Fake GPU 0"]),
         ("", []),
-        ("GPU-11", ["Fake card 1"]),
-        ("1,9,0", ["Fake card 1"]),
-        ("MIG-7", ["Fake card 7"]),
+        ("GPU-11", ["Fake GPU 1"]),
+        ("1,9,0", ["Fake GPU 1"]),
+        ("MIG-7", ["Fake GPU 7"]),
         ("MIG-8", []),
     ],
 )
@@ -79,12 +79,12 @@ def test_cards_are_counted_as_cuda_counts_them(
     library: FakeLibrary, monkeypatch: pytest.MonkeyPatch, visible: str, names: list[str]
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert [card.name for card in nvml.visible_cards()] == names
+    assert [gpu.name for gpu in nvml.visible_gpus()] == names
 
 
 def test_without_a_driver_there_are_no_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert nvml.visible_cards() == []
+    assert nvml.visible_gpus() == []
     assert nvml.driver_version() is None
 
 
@@ -93,6 +93,6 @@ def test_memory_in_use_leaves_out_the_drivers_reserve_where_nvml_can(
     library: FakeLibrary, versions: set[int], used: int | None
 ) -> None:
     library.versions = versions
-    card = nvml.visible_cards()[0]
-    assert card.used_bytes == used
-    assert (card.memory_bytes is None) == (used is None)
+    gpu = nvml.visible_gpus()[0]
+    assert gpu.used_bytes == used
+    assert (gpu.memory_bytes is None) == (used is None)

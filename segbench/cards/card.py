@@ -86,7 +86,7 @@ class Weights(_Strict):
     """The command that made them."""
 
 
-class Card(_Strict):
+class ModelCard(_Strict):
     """One network of the catalogue.
 
     `builder` names a class as `package.module:Name`; it is called with `classes` and `arguments`.
@@ -128,7 +128,7 @@ class Card(_Strict):
         return [item for item in self.reference if item.quantity in (quantity_name, family)]
 
 
-def read_card(path: Path) -> Card:
+def read_card(path: Path) -> ModelCard:
     """The card in a TOML file.
 
     Raises:
@@ -141,7 +141,7 @@ def read_card(path: Path) -> Card:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CardError(f"card {path} is not valid TOML: {error}") from error
     try:
-        return Card.model_validate(data)
+        return ModelCard.model_validate(data)
     except ValidationError as error:
         raise CardError(f"card {path}: {_first_problem(error)}") from error
 
@@ -158,6 +158,6 @@ def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        section = _SECTIONS.get(str(first["loc"][0]), Card) if len(first["loc"]) > 1 else Card
+        section = _SECTIONS.get(str(first["loc"][0]), ModelCard) if len(first["loc"]) > 1 else ModelCard
         return f"unknown key {where!r}; known here: {', '.join(section.model_fields)}"
     return f"key {where!r}: {first['msg']}"

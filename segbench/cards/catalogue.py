@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from segbench.cards.card import Card, read_card
+from segbench.cards.card import ModelCard, read_card
 from segbench.errors import CardError, UnknownName
 
 _SETS_FILE = "sets.toml"
 
-SAVERS = ("thin", "checkpoint")
-"""Names that may follow a model with a plus: `hrnetv2+checkpoint`. `segbench.savers.switches` has their code."""
+OPTIMISATIONS = ("recompute", "checkpoint")
+"""Names that may follow a model with a plus: `hrnetv2+checkpoint`. `segbench.memory_optimisations.switches` has their
+code."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,13 @@ class Model:
         name: shown in tables; the card's name, or what the user wrote.
         spec: what a child needs to find it again (`Case.model`): an absolute path for files.
         card: builder, arguments, recipe, references.
-        savers: memory-saving switches to apply, of `SAVERS`.
+        optimisations: memory-saving switches to apply, of `OPTIMISATIONS`.
     """
 
     name: str
     spec: str
-    card: Card
-    savers: tuple[str, ...] = ()
+    card: ModelCard
+    optimisations: tuple[str, ...] = ()
 
 
 def models_folder() -> Path:
@@ -94,16 +95,21 @@ def _with_folders(model: Model, count: int) -> Model:
 def find_model(spec: str) -> Model:
     """The network that `spec` names: `segnode`, `mine.toml`, `file.py:Net` or `package.module:Net`.
 
-    Memory-saving switches may follow: `hrnetv2+checkpoint`, `hrnetv2+thin+checkpoint`.
+    Memory-saving switches may follow: `hrnetv2+checkpoint`, `hrnetv2+recompute+checkpoint`.
 
     Raises:
         UnknownName: no card of that name; near names are suggested.
         CardError: the user's file is missing or its card does not validate.
     """
-    plain, _, saver = spec.rpartition("+")
-    if saver in SAVERS and plain:
+    plain, _, optimisation = spec.rpartition("+")
+    if optimisation in OPTIMISATIONS and plain:
         model = find_model(plain)
-        return Model(f"{model.name}+{saver}", f"{model.spec}+{saver}", model.card, (*model.savers, saver))
+        return Model(
+            f"{model.name}+{optimisation}",
+            f"{model.spec}+{optimisation}",
+            model.card,
+            (*model.optimisations, optimisation),
+        )
     if spec.endswith(".toml"):
         path = Path(spec).expanduser().resolve()
         return Model(path.stem, str(path), read_card(path))
@@ -125,4 +131,4 @@ def _users_class(spec: str) -> Model:
         spec = f"{path}:{name}"
     elif not re.fullmatch(r"[A-Za-z_][\w.]*", place):
         raise CardError(f"model {spec!r}: {place!r} is not a module's name")
-    return Model(f"{Path(place).name}:{name}", spec, Card(title=f"{name} of {Path(place).name}", builder=spec))
+    return Model(f"{Path(place).name}:{name}", spec, ModelCard(title=f"{name} of {Path(place).name}", builder=spec))

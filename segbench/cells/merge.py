@@ -15,10 +15,10 @@ from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
 from segbench.statistics.intervals import Rounds, estimate_median, percentiles
 from segbench.statistics.stability import Circumstances, advise
-from segbench.statistics.stopping import Verdict
+from segbench.statistics.stopping import StopDecision
 
 
-def merge(case: Case, results: Sequence[Result], headline: str, verdict: Verdict, session: str) -> Result:
+def merge_rounds(case: Case, results: Sequence[Result], headline: str, verdict: StopDecision, session: str) -> Result:
     """One result of all rounds; a round that failed gives its outcome, and what the others measured stays.
 
     Args:
@@ -108,7 +108,7 @@ def _merged(items: list[Measurement], session: str) -> Measurement:
     return replace(found, value=estimate.value, spread_low=estimate.low, spread_high=estimate.high)
 
 
-def _explained(item: Measurement, results: Sequence[Result], verdict: Verdict) -> Measurement:
+def _explained(item: Measurement, results: Sequence[Result], verdict: StopDecision) -> Measurement:
     """With the reason why measuring stopped, what looks wrong, and what every round saw."""
     sources = [source for source in _items(results, item.quantity, item.mode) if source.value is not None]
     rounds: Rounds = [_samples(source) for source in sources]

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from segbench.cells.cell import Listener, Result, Runner
-from segbench.cells.merge import merge, rounds_of
+from segbench.cells.merge import merge_rounds, rounds_of
 from segbench.records.case import Case, Json
-from segbench.statistics.stopping import StopRule, Verdict
+from segbench.statistics.stopping import StopDecision, StopRule
 
-_UNDECIDED = Verdict(False, False, math.inf, "")
-_UNTIMED = Verdict(True, False, math.inf, "nothing was timed")
+_UNDECIDED = StopDecision(False, False, math.inf, "")
+_UNTIMED = StopDecision(True, False, math.inf, "nothing was timed")
 
 
 def in_rounds(rule: StopRule, headline: str, session: str | None = None) -> Callable[[Runner], Runner]:
@@ -47,7 +47,7 @@ def in_rounds(rule: StopRule, headline: str, session: str | None = None) -> Call
                     raise
                 stopped = interrupt  # every network has a round: what they told is kept, with its wider interval
             for entrant in entrants:
-                yield merge(entrant.case, entrant.results, headline, entrant.verdict, name)
+                yield merge_rounds(entrant.case, entrant.results, headline, entrant.verdict, name)
             if stopped:
                 raise stopped
 
@@ -68,7 +68,7 @@ class _Entrant:
     rule: StopRule
     headline: str
     results: list[Result] = field(default_factory=list)
-    verdict: Verdict = _UNDECIDED
+    verdict: StopDecision = _UNDECIDED
 
     @property
     def is_open(self) -> bool:

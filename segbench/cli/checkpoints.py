@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from segbench.cards.catalogue import Model, models_folder
-from segbench.cards.cuts import crop_of, shown_size
+from segbench.cards.crops import crop_of, shown_size
 from segbench.cards.datasets import dataset_card
 from segbench.errors import CheckpointError
 from segbench.records.case import Json

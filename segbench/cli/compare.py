@@ -22,7 +22,7 @@ from segbench.records.quantities import quantity as known_quantity
 from segbench.records.rows import tidy_rows
 from segbench.statistics.comparison import Contrast
 from segbench.statistics.gates import Gate, parse_comparison_gate
-from segbench.statistics.pairing import Pair, pair_up
+from segbench.statistics.pairing import EntryPair, pair_up
 
 _SIDE = "A ledger, or in --ledger a network, a run (last, last-1) or conditions, as in segnode,precision=bf16."
 A = Annotated[str, typer.Argument(help=_SIDE, show_default=False)]
@@ -81,7 +81,7 @@ def compare(
     _judge(gates, kept, [item for _, item in contrasts])
 
 
-def _fair(pairs: Sequence[Pair], allow_unlike: bool, console: Console) -> list[Pair]:
+def _fair(pairs: Sequence[EntryPair], allow_unlike: bool, console: Console) -> list[EntryPair]:
     """The pairs that may be shown; why the others may not is said on stderr.
 
     Raises:
@@ -100,7 +100,7 @@ def _fair(pairs: Sequence[Pair], allow_unlike: bool, console: Console) -> list[P
     return kept
 
 
-def _line(pair: Pair, item: Contrast) -> Line:
+def _line(pair: EntryPair, item: Contrast) -> Line:
     return Line(
         quantity=item.a.quantity,
         unit=known_quantity(item.a.quantity).unit,
@@ -121,7 +121,7 @@ def _line(pair: Pair, item: Contrast) -> Line:
     )
 
 
-def _judge(gates: Sequence[Gate], pairs: Sequence[Pair], contrasts: Sequence[Contrast]) -> None:
+def _judge(gates: Sequence[Gate], pairs: Sequence[EntryPair], contrasts: Sequence[Contrast]) -> None:
     """Ends with 3 if a gate is broken: by a change that is shown, or by a value of B."""
     broken = []
     for gate in gates:

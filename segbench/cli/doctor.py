@@ -29,7 +29,7 @@ def doctor(
 ) -> None:
     """Device, driver, versions, and what will be measured and what cannot be."""
     facts = {**_machine(), **_software(), **_files(ledger)}
-    abilities = _abilities(bool(nvml.visible_cards()))
+    abilities = _abilities(bool(nvml.visible_gpus()))
     if as_json:
         typer.echo(json.dumps({"facts": facts, "abilities": abilities}, indent=1))
         return
@@ -42,7 +42,7 @@ def doctor(
 
 
 def _machine() -> dict[str, str]:
-    cards = nvml.visible_cards()
+    cards = nvml.visible_gpus()
     facts = {"CPU": f"{cpu_name()}, {cpu_count()} cores", "memory": in_bytes(psutil.virtual_memory().total)}
     for card in cards:
         facts[f"cuda:{card.index}"] = f"{card.name}, {_memory(card)}"
@@ -52,7 +52,7 @@ def _machine() -> dict[str, str]:
     return facts
 
 
-def _memory(card: nvml.Card) -> str:
+def _memory(card: nvml.Gpu) -> str:
     if card.memory_bytes is None or card.used_bytes is None:
         return "memory not told by NVML"
     return f"{in_bytes(card.memory_bytes)}, {in_bytes(card.memory_bytes - card.used_bytes)} free"
@@ -73,15 +73,13 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _abilities(cuda: bool) -> dict[str, str]:
-    no_card = "not here: needs an NVIDIA card"
+    no_gpu = "not here: needs an NVIDIA GPU"
     return {
         "memory": "measured on CUDA; exact live bytes on the CPU; predicted with --device none",
-        "largest batch, largest input": "proven by fresh processes on CUDA"
-        if cuda
-        else "predicted; proof needs a card",
+        "largest batch, largest input": "proven by fresh processes on CUDA" if cuda else "predicted; proof needs a GPU",
         "allocated and reserved bytes": "measured" if cuda else "predicted only: the CPU has no caching allocator",
         "latency, epoch time": "measured with CUDA events" if cuda else "measured on the CPU",
         "operations": "counted, on any machine",
-        "energy": "NVML's counter, where the card has one" if cuda else no_card,
-        "clocks, throttling": "NVML" if cuda else no_card,
+        "energy": "NVML's counter, where the GPU has one" if cuda else no_gpu,
+        "clocks, throttling": "NVML" if cuda else no_gpu,
     }

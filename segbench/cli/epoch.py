@@ -70,7 +70,7 @@ def epoch(
     """Training time of a step and of an epoch: loading, forward, backward, optimizer.
 
     The networks take turns in rounds of fresh processes until each median is known to the noise target. The paper
-    trains each network at the largest batch that fits its card: -b max --budget 32GB.
+    trains each network at the largest batch that fits its GPU: -b max --budget 32GB.
     """
     output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
     rule = timing.stop_rule(noise, rounds, min_runs, max_runs, max_seconds)
@@ -128,13 +128,13 @@ def _largest_batches(
     ledger: Path,
     timeout_s: float,
 ) -> dict[str, int]:
-    """The largest training batch of each network: tried on the card, or predicted for a budget where there is none.
+    """The largest training batch of each network: tried on the GPU, or predicted for a budget where there is none.
 
     Raises:
-        UserError: no card and no budget, or a network that does not fit at all.
+        UserError: no GPU and no budget, or a network that does not fit at all.
     """
     if where.name == "cpu" and budget is None:
-        raise UserError("-b max needs a budget where there is no card: give --budget, as in --budget 32GB")
+        raise UserError("-b max needs a budget where there is no GPU: give --budget, as in --budget 32GB")
     fields = ("precision", "optimizer", "seed", "threads", "channels_last", "tf32", "cudnn_benchmark")
     request = SearchRequest(
         task="max_batch",

@@ -25,7 +25,7 @@ Snapshot = Annotated[
     Path | None,
     typer.Option("--export-snapshot", help="Predicted: the step for the viewer at pytorch.org/memory_viz."),
 ]
-FIGURES = (".svg", ".png", ".pdf")
+FIGURE_SUFFIXES = (".svg", ".png", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Explanation:
             if self.explain or self.plot or self.snapshot:
                 raise UserError("--explain, --plot and --export-snapshot explain predictions; add --device none")
             return case
-        if self.plot is not None and self.plot.suffix not in FIGURES:
-            raise UserError(f"--plot {self.plot} must end in {', '.join(FIGURES)}")
+        if self.plot is not None and self.plot.suffix not in FIGURE_SUFFIXES:
+            raise UserError(f"--plot {self.plot} must end in {', '.join(FIGURE_SUFFIXES)}")
         case = self.assumed.in_case(case)
         return case.with_options(timeline=True) if self.plot else case
 

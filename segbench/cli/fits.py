@@ -1,4 +1,4 @@
-"""`segbench fits`: what every network can do on a card, predicted."""
+"""`segbench fits`: what every network can do on a GPU, predicted."""
 
 from __future__ import annotations
 

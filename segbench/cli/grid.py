@@ -28,7 +28,7 @@ _FILE_KEYS = ("task", "model", "fixed", "grid")
 
 
 @dataclass(frozen=True)
-class Grid:
+class SweepGrid:
     """The question of a sweep.
 
     Attributes:
@@ -63,7 +63,7 @@ TASKS: dict[str, tuple[tuple[str, ...], ...]] = {
 """What can be swept -> the modes of its processes."""
 
 
-def read_grid(path: Path, models: Sequence[str] = ()) -> Grid:
+def read_grid(path: Path, models: Sequence[str] = ()) -> SweepGrid:
     """A grid in a TOML file: `task`, `model = [...]`, `[fixed]` and `[grid]` with a list for each factor.
 
     Args:
@@ -91,10 +91,10 @@ def read_grid(path: Path, models: Sequence[str] = ()) -> Grid:
     for name, values in axes.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"grid {path}: {name} needs a list of values, as in {name} = [1, 2, 4]")
-    return checked(Grid(str(data.get("task", "")), (*found, *models), fixed, axes))
+    return checked(SweepGrid(str(data.get("task", "")), (*found, *models), fixed, axes))
 
 
-def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], values: Sequence[str]) -> Grid:
+def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], values: Sequence[str]) -> SweepGrid:
     """A grid of `-L batch_size 1,2,4` or `-L batch_size=1,2,4`.
 
     Args:
@@ -115,10 +115,10 @@ def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], value
     left = list(alone)
     if left:
         raise UserError(f"{left[0]!r} belongs to no -L; write for example -L batch_size 1,2,4")
-    return checked(Grid(task, tuple(models), axes=axes))
+    return checked(SweepGrid(task, tuple(models), axes=axes))
 
 
-def checked(grid: Grid) -> Grid:
+def checked(grid: SweepGrid) -> SweepGrid:
     """The grid, if all it names exists.
 
     Raises:

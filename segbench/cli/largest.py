@@ -62,7 +62,7 @@ class Search:
     cells: list[Planned]
 
     def answers(self, ledger: Path, timeout_s: float, reuse: bool) -> list[Done]:
-        """Predicts in one child, or searches on the card."""
+        """Predicts in one child, or searches on the GPU."""
         if self.where.name == "none":
             return measure(self.cells, ledger, timeout_s, reuse=reuse, together=True)
         return measure(self.cells, ledger, timeout_s, reuse=reuse, arrange=_searching)

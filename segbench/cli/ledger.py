@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import find_model
 from segbench.cli import options
 from segbench.cli.selection import select
@@ -98,7 +98,7 @@ def _read(path: Path) -> list[Entry]:
     return book.entries()
 
 
-def _cards(entries: list[Entry]) -> dict[str, Card]:
+def _cards(entries: list[Entry]) -> dict[str, ModelCard]:
     """The cards that can still be found, for their published numbers."""
     cards = {}
     for entry in entries:

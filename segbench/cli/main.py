@@ -38,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_COST, _WORTH, _SENSE, _CATALOGUE = "What it costs", "What it buys", "What it means", "What there is"
+_COST, _ACCURACY, _ANALYSIS, _CATALOGUE = "Cost", "Accuracy", "Analysis", "Catalogue"
 
 app.command(rich_help_panel=_COST)(memory)
 app.command("max-batch", rich_help_panel=_COST)(max_batch)
@@ -48,14 +48,14 @@ app.command(rich_help_panel=_COST)(latency)
 app.command(rich_help_panel=_COST)(epoch)
 app.command(rich_help_panel=_COST)(params)
 app.command(rich_help_panel=_COST)(gradients)
-app.command(rich_help_panel=_WORTH)(train)
-app.command(rich_help_panel=_WORTH)(evaluate)
-app.command(rich_help_panel=_WORTH)(trajectory)
-app.command(rich_help_panel=_SENSE)(reproduce)
-app.command(rich_help_panel=_SENSE)(report)
-app.command(rich_help_panel=_SENSE)(sweep)
-app.command(rich_help_panel=_SENSE)(compare)
-app.add_typer(ledger, name="ledger", rich_help_panel=_SENSE)
+app.command(rich_help_panel=_ACCURACY)(train)
+app.command(rich_help_panel=_ACCURACY)(evaluate)
+app.command(rich_help_panel=_ACCURACY)(trajectory)
+app.command(rich_help_panel=_ANALYSIS)(reproduce)
+app.command(rich_help_panel=_ANALYSIS)(report)
+app.command(rich_help_panel=_ANALYSIS)(sweep)
+app.command(rich_help_panel=_ANALYSIS)(compare)
+app.add_typer(ledger, name="ledger", rich_help_panel=_ANALYSIS)
 app.command(rich_help_panel=_CATALOGUE)(models)
 app.add_typer(datasets, name="datasets", rich_help_panel=_CATALOGUE)
 app.command(rich_help_panel=_CATALOGUE)(doctor)
@@ -70,7 +70,7 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 def run() -> None:
     """The entry point: the user's mistakes are one sentence on stderr and exit code 2."""
-    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts, so that cuda:1 is one card for both
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts, so that cuda:1 is one GPU for both
     try:
         app()
     except UserError as error:

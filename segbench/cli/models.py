@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from segbench.cards.card import Card, read_card
+from segbench.cards.card import ModelCard, read_card
 from segbench.cards.catalogue import card_names, find_model, model_sets, models_folder
 from segbench.cli import options
 from segbench.cli.session import for_people, show
-from segbench.present.amounts import published
+from segbench.present.amounts import as_published
 from segbench.present.sheet import Sheet
 
 
@@ -36,17 +36,17 @@ def _catalogue() -> Sheet:
     return Sheet("Models", ["card", "network", "sets", "published parameters"], rows, notes, prose=True)
 
 
-def _parameters(card: Card) -> str:
-    found = [published(item.value, item.unit) for item in card.reference if item.quantity == "parameters"]
+def _parameters(card: ModelCard) -> str:
+    found = [as_published(item.value, item.unit) for item in card.reference if item.quantity == "parameters"]
     return found[0] if found else ""
 
 
-def _whole(card: Card, name: str) -> Sheet:
+def _whole(card: ModelCard, name: str) -> Sheet:
     rows = [["builder", card.builder]]
     rows += [[f"argument {key}", str(value)] for key, value in card.arguments.items()]
     rows += [[f"recipe {key}", str(value)] for key, value in card.recipe.model_dump(exclude_none=True).items()]
     for item in card.reference:
         rows.append(
-            [f"published {item.quantity}", f"{published(item.value, item.unit)}  ({item.conditions}; {item.source})"]
+            [f"published {item.quantity}", f"{as_published(item.value, item.unit)}  ({item.conditions}; {item.source})"]
         )
     return Sheet(f"{name}: {card.title}", ["", ""], rows, [card.note] if card.note else [], prose=True)

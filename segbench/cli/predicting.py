@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from segbench.devices.budgets import PAPER_CARD, Budget, parse_budget
+from segbench.devices.budgets import PAPER_GPU, Budget, parse_budget
 from segbench.devices.choice import Device
 from segbench.errors import UserError
 from segbench.records.case import Case
@@ -17,8 +17,8 @@ BudgetText = Annotated[
     str | None,
     typer.Option(
         "--budget",
-        help="Memory not to be exceeded, context included: 32GB, 32GiB, or a card such as v100-32gb, rtx-4090. "
-        f"\\[default: the CUDA card's; predicted: {PAPER_CARD}]",
+        help="Memory not to be exceeded, context included: 32GB, 32GiB, or a GPU such as v100-32gb, rtx-4090. "
+        f"\\[default: the CUDA GPU's; predicted: {PAPER_GPU}]",
     ),
 ]
 ContextText = Annotated[
@@ -77,17 +77,17 @@ class Assumed:
 
 
 def chosen_budget(text: str | None, where: Device) -> Budget:
-    """The budget asked for; else the card's own memory, or the paper's card where nothing runs.
+    """The budget asked for; else the GPU's own memory, or the paper's GPU where nothing runs.
 
     Raises:
-        UserError: an unknown card or amount, more than the card has, or a card that does not tell what it has.
+        UserError: an unknown GPU or amount, more than the GPU has, or a GPU that does not tell what it has.
     """
     if text is None and where.memory_bytes:
         return Budget(where.memory_bytes, where.title, "NVML")
     if text is None and where.is_cuda:
         raise UserError(f"NVML does not tell the memory of {where.title}; give --budget, as in --budget 32GB")
     if text is None:
-        return parse_budget(PAPER_CARD)
+        return parse_budget(PAPER_GPU)
     budget = parse_budget(text)
     if where.memory_bytes is not None and budget.bytes > where.memory_bytes:
         raise UserError(

@@ -31,10 +31,10 @@ from segbench.records.case import Case
 from segbench.records.host import package_version
 from segbench.records.ledger import DEFAULT_LEDGER, Entry, Ledger
 from segbench.studies import figures
-from segbench.studies.catalogue import FIGURES, NAMES, STUDIES, cards_of, findings, named
-from segbench.studies.duration import Estimate, estimate
+from segbench.studies.catalogue import FIGURE_NAMES, NAMES, STUDIES, cards_of, findings, named
+from segbench.studies.duration import DurationEstimate, estimate_duration
 from segbench.studies.evidence import write_evidence
-from segbench.studies.planning import Stage, kind_of, stage_of
+from segbench.studies.planning import StudyStage, kind_of, stage_of
 from segbench.studies.report import newest
 from segbench.studies.study import Step
 
@@ -71,7 +71,7 @@ def reproduce(
     """The paper's tables, figures and claims: published numbers, ours, a verdict for each, and the reasons.
 
     Shows the plan, then runs what the ledger does not answer yet; an interrupted command goes on where it stopped.
-    Without a CUDA card, or with --device none, what can be predicted is predicted and the rest is marked as missing.
+    Without a CUDA GPU, or with --device none, what can be predicted is predicted and the rest is marked as missing.
     """
     results = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
     names = named(what)
@@ -101,7 +101,7 @@ def _title(names: Sequence[str], where: Device) -> str:
     """Of the report."""
     about = STUDIES[names[0]].title if names[0] in STUDIES else figures.TITLE
     title = about if len(names) == 1 else "The paper beside ours"
-    return f"{title}, predicted without a device" if where.name == "none" and set(names) - set(FIGURES) else title
+    return f"{title}, predicted without a device" if where.name == "none" and set(names) - set(FIGURE_NAMES) else title
 
 
 class _Trajectory:
@@ -112,7 +112,7 @@ class _Trajectory:
     ) -> None:
         self._models, self._dataset, self._root, self._checkpoints = models, dataset, root, checkpoints
 
-    def stage(self, where: Device) -> Stage:
+    def stage(self, where: Device) -> StudyStage:
         """One sweep a network; by default the network that comes with segbench, on synthetic streets.
 
         Raises:
@@ -133,7 +133,7 @@ class _Trajectory:
             return [figures.trajectory_case(case, str(curve.checkpoint), digest_of(curve.checkpoint), *size)]
 
         cells = plan([curve.model for curve in curves], cases, where.title, package_version("torch") or "")
-        return Stage(figures.STEP, cells, together=False, arrange=lambda runner: runner)
+        return StudyStage(figures.STEP, cells, together=False, arrange=lambda runner: runner)
 
 
 class _Stages:
@@ -142,10 +142,10 @@ class _Stages:
     def __init__(self, names: Sequence[str], where: Device, ledger: Path, trajectory: _Trajectory) -> None:
         self._names, self._where, self._ledger, self._trajectory = names, where, ledger, trajectory
 
-    def __iter__(self) -> Iterator[Stage]:
+    def __iter__(self) -> Iterator[StudyStage]:
         for step, models in self._steps():
             yield stage_of(step, find_models(list(models)), self._where, self.entries())
-        if set(self._names) & set(FIGURES):
+        if set(self._names) & set(FIGURE_NAMES):
             yield self._trajectory.stage(_able(self._where))
 
     def entries(self) -> list[Entry]:
@@ -163,13 +163,13 @@ class _Stages:
 
 
 def _able(where: Device) -> Device:
-    """A trajectory cannot be predicted: without a card the processor runs it."""
+    """A trajectory cannot be predicted: without a GPU the processor runs it."""
     return choose_device("cpu", "trajectory") if where.name == "none" else where
 
 
 def _plan(stages: _Stages, where: Device, fresh: bool) -> Sheet:
     entries = stages.entries()
-    steps = [_planned(stage, estimate(stage, entries, fresh), where) for stage in stages]
+    steps = [_planned(stage, estimate_duration(stage, entries, fresh), where) for stage in stages]
     why = f"; {where.why}" if where.why else ""
     note = (
         f"on {where.title}"
@@ -179,7 +179,7 @@ def _plan(stages: _Stages, where: Device, fresh: bool) -> Sheet:
     return plan_sheet("Plan", steps, [note + why])
 
 
-def _planned(stage: Stage, found: Estimate, where: Device) -> PlannedStep:
+def _planned(stage: StudyStage, found: DurationEstimate, where: Device) -> PlannedStep:
     device = {"none": "no device", "cpu": "cpu", "same": where.name if where.name != "none" else "cpu"}
     return PlannedStep(stage.step.title, device[stage.step.device], found.todo, found.held, found.seconds, found.basis)
 
@@ -192,7 +192,7 @@ def _print_plan(sheet: Sheet) -> None:
         console.print(f"{title}: {todo} cells{f' on {device}' if device else ''}{of_ledger}, about {about}")
 
 
-def _run(stage: Stage, ledger: Path, timeout_s: float, fresh: bool) -> list[Done]:
+def _run(stage: StudyStage, ledger: Path, timeout_s: float, fresh: bool) -> list[Done]:
     if not stage.cells:
         return []
     done = measure(stage.cells, ledger, timeout_s, reuse=not fresh, together=stage.together, arrange=stage.arrange)
@@ -203,5 +203,5 @@ def _run(stage: Stage, ledger: Path, timeout_s: float, fresh: bool) -> list[Done
 
 def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Sheet]:
     found = findings(names, entries)
-    along = [entry for entry in entries if entry.case.task == "trajectory"] if set(names) & set(FIGURES) else []
+    along = [entry for entry in entries if entry.case.task == "trajectory"] if set(names) & set(FIGURE_NAMES) else []
     return [*map(judged_sheet, found.judged), *map(table_sheet, found.tables), *trajectory_sheets(along)]

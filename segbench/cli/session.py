@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.cells.cell import Runner
 from segbench.cells.series import Done, Planned, run_series
 from segbench.errors import UserError
@@ -98,7 +98,7 @@ def measure(
     return sorted(done, key=lambda item: order[item.entry.key])
 
 
-def finish(done: Sequence[Done], sheets: Sequence[Sheet], cards: Mapping[str, Card], output: Output) -> None:
+def finish(done: Sequence[Done], sheets: Sequence[Sheet], cards: Mapping[str, ModelCard], output: Output) -> None:
     """Shows, exports and judges; ends the command with its exit code."""
     rows = tidy_rows([item.entry for item in done], cards)
     show(sheets, rows, output.format)

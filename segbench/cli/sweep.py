@@ -14,12 +14,12 @@ from segbench.cells.rounds import in_rounds
 from segbench.cells.series import Planned, plan, resume
 from segbench.cli import options, timing
 from segbench.cli.cases import default_classes, found_root, images_of_epoch
-from segbench.cli.grid import TASKS, Grid, grid_of_flags, label, read_grid
+from segbench.cli.grid import TASKS, SweepGrid, grid_of_flags, label, read_grid
 from segbench.cli.session import Output, finish, measure, show
 from segbench.devices.choice import choose_device
 from segbench.errors import UserError
 from segbench.present.export import Exports
-from segbench.present.sweep import SweepProgress, plan_sheet, sweep_sheet
+from segbench.present.sweep import SweepProgress, cells_sheet, sweep_sheet
 from segbench.records.case import Case, Json
 from segbench.records.host import package_version
 from segbench.records.ledger import DEFAULT_LEDGER, Ledger
@@ -104,7 +104,7 @@ def sweep(
     names = {cell.key: _name(cell, factors[cell.key]) for cell in cells}
     if dry_run:
         _, known = resume(cells, Ledger(ledger).entries(), reuse=not again)
-        show([plan_sheet([(names[cell.key], cell.key in known) for cell in cells])], [], "table")
+        show([cells_sheet([(names[cell.key], cell.key in known) for cell in cells])], [], "table")
         return
     done = measure(
         cells,
@@ -126,7 +126,7 @@ _TIMED = {"latency": "latency_s", "epoch": "epoch_s"}
 """Tasks measured in rounds -> the quantity their stop rule looks at."""
 
 
-def _grid(what: str, values: list[str] | None, vary: list[str] | None, models: list[str] | None) -> Grid:
+def _grid(what: str, values: list[str] | None, vary: list[str] | None, models: list[str] | None) -> SweepGrid:
     """The grid of a file, to which flags may add networks, or of the flags alone.
 
     Raises:
@@ -139,7 +139,7 @@ def _grid(what: str, values: list[str] | None, vary: list[str] | None, models: l
     return read_grid(Path(what), models or ())
 
 
-def _varied(grid: Grid, cell: Planned) -> Mapping[str, Json]:
+def _varied(grid: SweepGrid, cell: Planned) -> Mapping[str, Json]:
     """The values of the axes in a cell, as they stand in its case."""
     found = {}
     for name in grid.axes:

@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from segbench.cards.catalogue import Model, find_models
-from segbench.cards.cuts import crop_of
+from segbench.cards.crops import crop_of
 from segbench.cards.datasets import dataset_card
 from segbench.cells.cell import run_in_child
 from segbench.cells.series import Planned, plan
@@ -60,7 +60,7 @@ def train(
     loss_stride: own.LossStride = None,
     accumulate: own.Accumulate = 1,
     input: own.InputSize = None,
-    zoom: own.Zoom = None,
+    scale_jitter: own.ScaleJitter = None,
     augment: own.Augment = True,
     val_split: own.ValSplit = "val",
     workers: own.Workers = 0,
@@ -103,7 +103,7 @@ def train(
     if not segments:
         _refuse_for_images(
             {
-                "--zoom": zoom,
+                "--scale-jitter": scale_jitter,
                 "--skip-broken": skip_broken,
                 "--loss-stride": loss_stride,
                 "--class-weights": class_weights,
@@ -149,7 +149,7 @@ def train(
             class_weights=class_weights,
             ohem=ohem,
             accumulate=accumulate,
-            zoom=zoom,
+            scale_jitter=scale_jitter,
             augment=augment,
             val_split=None if val_split == "none" else val_split,
             workers=workers,

@@ -73,23 +73,25 @@ InputSize = Annotated[
         rich_help_panel=_IMAGES,
     ),
 ]
-Zoom = Annotated[
+ScaleJitter = Annotated[
     str | None,
     typer.Option(
-        "--zoom",
+        "--scale-jitter",
         help="Range of magnification, as in 0.5:2; at 1 the frame just fills the crop. \\[default: the data set's]",
         rich_help_panel=_IMAGES,
     ),
 ]
 Augment = Annotated[
-    bool, typer.Option("--augment/--no-augment", help="Zoom, mirror and colour.", rich_help_panel=_IMAGES)
+    bool, typer.Option("--augment/--no-augment", help="ScaleJitter, mirror and colour.", rich_help_panel=_IMAGES)
 ]
 ValSplit = Annotated[
     str, typer.Option("--val-split", help="Validate on this split; none: never.", rich_help_panel=_IMAGES)
 ]
 Workers = Annotated[
     int,
-    typer.Option("--workers", help="Processes that cut images; 0: the training one.", min=0, rich_help_panel=_IMAGES),
+    typer.Option(
+        "--workers", help="Processes that load and augment images; 0: the training one.", min=0, rich_help_panel=_IMAGES
+    ),
 ]
 Cache = Annotated[
     str,

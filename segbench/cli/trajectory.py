@@ -155,9 +155,13 @@ def trajectory(
 
 def _draw(done: Sequence[Done], title: str, folder: Path) -> None:
     """The figures of all curves that have points."""
-    from segbench.present.trajectory_figures import curves_of, draw_curves, draw_error  # matplotlib is slow to start
+    from segbench.present.trajectory_figures import (
+        draw_curves,
+        draw_error,
+        trajectory_curves,
+    )  # matplotlib is slow to start
 
-    curves = curves_of([item.entry for item in done])
+    curves = trajectory_curves([item.entry for item in done])
     if not curves:
         return
     console = Console(stderr=True)

@@ -14,7 +14,7 @@ from segbench.records.naming import run_of, with_run
 
 
 @dataclass(frozen=True)
-class Curve:
+class TrainedNetwork:
     """One network, trained once, with one solver.
 
     Attributes:
@@ -37,7 +37,7 @@ def curves_named(
     data_root: Path | None,
     checkpoints: Sequence[Path],
     solvers: Sequence[str],
-) -> list[Curve]:
+) -> list[TrainedNetwork]:
     """Each network with each solver, named by what differs.
 
     Args:
@@ -62,5 +62,5 @@ def curves_named(
         name = with_run(model.name, run) if len(found) > len(models) else model.name
         for solver in wanted:
             of_solver = [solver] if solver and len(solvers) > 1 else []
-            curves.append(Curve(replace(model, name=" ".join([name, *of_solver])), path, solver))
+            curves.append(TrainedNetwork(replace(model, name=" ".join([name, *of_solver])), path, solver))
     return curves

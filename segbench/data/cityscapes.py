@@ -13,7 +13,7 @@ from segbench.data.broken import Broken
 from segbench.data.dataset import Pixels
 from segbench.data.images import read_indices
 from segbench.data.listing import Matched, join
-from segbench.data.source import AbsentSplit, Pair, Source
+from segbench.data.source import AbsentSplit, ImageAndLabel, Source
 from segbench.data.tables import IdTable, identity_table
 from segbench.errors import DataError
 
@@ -50,7 +50,7 @@ def find(card: DatasetCard, root: Path, split: str, options: Mapping[str, str]) 
     return Source(card, split, "official", pairs, read_label, broken, options)
 
 
-def read_label(pair: Pair) -> Pixels | None:
+def read_label(pair: ImageAndLabel) -> Pixels | None:
     """Train ids from a labelIds file, or from a labelTrainIds file where only that was kept."""
     if pair.label is None:
         return None
@@ -91,10 +91,10 @@ def _part(card: DatasetCard, root: Path, part: str, with_images: bool) -> Matche
     if not (images or labels):
         raise AbsentSplit(card, part, root, f"leftImg8bit/{folder} and {tree}/{folder}")
     if part == "test" and not labels:
-        return tuple(Pair(name, path, None) for name, path in images.items()), ()
+        return tuple(ImageAndLabel(name, path, None) for name, path in images.items()), ()
     if not with_images:
-        return tuple(Pair(name, None, path) for name, path in sorted(labels.items())), ()
-    pairs = tuple(Pair(name, images[name], labels[name]) for name in sorted(images.keys() & labels.keys()))
+        return tuple(ImageAndLabel(name, None, path) for name, path in sorted(labels.items())), ()
+    pairs = tuple(ImageAndLabel(name, images[name], labels[name]) for name in sorted(images.keys() & labels.keys()))
     alone = [
         Broken(name, str(images[name]), f"its label in {tree} is missing") for name in images.keys() - labels.keys()
     ]

@@ -16,7 +16,7 @@ from segbench.data.broken import Broken, BrokenFile
 from segbench.data.dataset import CardFacts, Pixels, Sample
 from segbench.data.fingerprint import file_dates, fingerprint_files
 from segbench.data.images import read_image
-from segbench.data.source import LabelReader, Pair, Source
+from segbench.data.source import ImageAndLabel, LabelReader, Source
 from segbench.errors import DataError
 
 
@@ -65,7 +65,7 @@ class FileDataset(CardFacts):
         }
 
 
-def read_pair(pair: Pair, read_label: LabelReader) -> Sample:
+def read_pair(pair: ImageAndLabel, read_label: LabelReader) -> Sample:
     """Image and label of a pair; a missing label is all 255, a missing image is black.
 
     Raises:
@@ -91,7 +91,7 @@ def without_broken(source: Source, progress: Callable[[int, int], None] | None =
     It takes as long as one epoch of reading, spread over the machine's cores, and makes what follows certain:
     the number of samples is fixed before training starts, on every process alike.
     """
-    good: list[Pair] = []
+    good: list[ImageAndLabel] = []
     broken = list(source.broken)
     workers = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
@@ -106,7 +106,7 @@ def without_broken(source: Source, progress: Callable[[int, int], None] | None =
     return replace(source, pairs=tuple(good), broken=tuple(broken))
 
 
-def fault_of(pair: Pair, read_label: LabelReader) -> Broken | None:
+def fault_of(pair: ImageAndLabel, read_label: LabelReader) -> Broken | None:
     """What is wrong with a pair, None if nothing is."""
     try:
         read_pair(pair, read_label)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segbench.errors import DataError
 
-Entry = tuple[str, Sequence[Path]]
+FileEntry = tuple[str, Sequence[Path]]
 """A sample's name and its files."""
 
 _READ_WHOLE = 8
@@ -18,7 +18,7 @@ _BYTES = 1 << 16
 """How much of each end of such a file is read."""
 
 
-def fingerprint_files(facts: Mapping[str, str], entries: Sequence[Entry]) -> str:
+def fingerprint_files(facts: Mapping[str, str], entries: Sequence[FileEntry]) -> str:
     """Twelve hexadecimal digits of the facts, the names, every file's size and some files' bytes; no paths, no dates.
 
     A change within a file that keeps its size may go unseen outside the sampled bytes.

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from segbench.data.broken import Broken
-from segbench.data.source import Pair
+from segbench.data.source import ImageAndLabel
 from segbench.errors import DataError
 
 IMAGE_ENDINGS = (".jpg", ".png", ".jpeg", ".JPG", ".PNG", ".JPEG")
 
-Matched = tuple[tuple[Pair, ...], tuple[Broken, ...]]
+Matched = tuple[tuple[ImageAndLabel, ...], tuple[Broken, ...]]
 
 
 def read_lines(path: Path) -> list[str]:
@@ -73,7 +73,7 @@ def match(
         elif labels is not None and name not in label_of:
             broken.append(Broken(name, str(labels / f"{name}{ending}"), "the label of an image is missing"))
         else:
-            pairs.append(Pair(name, images / image_of[name], labels / label_of[name] if labels else None))
+            pairs.append(ImageAndLabel(name, images / image_of[name], labels / label_of[name] if labels else None))
     return tuple(pairs), tuple(broken)
 
 

@@ -23,7 +23,7 @@ from segbench.data.broken import Broken, BrokenFile
 from segbench.data.dataset import Pixels
 from segbench.data.detail_json import DetailFile
 from segbench.data.listing import Matched, files_in, first_column, first_file, join, match, read_lines
-from segbench.data.source import AbsentSplit, LabelReader, Pair, Source
+from segbench.data.source import AbsentSplit, ImageAndLabel, LabelReader, Source
 from segbench.data.tables import ColourTable, IdTable
 from segbench.errors import DataError
 
@@ -116,7 +116,7 @@ class MatReader:
 
     table: CategoryTable
 
-    def __call__(self, pair: Pair) -> Pixels | None:
+    def __call__(self, pair: ImageAndLabel) -> Pixels | None:
         from scipy.io import loadmat  # slow to import and needed for this layout only
         from scipy.io.matlab import MatReadError
 
@@ -137,7 +137,7 @@ class DetailReader:
     file: DetailFile
     table: CategoryTable
 
-    def __call__(self, pair: Pair) -> Pixels | None:
+    def __call__(self, pair: ImageAndLabel) -> Pixels | None:
         return self.table.translate(self.file.category_map(pair.name), self.file.path)
 
 
@@ -251,7 +251,7 @@ def _from_json(tree: _Tree, split: str, parts: tuple[str, ...]) -> Source:
     phases = ("train", "val") if "all" in parts else parts
     found = {name: images / detail.images[name].file_name for name in detail.names(phases)}
     here = set(files_in(images))
-    pairs = tuple(Pair(name, file, None) for name, file in found.items() if file.name in here)
+    pairs = tuple(ImageAndLabel(name, file, None) for name, file in found.items() if file.name in here)
     broken = tuple(
         Broken(name, str(file), "the annotation file names this image but it is missing")
         for name, file in found.items()

@@ -13,7 +13,7 @@ from segbench.errors import DataError
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImageAndLabel:
     """Where one sample lies.
 
     Attributes:
@@ -27,7 +27,7 @@ class Pair:
     label: Path | None
 
 
-LabelReader = Callable[[Pair], Pixels | None]
+LabelReader = Callable[[ImageAndLabel], Pixels | None]
 """Train ids `(H, W)` of a pair, None where it has no label; must be picklable, for worker processes."""
 
 
@@ -47,7 +47,7 @@ class Source:
     card: DatasetCard
     split: str
     layout: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ImageAndLabel, ...]
     read_label: LabelReader
     broken: tuple[Broken, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from segbench.cards.datasets import IGNORE, Colour
 from segbench.data.broken import BrokenFile
 from segbench.data.dataset import Pixels
 from segbench.data.images import read_colours, read_indices
-from segbench.data.source import Pair
+from segbench.data.source import ImageAndLabel
 
 _INVALID = 254
 """Marks an entry of a table that no label file may contain; above every train id."""
@@ -53,7 +53,7 @@ class IdTable:
             raise BrokenFile(path, f"label values {_some(wrong)} are outside the allowed {allowed}")
         return train
 
-    def __call__(self, pair: Pair) -> Pixels | None:
+    def __call__(self, pair: ImageAndLabel) -> Pixels | None:
         return None if pair.label is None else self.translate(read_indices(pair.label), pair.label)
 
 
@@ -93,7 +93,7 @@ class ColourTable:
             raise BrokenFile(path, f"colours {_some(names)} stand for no class")
         return train
 
-    def __call__(self, pair: Pair) -> Pixels | None:
+    def __call__(self, pair: ImageAndLabel) -> Pixels | None:
         return None if pair.label is None else self.translate(read_colours(pair.label), pair.label)
 
 

@@ -1,4 +1,4 @@
-"""Budgets of memory: an amount as typed, or what a named card offers to a CUDA program."""
+"""Budgets of memory: an amount as typed, or what a named GPU offers to a CUDA program."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Budget:
 
     Attributes:
         bytes: how much.
-        name: `32GB`, or a card's name.
-        source: where a card's figure comes from; empty for an amount.
+        name: `32GB`, or a GPU's name.
+        source: where a GPU's figure comes from; empty for an amount.
     """
 
     bytes: int
@@ -28,7 +28,7 @@ _MESSAGE = "total capacity in an out-of-memory message of PyTorch"
 _TOTAL = "NVML's total (thundergolfer.com/blog/nvidia-gpu-memory-capacity) less 768 MiB"
 _HIDDEN = 768 * MIB
 """CUDA offers less than NVML counts: 0.44 GiB on T4, 0.54 on H100, 0.75 on A100-80GB. The largest, to be safe; our
-inference for cards of which only NVML's total was found."""
+inference for GPUs of which only NVML's total was found."""
 
 
 def _seen(name: str, gib: float, thread: str) -> Budget:
@@ -39,7 +39,7 @@ def _counted(name: str, mib: int) -> Budget:
     return Budget(mib * MIB - _HIDDEN, name, f"{mib} MiB, {_TOTAL}")
 
 
-CARDS = {
+GPU_BUDGETS = {
     budget.name: budget
     for budget in (
         _seen("v100-16gb", 15.78, "kchengiva/Shift-GCN#34"),
@@ -59,23 +59,23 @@ CARDS = {
 }
 """Cards by name; what a CUDA program may use in all, its own context included."""
 
-PAPER_CARD = "v100-32gb"
-"""The card of the paper's tables."""
+PAPER_GPU = "v100-32gb"
+"""The GPU of the paper's tables."""
 
 USUAL_CONTEXT = 500 * MIB
 """Of a CUDA process, as predictions take it to be unless told (`segbench.estimate.overheads.MODERN_CONTEXT`)."""
 
 
 def parse_budget(text: str) -> Budget:
-    """`32GB` (10^9 bytes), `32GiB` (2^30) or a card's name such as `v100-32gb`, in any case.
+    """`32GB` (10^9 bytes), `32GiB` (2^30) or a GPU's name such as `v100-32gb`, in any case.
 
     Raises:
-        UnknownName: a name that is no card's.
+        UnknownName: a name that is no GPU's.
         UserError: an amount without a known unit, or zero.
     """
     name = text.strip().lower().replace("_", "-").replace(" ", "-")
-    if name in CARDS:
-        return CARDS[name]
+    if name in GPU_BUDGETS:
+        return GPU_BUDGETS[name]
     if re.match(r"[0-9.]", name):
         return Budget(parse_bytes(text), text.strip())
-    raise UnknownName("card", text, CARDS, "or give an amount such as 32GB or 32GiB")
+    raise UnknownName("GPU", text, GPU_BUDGETS, "or give an amount such as 32GB or 32GiB")

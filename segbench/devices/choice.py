@@ -19,8 +19,8 @@ class Device:
 
     Attributes:
         name: `cpu`, `cuda:N` or `none`, as in `Case.device`.
-        title: the card's or the processor's name, part of the resume key.
-        memory_bytes: of the card; None elsewhere, and where NVML does not tell it.
+        title: the GPU's or the processor's name, part of the resume key.
+        memory_bytes: of the GPU; None elsewhere, and where NVML does not tell it.
         why: a clause for the provenance line where `auto` chose.
     """
 
@@ -42,13 +42,13 @@ def choose_device(wanted: str, command: str) -> Device:
         command: `none` is possible only for those that can predict.
 
     Raises:
-        UserError: another word, a card that is not there, or a prediction of what cannot be predicted.
+        UserError: another word, a GPU that is not there, or a prediction of what cannot be predicted.
     """
-    cards = nvml.visible_cards() if wanted == "auto" or wanted.startswith("cuda") else []
+    gpus = nvml.visible_gpus() if wanted == "auto" or wanted.startswith("cuda") else []
     if wanted == "auto":
-        if cards and not _torch_is_cpu_only():
-            return _cuda(cards[0], "auto: the first CUDA card")
-        why = "auto: no CUDA card" if not cards else "auto: this torch has no CUDA"
+        if gpus and not _torch_is_cpu_only():
+            return _cuda(gpus[0], "auto: the first CUDA GPU")
+        why = "auto: no CUDA GPU" if not gpus else "auto: this torch has no CUDA"
         return Device("none", "none", why=why) if command in PREDICTS else Device("cpu", cpu_name(), why=why)
     if wanted == "cpu":
         return Device("cpu", cpu_name())
@@ -64,14 +64,14 @@ def choose_device(wanted: str, command: str) -> Device:
             f"this torch ({package_version('torch')}) has no CUDA; install a CUDA build, or use --device cpu"
         )
     index = int(match[1] or 0)
-    if index >= len(cards):
-        found = ", ".join(f"cuda:{card.index} {card.name}" for card in cards) or "no CUDA card"
+    if index >= len(gpus):
+        found = ", ".join(f"cuda:{gpu.index} {gpu.name}" for gpu in gpus) or "no CUDA GPU"
         raise UserError(f"no device {wanted!r}; found {found}; use --device cpu, or none where that predicts")
-    return _cuda(cards[index], "")
+    return _cuda(gpus[index], "")
 
 
-def _cuda(card: nvml.Card, why: str) -> Device:
-    return Device(f"cuda:{card.index}", card.name, card.memory_bytes, why)
+def _cuda(gpu: nvml.Gpu, why: str) -> Device:
+    return Device(f"cuda:{gpu.index}", gpu.name, gpu.memory_bytes, why)
 
 
 def _torch_is_cpu_only() -> bool:

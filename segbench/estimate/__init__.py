@@ -2,7 +2,7 @@
 
 Order of reading: `log` (what a trace leaves), `allocator` (what CUDA would make of it), `lifetimes` and `trace` (how it
 is taken), `step` (what is traced), `prediction` (the answer). What makes `meta` behave as CUDA does: `corrections`,
-`mirrors` (values of small tensors), `pace` (adaptive solvers), `autocast`, `overheads`; `doubts` says where it does
-not. From a log on: `affine` and `largest` (every batch at once), `timeline`, `snapshot`. `log` and `allocator` need no
-torch.
+`mirrors` (values of small tensors), `assumed_steps` (adaptive solvers), `autocast`, `overheads`; `prediction_warnings`
+says where it does not. From a log on: `affine` and `largest` (every batch at once), `timeline`, `snapshot`. `log` and
+`allocator` need no torch.
 """

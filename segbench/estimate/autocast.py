@@ -30,11 +30,11 @@ class MetaAutocast:
 
     Args:
         lists: which functions are cast.
-        doubt: told of what is predicted less surely because of mixed precision.
+        warn: told of what is predicted less surely because of mixed precision.
     """
 
-    def __init__(self, lists: CastLists, doubt: Callable[[str], None]) -> None:
-        self._lists, self._doubt = lists, doubt
+    def __init__(self, lists: CastLists, warn: Callable[[str], None]) -> None:
+        self._lists, self._warn = lists, warn
         self._regions: list[tuple[bool, torch.dtype, bool]] = []
         self._rounded: dict[int, torch.Tensor] = {}
 
@@ -50,7 +50,7 @@ class MetaAutocast:
     def region(self, dtype: torch.dtype | None, enabled: bool, cache: bool) -> Iterator[None]:
         """What `with torch.autocast(...)` does."""
         if enabled:
-            self._doubt(LABEL)
+            self._warn(LABEL)
         self._regions.append((enabled, dtype or self.dtype, cache))
         try:
             with _Casting(self):
@@ -76,7 +76,7 @@ class MetaAutocast:
         if name == "cross_entropy":
             return self._cross_entropy(function, args, kwargs)
         if name == "multi_head_attention_forward":
-            self._doubt(ATTENTION_LABEL)
+            self._warn(ATTENTION_LABEL)
         return function(*args, **kwargs)
 
     def _cross_entropy(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -123,9 +123,9 @@ class _Casting(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def autocast_on_meta(target: Target, doubt: Callable[[str], None]) -> Iterator[None]:
+def autocast_on_meta(target: Target, warn: Callable[[str], None]) -> Iterator[None]:
     """Within it `torch.autocast` works for `meta`, and for `cuda`, which a network of its own may name."""
-    state = MetaAutocast(LISTS[target], doubt)
+    state = MetaAutocast(LISTS[target], warn)
 
     def ours(kind: str) -> bool:
         return kind in ("meta", "cuda")

@@ -13,12 +13,12 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from segbench.estimate.assumed_steps import assuming_steps
 from segbench.estimate.autocast import autocast_on_meta
 from segbench.estimate.corrections import Target, like
-from segbench.estimate.doubts import ATTENTION
 from segbench.estimate.log import StorageLog
 from segbench.estimate.overheads import Overheads
-from segbench.estimate.pace import paced
+from segbench.estimate.prediction_warnings import ATTENTION
 from segbench.estimate.trace import StorageTrace, tensors_in
 
 STEPS = 3
@@ -78,24 +78,24 @@ def trace_step(
         batch: images per step.
         target: the device whose memory is meant.
         overheads: workspaces to be counted.
-        nfe: evaluations of f in an adaptive solver's forward solve, see `segbench.estimate.pace`.
+        nfe: evaluations of f in an adaptive solver's forward solve, see `segbench.estimate.assumed_steps`.
     """
     trace = StorageTrace(target, overheads)
-    corrected = like(target, on_attention=lambda: trace.doubts.add(ATTENTION))
-    with corrected, autocast_on_meta(target, trace.doubts.add), trace:
+    corrected = like(target, on_attention=lambda: trace.warnings.add(ATTENTION))
+    with corrected, autocast_on_meta(target, trace.warnings.add), trace:
         trace.enter("build", step=0)
         with torch.device("meta"):
             workload = build()
         network = workload.network
         owners = _label_parameters(trace, network)
-        pace = paced(nfe, trace.mirrors, trace.doubts.add)
-        with trace.modules.following(network), _phases(trace, owners), pace:
+        assumed = assuming_steps(nfe, trace.mirrors, trace.warnings.add)
+        with trace.modules.following(network), _phases(trace, owners), assumed:
             for step in range(1, STEPS + 1):
                 trace.enter("forward", step)
                 _run_step(workload, mode, batch, trace)
         log = trace.close()
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return Traced(log, parameters, trace.operators, dict(trace.mirrors.assumptions), tuple(trace.doubts.sentences))
+    return Traced(log, parameters, trace.operators, dict(trace.mirrors.assumptions), tuple(trace.warnings.sentences))
 
 
 def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> None:

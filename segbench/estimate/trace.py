@@ -13,12 +13,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from segbench.estimate.corrections import Target
-from segbench.estimate.doubts import Doubts
 from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.log import StorageLog
 from segbench.estimate.mirrors import MOST_BYTES, SHAPED_BY_DATA, Mirrors
 from segbench.estimate.modules import ModuleNames
 from segbench.estimate.overheads import Overheads
+from segbench.estimate.prediction_warnings import PredictionWarnings
 from segbench.estimate.shortcuts import answer_without_running
 
 _aten = torch.ops.aten
@@ -45,7 +45,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         modules: to be told of the network whose calls are to be named.
         mirrors: values of small tensors, and the assumptions made where there were none.
         operators: how many were dispatched.
-        doubts: what was seen that is known to be predicted wrongly.
+        warnings: what was seen that is known to be predicted wrongly.
     """
 
     def __init__(self, target: Target = "cuda", overheads: Overheads | None = None) -> None:
@@ -54,7 +54,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.modules = ModuleNames()
         self.lifetimes = Lifetimes(on_death=self.mirrors.forget_address)
         self.operators = 0
-        self.doubts = Doubts()
+        self.warnings = PredictionWarnings()
         self._overheads = (overheads or Overheads()) if target == "cuda" else None
         self._fan_out: tuple[int, int] | None = None
         self._threads_with_cublas: set[bool] = set()
@@ -83,7 +83,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.lifetimes.module = self.modules.present()
         tensors = [tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_meta]
         output = self._run(function, args, kwargs, tensors)
-        self.doubts.look_at(function, args)
+        self.warnings.look_at(function, args)
         self._log(function, args, kwargs, output)
         return output
 

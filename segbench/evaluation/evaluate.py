@@ -55,7 +55,7 @@ class Evaluation:
         return float(np.nanmean(scores)) if not np.isnan(scores).all() else float("nan")
 
 
-Look = Callable[[Sample, Pixels], None]
+PredictionObserver = Callable[[Sample, Pixels], None]
 """Sees each sample and its predicted classes `(H, W)` uint8: saves a picture, counts progress."""
 
 
@@ -69,7 +69,7 @@ def evaluate(
     indices: Sequence[int] | None = None,
     boundary: bool = False,
     autocast: AbstractContextManager[object] | None = None,
-    look: Look | None = None,
+    observe: PredictionObserver | None = None,
 ) -> Evaluation:
     """Asks a network about every image and counts; ignored pixels are left out.
 
@@ -82,7 +82,7 @@ def evaluate(
         indices: the samples to take, all by default; several processes may share a set this way.
         boundary: also count boundaries (about 15 ms an image at 480x360).
         autocast: mixed precision.
-        look: looks on.
+        observe: sees every sample and its class map.
 
     Raises:
         DataError: a sample that cannot be read.
@@ -93,19 +93,19 @@ def evaluate(
     outlines = BoundaryCounts.empty(dataset.classes)
     chosen = range(len(dataset)) if indices is None else indices
     with autocast or nullcontext():
-        for sample, prediction in answers(network, dataset, protocol, chosen, flip_pairs, batch_size):
+        for sample, prediction in predictions(network, dataset, protocol, chosen, flip_pairs, batch_size):
             label = torch.tensor(sample.label, device=prediction.device)
             names.append(sample.name)
             matrices.append(confusion_of(prediction[None], label[None], dataset.classes).counts[None].astype(np.int32))
             if boundary:
                 outlines += boundary_counts(prediction, label, dataset.classes)
-            if look is not None:
-                look(sample, prediction.to(torch.uint8).cpu().numpy())
+            if observe is not None:
+                observe(sample, prediction.to(torch.uint8).cpu().numpy())
     return Evaluation(tuple(names), np.concatenate(matrices), outlines if boundary else None, protocol)
 
 
 @torch.no_grad()
-def answers(
+def predictions(
     network: nn.Module,
     dataset: Samples,
     protocol: Protocol,

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from segbench.data.dataset import Pixels
 from segbench.evaluation.protocol import Protocol
-from segbench.workload.images import normalise
+from segbench.workload.images import normalise_images
 
 Network = Callable[[Tensor], Tensor]
 """Normalised images `(N, 3, H, W)` to class scores `(N, C, H, W)` of the same size."""
@@ -46,7 +46,9 @@ def class_scores(
         return _fusable(logits, protocol) if protocol.fuses else logits
 
     width, height = protocol.input_size(images.shape[-1], images.shape[-2])
-    scores = [_at_size(resized(images, round(width * s), round(height * s)), ask, s, protocol) for s in protocol.scales]
+    scores = [
+        _at_size(resize_batch(images, round(width * s), round(height * s)), ask, s, protocol) for s in protocol.scales
+    ]
     return (
         torch.stack([_enlarged(score, size) for score in scores]).sum(0)
         if protocol.fuses
@@ -54,7 +56,7 @@ def class_scores(
     )
 
 
-def resized(images: Tensor, width: int, height: int) -> Tensor:
+def resize_batch(images: Tensor, width: int, height: int) -> Tensor:
     """`(N, 3, height, width)` uint8, bilinear with the filter widened when shrinking (as Pillow does; +-1 level)."""
     if images.shape[-2:] == (height, width):
         return images
@@ -69,7 +71,7 @@ def as_batch(images: Sequence[Pixels]) -> Tensor:
 def _at_size(images: Tensor, ask: Network, scale: float, protocol: Protocol) -> Tensor:
     """Scores of images already scaled, whole or in windows, padding cut off again."""
     height, width = images.shape[-2:]
-    inputs = normalise(images.permute(0, 2, 3, 1))
+    inputs = normalise_images(images.permute(0, 2, 3, 1))
     inputs = functional.pad(inputs, (0, -width % protocol.multiple, 0, -height % protocol.multiple))
     if protocol.window is None or scale <= protocol.whole_up_to:
         return ask(inputs)[..., :height, :width]

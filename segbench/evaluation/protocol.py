@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from segbench.cards.cuts import cuts_of, shown_size
+from segbench.cards.crops import crops_of, shown_size
 from segbench.errors import UnknownName, UserError
 from segbench.records.case import Case
 from segbench.units import parse_size
@@ -122,7 +122,7 @@ def protocol_of(case: Case) -> Protocol:
 
 
 def _shown_at(protocol: Protocol, dataset: str, width: int, height: int) -> Protocol:
-    if cuts_of(dataset).short_side:
+    if crops_of(dataset).short_side:
         return replace(protocol, short_side=min(width, height))
     return replace(protocol, width=width, height=height)
 

@@ -1,1 +1,1 @@
-"""Layers that networks share: norms that know an ODE solver's stages, and the thin norm-ReLU-convolution."""
+"""Layers that networks share: norms that know an ODE solver's stages, and the norm-ReLU-convolution that recomputes."""

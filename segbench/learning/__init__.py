@@ -1,1 +1,1 @@
-"""Trains a network: cutting and colouring images, losses, schedules, checkpoints, and the loop that ties them."""
+"""Trains a network: augmentation, losses, schedules, checkpoints, and the loop that ties them."""

@@ -20,8 +20,8 @@ from torch import Tensor
 from segbench.cards.datasets import IGNORE
 from segbench.data import Sample
 from segbench.data.dataset import Pixels
-from segbench.evaluation.inference import resized, swapped
-from segbench.learning.plan import Cutting
+from segbench.evaluation.inference import resize_batch, swapped
+from segbench.learning.plan import Augmentation
 from segbench.workload.images import MEAN, STD
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -60,26 +60,26 @@ class Draw:
     colour: NDArray[np.float32]
 
 
-def draw(cutting: Cutting, frame: tuple[int, int], size: tuple[int, int], numbers: Sequence[float]) -> Draw:
+def draw(augmentation: Augmentation, frame: tuple[int, int], size: tuple[int, int], numbers: Sequence[float]) -> Draw:
     """Draws a box, a side and colours.
 
     Args:
-        cutting: the ranges.
+        augmentation: the ranges.
         frame: (width, height) of the image.
         size: (width, height) of the network's input.
-        numbers: eight random ones, uniform in 0..1; `MIDDLE` cuts the middle.
+        numbers: eight random ones, uniform in 0..1; `MIDDLE` takes the centre crop.
     """
-    zoom, aspect, across, down, side, light, contrast, saturation = numbers
-    box = _box(cutting, frame, size, zoom, aspect, (across, down))
+    scale_jitter, aspect, across, down, side, light, contrast, saturation = numbers
+    box = _box(augmentation, frame, size, scale_jitter, aspect, (across, down))
     factors = [
         1 + strength * (2 * drawn - 1)
         for strength, drawn in (
-            (cutting.brightness, light),
-            (cutting.contrast, contrast),
-            (cutting.saturation, saturation),
+            (augmentation.brightness, light),
+            (augmentation.contrast, contrast),
+            (augmentation.saturation, saturation),
         )
     ]
-    return Draw(box, side < cutting.flip, colour_matrix(*factors))
+    return Draw(box, side < augmentation.flip, colour_matrix(*factors))
 
 
 def colour_matrix(brightness: float = 1.0, contrast: float = 1.0, saturation: float = 1.0) -> NDArray[np.float32]:
@@ -94,7 +94,7 @@ def colour_matrix(brightness: float = 1.0, contrast: float = 1.0, saturation: fl
     return np.asarray(matrix / std[:, None], np.float32)
 
 
-def cut(
+def crop(
     sample: Sample,
     drawn: Draw,
     size: tuple[int, int],
@@ -112,7 +112,7 @@ def cut(
         label_stride: s.
         flip_pairs: classes that change places when mirrored.
     """
-    image = cut_image(sample.image, drawn, size)
+    image = crop_image(sample.image, drawn, size)
     label = _cut_label(sample.label, drawn.box, (size[0] // label_stride, size[1] // label_stride))
     if drawn.mirrored:
         label = np.ascontiguousarray(label[:, ::-1])
@@ -121,26 +121,27 @@ def cut(
     return image, torch.from_numpy(label)
 
 
-def coloured(images: Tensor, colours: Tensor) -> Tensor:
+def colour_jittered(images: Tensor, colours: Tensor) -> Tensor:
     """`(N, 3, H, W)` uint8 images and `(N, 3, 4)` matrices to normalised float32 images, all in one product."""
     pixels = images.flatten(2).float().div_(255)
     return torch.baddbmm(colours[..., 3:], colours[..., :3], pixels).view(images.shape)
 
 
 def _box(
-    cutting: Cutting,
+    augmentation: Augmentation,
     frame: tuple[int, int],
     size: tuple[int, int],
-    zoom: float,
+    scale_jitter: float,
     aspect: float,
     place: tuple[float, float],
 ) -> Box:
-    """The box of four numbers drawn from 0..1; never beyond the frame unless the zoom itself asks for padding."""
-    low, high = cutting.zoom
-    magnification = low * (high / low) ** zoom
+    """The box of four numbers drawn from 0..1; never beyond the frame unless the scale jitter itself asks for
+    padding."""
+    low, high = augmentation.scale_jitter
+    magnification = low * (high / low) ** scale_jitter
     fit = min(frame[0] / size[0], frame[1] / size[1])
-    whole = frame if cutting.stretch else (size[0] * fit, size[1] * fit)
-    tilt = math.exp(cutting.aspect * (aspect - 0.5))
+    whole = frame if augmentation.stretch else (size[0] * fit, size[1] * fit)
+    tilt = math.exp(augmentation.aspect * (aspect - 0.5))
     sides = []
     for length, filled, factor in zip(frame, whole, (tilt, 1 / tilt), strict=True):
         wanted = filled / magnification
@@ -149,8 +150,8 @@ def _box(
     return Box(left, top, *sides)
 
 
-def cut_image(image: Pixels, drawn: Draw, size: tuple[int, int]) -> Tensor:
-    """The image alone, as `cut` gives it."""
+def crop_image(image: Pixels, drawn: Draw, size: tuple[int, int]) -> Tensor:
+    """The image alone, as `crop` gives it."""
     part = _cut_box(image, drawn.box, size)
     return part.flip(-1) if drawn.mirrored else part
 
@@ -160,7 +161,7 @@ def _cut_box(image: Pixels, box: Box, size: tuple[int, int]) -> Tensor:
     columns, across = _overlap(box.left, box.width, image.shape[1], size[0])
     rows, down = _overlap(box.top, box.height, image.shape[0], size[1])
     seen = torch.from_numpy(image[rows, columns].copy()).permute(2, 0, 1)[None]
-    part = resized(seen, across.stop - across.start, down.stop - down.start)[0]
+    part = resize_batch(seen, across.stop - across.start, down.stop - down.start)[0]
     if part.shape[1:] == (size[1], size[0]):
         return part
     canvas = (torch.tensor(MEAN) * 255).round().to(torch.uint8).view(3, 1, 1).repeat(1, size[1], size[0])

@@ -27,7 +27,7 @@ from segbench.errors import CheckpointError
 _FACTS, _DIGEST = "segbench", "sha256"
 """Keys of the safetensors header."""
 
-FORMAT = 1
+CHECKPOINT_FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, keep_previous: bool = Fa
         CheckpointError: the disk is full or the folder cannot be written; what stood before is untouched.
     """
     tensors = _apart(checkpoint.tensors)
-    text = json.dumps({**checkpoint.facts, "format": FORMAT}, indent=2, sort_keys=True)
+    text = json.dumps({**checkpoint.facts, "format": CHECKPOINT_FORMAT}, indent=2, sort_keys=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = _beside(path)
@@ -112,8 +112,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if digest(tensors, metadata[_FACTS]) != metadata.get(_DIGEST):
         raise DamagedCheckpoint(f"checkpoint {path} is damaged: its content does not have the digest in its header")
     facts = json.loads(metadata[_FACTS])
-    if facts["format"] > FORMAT:
-        raise CheckpointError(f"{path} has format {facts['format']}, this segbench reads up to {FORMAT}; upgrade")
+    if facts["format"] > CHECKPOINT_FORMAT:
+        raise CheckpointError(
+            f"{path} has format {facts['format']}, this segbench reads up to {CHECKPOINT_FORMAT}; upgrade"
+        )
     return Checkpoint(tensors, facts)
 
 

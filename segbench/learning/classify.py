@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.errors import UserError
-from segbench.learning.augment import MIDDLE, coloured
-from segbench.learning.feed import Batch
-from segbench.learning.image_folder import CENTRE, ImageCutter, ImageFolder
+from segbench.learning.augment import MIDDLE, colour_jittered
+from segbench.learning.feed import TrainingBatch
+from segbench.learning.image_folder import CENTRE, ImageAugmenter, ImageFolder
 from segbench.learning.objective import Moment, Objective
-from segbench.learning.plan import Plan
+from segbench.learning.plan import TrainingPlan
 
 PROBE_CLASSES = 7
 """Bodies are built with this many classes: no layer of a body has this width, so the class convolutions are found."""
@@ -86,14 +86,14 @@ class Classification(Objective):
 
 
 @torch.no_grad()
-def accuracy(network: nn.Module, folder: ImageFolder, plan: Plan, device: torch.device) -> Mapping[str, float]:
-    """`image_accuracy`: the share of a split's images whose best class is right, cut in the middle."""
-    cutter = ImageCutter(folder, replace(plan, cutting=CENTRE))
+def accuracy(network: nn.Module, folder: ImageFolder, plan: TrainingPlan, device: torch.device) -> Mapping[str, float]:
+    """`image_accuracy`: the share of a split's images whose best class is right, on the centre crop."""
+    augmenter = ImageAugmenter(folder, replace(plan, augmentation=CENTRE))
     size = plan.recipe.batch_size
     network.eval()
     hits = 0
     for first in range(0, len(folder), size):
-        cuts = [cutter(index, MIDDLE) for index in range(first, min(first + size, len(folder)))]
-        batch = Batch(*(torch.stack(parts) for parts in zip(*cuts, strict=True))).to(device)
-        hits += int((network(coloured(batch.images, batch.colours)).argmax(1) == batch.targets).sum())
+        crops = [augmenter(index, MIDDLE) for index in range(first, min(first + size, len(folder)))]
+        batch = TrainingBatch(*(torch.stack(parts) for parts in zip(*crops, strict=True))).to(device)
+        hits += int((network(colour_jittered(batch.images, batch.colours)).argmax(1) == batch.targets).sum())
     return {"image_accuracy": hits / len(folder)}

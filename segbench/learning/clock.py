@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 import torch
 
-from segbench.learning.plan import Plan
+from segbench.learning.plan import TrainingPlan
 
 
-class Clock:
+class TrainingClock:
     """Counts the seconds spent inside `running`, and knows how far that is through the budget.
 
     On a CPU they are CPU seconds of the process, all its threads together: another job on the same core costs a
-    training no share of its budget; what loader processes cut is not counted. On CUDA, where the process mostly waits,
-    they are wall seconds. Validation and checkpoints are outside `running` and cost nothing.
+    training no share of its budget; what loader processes prepare is not counted. On CUDA, where the process mostly
+    waits, they are wall seconds. Validation and checkpoints are outside `running` and cost nothing.
 
     Args:
         plan: names the budget.
@@ -25,7 +25,7 @@ class Clock:
         used: by the run before it was interrupted.
     """
 
-    def __init__(self, plan: Plan, images_per_epoch: int, tick: Callable[[], float], used: float = 0.0) -> None:
+    def __init__(self, plan: TrainingPlan, images_per_epoch: int, tick: Callable[[], float], used: float = 0.0) -> None:
         self._tick = tick
         self.used = used
         self._seconds = plan.minutes * 60 if plan.minutes is not None else None

@@ -1,4 +1,5 @@
-"""Which images a step sees and how they are cut: a function of seed and step, whatever the number of processes."""
+"""Which images a step sees and how they are augmented: a function of seed and step, whatever the number of
+processes."""
 
 from __future__ import annotations
 
@@ -16,16 +17,16 @@ from torch.utils.data import Dataset as TorchDataset
 from segbench.data import Dataset, Sample
 from segbench.data.dataset import Forwarding
 from segbench.errors import DataError, UserError
-from segbench.learning.augment import DRAWN, coloured, cut, draw
-from segbench.learning.plan import Plan
+from segbench.learning.augment import DRAWN, colour_jittered, crop, draw
+from segbench.learning.plan import TrainingPlan
 from segbench.workload.images import Samples
 
-Cut = tuple[Tensor, Tensor, Tensor]
+AugmentedSample = tuple[Tensor, Tensor, Tensor]
 """One image `(3, H, W)` uint8, its target, and its colour matrix `(3, 4)` float32."""
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """Part of a step's images in one process.
 
     Attributes:
@@ -38,16 +39,18 @@ class Batch:
     targets: Tensor
     colours: Tensor
 
-    def to(self, device: torch.device) -> Batch:
-        return Batch(*(part.to(device, non_blocking=True) for part in (self.images, self.targets, self.colours)))
+    def to(self, device: torch.device) -> TrainingBatch:
+        return TrainingBatch(
+            *(part.to(device, non_blocking=True) for part in (self.images, self.targets, self.colours))
+        )
 
-    def pin_memory(self) -> Batch:
+    def pin_memory(self) -> TrainingBatch:
         """Page-locked, for copies to CUDA that do not wait (torch's loader calls it)."""
-        return Batch(*(part.pin_memory() for part in (self.images, self.targets, self.colours)))
+        return TrainingBatch(*(part.pin_memory() for part in (self.images, self.targets, self.colours)))
 
     def inputs(self, channels_last: bool = False) -> Tensor:
         """Coloured and normalised `(N, 3, H, W)` float32."""
-        images = coloured(self.images, self.colours)
+        images = colour_jittered(self.images, self.colours)
         return images.contiguous(memory_format=torch.channels_last) if channels_last else images
 
 
@@ -83,17 +86,17 @@ def fits_in_memory(count: int, width: int, height: int) -> bool:
     return count * width * height * 4 <= HOLD_LIMIT_BYTES
 
 
-class Cutter(Protocol):
+class Augmenter(Protocol):
     """Makes a training example of a sample; must be picklable, for worker processes."""
 
     def __len__(self) -> int: ...
 
-    def __call__(self, index: int, numbers: Sequence[float], /) -> Cut:
-        """Sample `index`, cut as the numbers say (see `draw`)."""
+    def __call__(self, index: int, numbers: Sequence[float], /) -> AugmentedSample:
+        """Sample `index`, augmented as the numbers say (see `draw`)."""
 
 
 @dataclass(frozen=True)
-class LabelledCutter:
+class LabelledAugmenter:
     """Cuts images with their label maps.
 
     Attributes:
@@ -103,55 +106,56 @@ class LabelledCutter:
     """
 
     samples: Samples
-    plan: Plan
+    plan: TrainingPlan
     flip_pairs: Sequence[tuple[int, int]] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __call__(self, index: int, numbers: Sequence[float], /) -> Cut:
+    def __call__(self, index: int, numbers: Sequence[float], /) -> AugmentedSample:
         sample = self.samples[index]
         size = self.plan.width, self.plan.height
-        drawn = draw(self.plan.cutting, (sample.image.shape[1], sample.image.shape[0]), size, numbers)
-        image, label = cut(sample, drawn, size, self.plan.label_stride, self.flip_pairs)
+        drawn = draw(self.plan.augmentation, (sample.image.shape[1], sample.image.shape[0]), size, numbers)
+        image, label = crop(sample, drawn, size, self.plan.label_stride, self.flip_pairs)
         return image, label, torch.from_numpy(drawn.colour)
 
 
-class Feed(TorchDataset[Cut]):
+class Feed(TorchDataset[AugmentedSample]):
     """The endless stream of a run's images.
 
-    The stream is one shuffled epoch after the other; position p shows sample `order[p mod n]` of epoch `p div n`, cut
-    as the numbers drawn with the seed (seed, p) say. So a run that is continued, or shared by several processes, sees
-    exactly the same pixels, and every image is used equally often even where the batch does not divide the set.
+    The stream is one shuffled epoch after the other; position p shows sample `order[p mod n]` of epoch `p div n`,
+    augmented as the numbers drawn with the seed (seed, p) say. So a run that is continued, or shared by several
+    processes, sees exactly the same pixels, and every image is used equally often even where the batch does not divide
+    the set.
 
     Args:
-        cutter: makes the examples.
-        seed: of order and cutting.
+        augmenter: makes the examples.
+        seed: of order and augmentation.
 
     Raises:
         UserError: there is nothing to train on.
     """
 
-    def __init__(self, cutter: Cutter, seed: int) -> None:
-        if not len(cutter):
+    def __init__(self, augmenter: Augmenter, seed: int) -> None:
+        if not len(augmenter):
             raise UserError("the training split is empty; choose another with --split")
-        self._cutter = cutter
+        self._augmenter = augmenter
         self._seed = seed
         self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
 
     @property
     def images_per_epoch(self) -> int:
-        return len(self._cutter)
+        return len(self._augmenter)
 
-    def __getitem__(self, position: int) -> Cut:
-        epoch, place = divmod(position, len(self._cutter))
+    def __getitem__(self, position: int) -> AugmentedSample:
+        epoch, place = divmod(position, len(self._augmenter))
         if self._order[0] != epoch:
-            self._order = epoch, np.random.default_rng((self._seed, epoch, 0)).permutation(len(self._cutter))
+            self._order = epoch, np.random.default_rng((self._seed, epoch, 0)).permutation(len(self._augmenter))
         numbers = np.random.default_rng((self._seed, position)).random(DRAWN).tolist()
-        return self._cutter(int(self._order[1][place]), numbers)
+        return self._augmenter(int(self._order[1][place]), numbers)
 
 
-def require_shares(plan: Plan, world: int) -> int:
+def require_shares(plan: TrainingPlan, world: int) -> int:
     """The images of one part: the batch is shared by all processes, and worked off in `accumulate` parts by each.
 
     Raises:
@@ -165,8 +169,8 @@ def require_shares(plan: Plan, world: int) -> int:
 
 
 def batches(
-    feed: Feed, plan: Plan, start: int, device: torch.device, rank: int = 0, world: int = 1
-) -> Iterator[list[Batch]]:
+    feed: Feed, plan: TrainingPlan, start: int, device: torch.device, rank: int = 0, world: int = 1
+) -> Iterator[list[TrainingBatch]]:
     """This process's parts of every step from `start` on: `accumulate` batches a step, on the device.
 
     Raises:
@@ -199,10 +203,10 @@ class _Keys:
             step += 1
 
 
-def _loaded(feed: Feed, workers: int, keys: _Keys, device: torch.device) -> Iterator[Batch | DataError]:
+def _loaded(feed: Feed, workers: int, keys: _Keys, device: torch.device) -> Iterator[TrainingBatch | DataError]:
     if not workers:
         return (_joined([feed[position] for position in positions]) for positions in keys)
-    loader: DataLoader[Cut | DataError] = DataLoader(
+    loader: DataLoader[AugmentedSample | DataError] = DataLoader(
         _Reporting(feed),
         batch_sampler=keys,  # endless: nobody may ask its length
         num_workers=workers,
@@ -213,29 +217,29 @@ def _loaded(feed: Feed, workers: int, keys: _Keys, device: torch.device) -> Iter
 
 
 @dataclass(frozen=True)
-class _Reporting(TorchDataset[Cut | DataError]):
+class _Reporting(TorchDataset[AugmentedSample | DataError]):
     """The feed in a worker process; an error is handed over as a value, because torch would rewrite its text."""
 
     feed: Feed
 
-    def __getitem__(self, position: int) -> Cut | DataError:
+    def __getitem__(self, position: int) -> AugmentedSample | DataError:
         try:
             return self.feed[position]
         except DataError as error:
             return error
 
 
-def _joined(cuts: Sequence[Cut | DataError]) -> Batch | DataError:
-    whole: list[Cut] = []
-    for one in cuts:
+def _joined(crops: Sequence[AugmentedSample | DataError]) -> TrainingBatch | DataError:
+    whole: list[AugmentedSample] = []
+    for one in crops:
         if isinstance(one, DataError):
             return one
         whole.append(one)
     images, targets, colours = zip(*whole, strict=True)
-    return Batch(torch.stack(images), torch.stack(targets), torch.stack(colours))
+    return TrainingBatch(torch.stack(images), torch.stack(targets), torch.stack(colours))
 
 
-def _whole(batch: Batch | DataError) -> Batch:
+def _whole(batch: TrainingBatch | DataError) -> TrainingBatch:
     if isinstance(batch, DataError):
         raise batch
     return batch

@@ -15,17 +15,17 @@ from PIL import Image, UnidentifiedImageError
 from segbench.data.broken import BrokenFile
 from segbench.data.dataset import Pixels
 from segbench.errors import DataError
-from segbench.learning.augment import cut_image, draw
-from segbench.learning.feed import Cut
-from segbench.learning.plan import Cutting, Plan
+from segbench.learning.augment import crop_image, draw
+from segbench.learning.feed import AugmentedSample
+from segbench.learning.plan import Augmentation, TrainingPlan
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
-IMAGENET = Cutting(zoom=(1.0, 3.5), aspect=0.288)
-"""Boxes of 8 to 100 % of the area and aspects from 3/4 to 4/3, the usual ImageNet cut (Szegedy et al., CVPR 2015)."""
+IMAGENET = Augmentation(scale_jitter=(1.0, 3.5), aspect=0.288)
+"""Boxes of 8 to 100 % of the area and aspects from 3/4 to 4/3, the usual ImageNet crop (Szegedy et al., CVPR 2015)."""
 
-CENTRE = Cutting(zoom=(1 / 0.875, 1 / 0.875), aspect=0, flip=0, brightness=0, contrast=0, saturation=0)
-"""The usual test cut: 224 of 256 pixels, in the middle."""
+CENTRE = Augmentation(scale_jitter=(1 / 0.875, 1 / 0.875), aspect=0, flip=0, brightness=0, contrast=0, saturation=0)
+"""The usual test crop: 224 of 256 pixels, in the middle."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class ImageFolder:
 
 
 @dataclass(frozen=True)
-class ImageCutter:
+class ImageAugmenter:
     """Cuts whole images with their class.
 
     Attributes:
@@ -111,14 +111,14 @@ class ImageCutter:
     """
 
     folder: ImageFolder
-    plan: Plan
+    plan: TrainingPlan
 
     def __len__(self) -> int:
         return len(self.folder)
 
-    def __call__(self, index: int, numbers: Sequence[float], /) -> Cut:
+    def __call__(self, index: int, numbers: Sequence[float], /) -> AugmentedSample:
         size = self.plan.width, self.plan.height
-        image = self.folder.image(index, shortest=int(max(size) * self.plan.cutting.zoom[1]))
-        drawn = draw(self.plan.cutting, (image.shape[1], image.shape[0]), size, numbers)
+        image = self.folder.image(index, shortest=int(max(size) * self.plan.augmentation.scale_jitter[1]))
+        drawn = draw(self.plan.augmentation, (image.shape[1], image.shape[0]), size, numbers)
         target = torch.tensor(self.folder.files[index][1])
-        return cut_image(image, drawn, size), target, torch.from_numpy(drawn.colour)
+        return crop_image(image, drawn, size), target, torch.from_numpy(drawn.colour)

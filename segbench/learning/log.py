@@ -10,7 +10,7 @@ from pathlib import Path
 LOG = "log.csv"
 """Its name in a run's folder."""
 
-COLUMNS = ("step", "epoch", "seconds", "lr", "loss", "images_per_s")
+LOG_COLUMNS = ("step", "epoch", "seconds", "lr", "loss", "images_per_s")
 """Before the scores: `seconds` is the budget's clock; `loss` the mean since the row before."""
 
 
@@ -25,7 +25,7 @@ class TrainingLog:
 
     def __init__(self, path: Path, scores: Sequence[str], after: int = 0) -> None:
         self.path = path
-        self._columns = (*COLUMNS, *scores)
+        self._columns = (*LOG_COLUMNS, *scores)
         kept = [row for row in read_log(path) if int(row["step"]) <= after]
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")

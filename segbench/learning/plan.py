@@ -14,19 +14,19 @@ ClassWeights = Literal["none", "median-frequency", "sqrt-median-frequency"]
 
 
 @dataclass(frozen=True)
-class Cutting:
-    """How a training image is cut, mirrored and coloured.
+class Augmentation:
+    """How a training image is cropped, flipped and colour-jittered.
 
     Attributes:
-        zoom: range of the magnification, drawn log-uniformly. 1: the largest box of the input's aspect inside the
-            frame fills the input; 2: a box half as wide; below 1 the frame is padded with ignored pixels.
+        scale_jitter: range of the magnification, drawn log-uniformly. 1: the largest box of the input's aspect inside
+            the frame fills the input; 2: a box half as wide; below 1 the frame is padded with ignored pixels.
         aspect: the box's aspect is changed by a factor exp(+-aspect).
         flip: probability of mirroring.
-        stretch: the whole frame fills the input at zoom 1, its own aspect lost (LIP's way).
+        stretch: the whole frame fills the input at scale jitter 1, its own aspect lost (LIP's way).
         brightness, contrast, saturation: factors are drawn from 1 +- this.
     """
 
-    zoom: tuple[float, float] = (1.0, 2.0)
+    scale_jitter: tuple[float, float] = (1.0, 2.0)
     aspect: float = 0.1
     flip: float = 0.5
     stretch: bool = False
@@ -35,17 +35,19 @@ class Cutting:
     saturation: float = 0.4
 
     def __post_init__(self) -> None:
-        low, high = self.zoom
+        low, high = self.scale_jitter
         if not 0 < low <= high:
-            raise UserError(f"zoom {low:g}:{high:g} is not a range; write LOW:HIGH with 0 < LOW <= HIGH, as in 0.5:2")
+            raise UserError(
+                f"scale jitter {low:g}:{high:g} is not a range; write LOW:HIGH with 0 < LOW <= HIGH, as in 0.5:2"
+            )
 
 
-PLAIN = Cutting(zoom=(1.0, 1.0), aspect=0.0, flip=0.0, brightness=0.0, contrast=0.0, saturation=0.0)
+PLAIN = Augmentation(scale_jitter=(1.0, 1.0), aspect=0.0, flip=0.0, brightness=0.0, contrast=0.0, saturation=0.0)
 """No augmentation at all."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """One training run; equal plans on equal data give equal weights, bit for bit on a CPU.
 
     Attributes:
@@ -54,13 +56,13 @@ class Plan:
         epochs, steps, minutes: the budget, exactly one of them. Minutes count the process's CPU time on a CPU (so that
             a busy machine costs no training) and wall time on CUDA, training steps only.
         accumulate: a batch is worked off in this many parts, in every process.
-        cutting: augmentation.
+        augmentation: of the training images.
         ohem: keep only the hardest pixels.
         label_stride: the loss is taken at 1/stride of the input's size.
         validations: how often the validation set is evaluated, evenly over the run, the end included.
         save_every_s: wall seconds between checkpoints.
         sync_batch_norm: share batch statistics between processes (CUDA only).
-        workers: processes that cut images; 0 cuts in the training process.
+        workers: processes that load and augment images; 0: the training process does.
     """
 
     recipe: Recipe = field(default_factory=Recipe)
@@ -72,7 +74,7 @@ class Plan:
     accumulate: int = 1
     precision: str = "fp32"
     channels_last: bool = False
-    cutting: Cutting = field(default_factory=Cutting)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     ohem: bool = False
     label_stride: int = 1
     validations: int = 10
@@ -101,14 +103,15 @@ class Plan:
         return {**asdict(self), "recipe": self.recipe.model_dump()}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """Inverse of `to_json`; fields a newer version added are ignored."""
+    def from_json(cls, data: Mapping[str, Any]) -> TrainingPlan:
+        """Inverse of `to_json`; fields a newer version added are ignored, names of older ones are understood."""
         known = {item.name for item in fields(cls)}
-        values = {name: value for name, value in data.items() if name in known}
-        cutting = {**values["cutting"], "zoom": tuple(values["cutting"]["zoom"])}
-        return cls(**{**values, "recipe": Recipe(**values["recipe"]), "cutting": Cutting(**cutting)})
+        values = {name: value for name, value in _renamed(data).items() if name in known}
+        augmentation = _renamed(values["augmentation"])
+        augmentation["scale_jitter"] = tuple(augmentation["scale_jitter"])
+        return cls(**{**values, "recipe": Recipe(**values["recipe"]), "augmentation": Augmentation(**augmentation)})
 
-    def differences(self, other: Plan) -> list[str]:
+    def differences(self, other: TrainingPlan) -> list[str]:
         """What differs, as `name: mine, not theirs`; for a resumed run that must be the same run."""
         mine, theirs = _flat(self.to_json()), _flat(other.to_json())
         return [f"{name}: {mine.get(name)}, not {theirs.get(name)}" for name in mine if mine[name] != theirs.get(name)]
@@ -122,3 +125,11 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = list(value) if isinstance(value, tuple) else value
     return flat
+
+
+_OLD_NAMES = {"cutting": "augmentation", "zoom": "scale_jitter"}
+"""In checkpoints of 0.1.0 -> now."""
+
+
+def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {_OLD_NAMES.get(name, name): value for name, value in values.items()}

@@ -18,7 +18,7 @@ from segbench.evaluation.protocol import Protocol
 from segbench.learning.distributed import World
 from segbench.learning.feed import HeldSamples, fits_in_memory
 from segbench.learning.losses import median_frequency_weights
-from segbench.learning.plan import Plan
+from segbench.learning.plan import TrainingPlan
 from segbench.records.case import Case
 from segbench.workload.precision import autocast
 
@@ -60,7 +60,7 @@ def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
     return HeldSamples(dataset, lambda done, total: tell(f"reading {split}", done, total))
 
 
-def class_weights(dataset: Dataset, plan: Plan, device: torch.device) -> Tensor | None:
+def class_weights(dataset: Dataset, plan: TrainingPlan, device: torch.device) -> Tensor | None:
     """The recipe's class weights, counted over the training labels."""
     kind = plan.recipe.class_weights
     if kind == "none":
@@ -106,7 +106,7 @@ class Validation:
             flip_pairs=self.dataset.flip_pairs,
             indices=mine,
             autocast=autocast(self.precision, self.device),
-            look=count,
+            observe=count,
         )
         confusion = Confusion(self.world.sum_counts(found.confusion.counts, self.device))
         return {

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from segbench.cards.card import Recipe
-from segbench.cards.cuts import cuts_of
+from segbench.cards.crops import crops_of
 from segbench.errors import UserError
 from segbench.learning.image_folder import IMAGENET
-from segbench.learning.plan import PLAIN, Cutting, Plan
+from segbench.learning.plan import PLAIN, Augmentation, TrainingPlan
 from segbench.records.case import Case
 
 _OFF_AT_ZERO = ("ema", "clip")
 """Fields of a recipe that 0 switches off."""
 
 
-def plan_of(case: Case, recipe: Recipe) -> Plan:
+def training_plan(case: Case, recipe: Recipe) -> TrainingPlan:
     """The plan of a training case; its options are named like the plan's and the recipe's fields.
 
     Raises:
@@ -27,13 +27,13 @@ def plan_of(case: Case, recipe: Recipe) -> Plan:
     recipe = changed_recipe(case, recipe)
     if not {"epochs", "steps", "minutes"} & given.keys() and recipe.epochs:
         given["epochs"] = recipe.epochs
-    return Plan(
+    return TrainingPlan(
         recipe=recipe,
         width=case.width,
         height=case.height,
         precision=case.precision,
         channels_last=case.channels_last,
-        cutting=cutting_of(case),
+        augmentation=augmentation_of(case),
         seed=case.seed,
         **given,
     )
@@ -57,15 +57,17 @@ def changed_recipe(case: Case, recipe: Recipe) -> Recipe:
         raise UserError(f"the recipe's {first['loc'][0]} cannot be {first['input']!r}: {first['msg']}") from error
 
 
-def cutting_of(case: Case) -> Cutting:
-    """Augmentation: the data set's usual zoom unless the user gives one, or none at all."""
+def augmentation_of(case: Case) -> Augmentation:
+    """Augmentation: the data set's usual scale jitter unless the user gives one, or none at all."""
     if not case.option("augment", True):
         return PLAIN
     if case.option("task") == "classify":
         return IMAGENET
-    cuts = cuts_of(str(case.dataset))
-    zoom = case.option("zoom")
-    return Cutting(zoom=_range(zoom) if zoom else cuts.zoom, stretch=cuts.stretch)
+    crops = crops_of(str(case.dataset))
+    scale_jitter = case.option("scale_jitter")
+    return Augmentation(
+        scale_jitter=_range(scale_jitter) if scale_jitter else crops.scale_jitter, stretch=crops.stretch
+    )
 
 
 def _range(text: str) -> tuple[float, float]:
@@ -78,4 +80,4 @@ def _range(text: str) -> tuple[float, float]:
     try:
         return float(low), float(high or low)
     except ValueError:
-        raise UserError(f"zoom {text!r} is not a range; write LOW:HIGH, as in 0.5:2") from None
+        raise UserError(f"scale jitter {text!r} is not a range; write LOW:HIGH, as in 0.5:2") from None

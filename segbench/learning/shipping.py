@@ -13,7 +13,7 @@ from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from segbench.learning.weights import inference_weights
 
-MOST_BYTES = 2_000_000
+MOST_SHIPPED_BYTES = 2_000_000
 """Of a file in the repository and the wheel; larger ones belong behind a URL."""
 
 
@@ -36,8 +36,10 @@ def ship_weights(checkpoint: Path, card: Path, command: str) -> Path:
     trained = read_checkpoint(checkpoint)
     halved = {name: _halved(value) for name, value in inference_weights(trained).items()}
     size = sum(value.nbytes for value in halved.values())
-    if size > MOST_BYTES:
-        raise CheckpointError(f"{checkpoint} has {size} bytes in half precision; at most {MOST_BYTES} are shipped")
+    if size > MOST_SHIPPED_BYTES:
+        raise CheckpointError(
+            f"{checkpoint} has {size} bytes in half precision; at most {MOST_SHIPPED_BYTES} are shipped"
+        )
     target = card.with_suffix(".safetensors")
     save_checkpoint(Checkpoint(halved, trained.facts), target)
     target.chmod(0o644)

@@ -16,7 +16,7 @@ from segbench.learning.optimizer import load_state_tensors, state_tensors
 
 
 @dataclass
-class State:
+class TrainingState:
     """A training at one moment. Random numbers are drawn anew from (seed, step), so no generator is part of it.
 
     Attributes:

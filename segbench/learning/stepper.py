@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from segbench.learning.distributed import World
-from segbench.learning.feed import Batch
+from segbench.learning.feed import TrainingBatch
 from segbench.learning.objective import Moment, Objective
-from segbench.learning.plan import Plan
-from segbench.learning.state import State
+from segbench.learning.plan import TrainingPlan
+from segbench.learning.state import TrainingState
 from segbench.workload.precision import autocast
 
 
@@ -31,11 +31,11 @@ class Stepper:
         world: gradients are summed over it.
     """
 
-    def __init__(self, objective: Objective, state: State, plan: Plan, world: World) -> None:
+    def __init__(self, objective: Objective, state: TrainingState, plan: TrainingPlan, world: World) -> None:
         self._objective, self._state, self._plan, self._world = objective, state, plan, world
         self._shared = DistributedDataParallel(objective) if world.is_shared else None
 
-    def step(self, parts: list[Batch], lr: float, progress: float) -> Tensor:
+    def step(self, parts: list[TrainingBatch], lr: float, progress: float) -> Tensor:
         """Forward and backward over the parts, clipping, one update.
 
         Args:
@@ -58,7 +58,7 @@ class Stepper:
         self._update(lr)
         return self._world.sum(torch.stack(losses).sum())
 
-    def _backward(self, part: Batch, weight: Tensor, moment: Moment, exchange: bool) -> Tensor:
+    def _backward(self, part: TrainingBatch, weight: Tensor, moment: Moment, exchange: bool) -> Tensor:
         """Adds a part's gradients; processes exchange them with the last part."""
         module = self._shared or self._objective
         quiet = nullcontext() if exchange or self._shared is None else self._shared.no_sync()

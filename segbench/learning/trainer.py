@@ -16,17 +16,17 @@ from torch import nn
 
 from segbench.errors import CheckpointError, UserError
 from segbench.learning.checkpoint import read_last, save_checkpoint
-from segbench.learning.clock import Clock, tick_of
+from segbench.learning.clock import TrainingClock, tick_of
 from segbench.learning.curve import plot_curve
 from segbench.learning.distributed import World
 from segbench.learning.ema import Ema
-from segbench.learning.feed import Batch, Feed, batches, require_shares
+from segbench.learning.feed import Feed, TrainingBatch, batches, require_shares
 from segbench.learning.log import LOG, TrainingLog
 from segbench.learning.objective import Objective
 from segbench.learning.optimizer import training_optimizer
-from segbench.learning.plan import Plan
+from segbench.learning.plan import TrainingPlan
 from segbench.learning.schedule import rate
-from segbench.learning.state import State
+from segbench.learning.state import TrainingState
 from segbench.learning.stepper import Stepper
 
 _LOG_EVERY = 20
@@ -40,7 +40,7 @@ Validate = Callable[[nn.Module], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Progress:
+class StepProgress:
     """Where a training is, for whoever watches.
 
     Attributes:
@@ -76,13 +76,13 @@ class Job:
 
     objective: Objective
     feed: Feed
-    plan: Plan
+    plan: TrainingPlan
     device: torch.device
     folder: Path
     facts: Mapping[str, Any]
     validate: Validate | None = None
     scores: tuple[str, ...] = ("miou",)
-    tell: Callable[[Progress], None] | None = None
+    tell: Callable[[StepProgress], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Trainer:
         plan, network = job.plan, job.objective.network
         require_shares(plan, self._world.size)
         cuda_half = plan.precision == "fp16" and job.device.type == "cuda"
-        self.state = State(
+        self.state = TrainingState(
             network=network,
             optimizer=training_optimizer(network, plan.recipe),
             scaler=torch.amp.GradScaler(job.device.type, enabled=cuda_half),
@@ -130,7 +130,7 @@ class Trainer:
             loss_sum=torch.zeros((), dtype=torch.float64, device=job.device),
         )
         self._stepper = Stepper(job.objective, self.state, plan, self._world)
-        self._clock = Clock(plan, job.feed.images_per_epoch, tick_of(job.device.type))
+        self._clock = TrainingClock(plan, job.feed.images_per_epoch, tick_of(job.device.type))
         self._trained, self._wall_s = 0, 0.0
         self._loss = math.nan
 
@@ -175,7 +175,7 @@ class Trainer:
                 told = time.monotonic()
         return self._finished()
 
-    def _step(self, stream: Iterator[list[Batch]], lr: float, progress: float) -> None:
+    def _step(self, stream: Iterator[list[TrainingBatch]], lr: float, progress: float) -> None:
         state = self.state
         begun = time.perf_counter()
         with self._clock.running():
@@ -251,10 +251,10 @@ class Trainer:
         rng = {"seed": plan.seed, "drawn_from": "(seed, step), (seed, position in the stream of images)"}
         return {**self._job.facts, "plan": plan.to_json(), "rng": rng, "torch": torch.__version__}
 
-    def _told(self, start: float, progress: float) -> Progress:
+    def _told(self, start: float, progress: float) -> StepProgress:
         """Where the run is, `progress` of its budget being used now and `start` when it was last started."""
         state = self.state
-        return Progress(
+        return StepProgress(
             step=state.step,
             steps=round(state.step / progress),
             loss=self._loss,
@@ -288,7 +288,7 @@ def _require_same_run(job: Job, facts: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: names what differs.
     """
-    found = job.plan.differences(Plan.from_json(facts["plan"]))
+    found = job.plan.differences(TrainingPlan.from_json(facts["plan"]))
     found = [item for item in found if not item.startswith(_MAY_CHANGE)]
     pairs = [(name, job.facts[name], facts[name]) for name in _IDENTITY if name in job.facts and name in facts]
     mine, its = _arguments(job.facts), _arguments(facts)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint
 from segbench.workload.network import build_from_card
@@ -111,7 +111,7 @@ def inference_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return checkpoint.part("ema") or checkpoint.part("model") or dict(checkpoint.tensors)
 
 
-def trained_network(card: Card, arguments: Mapping[str, Any], path: Path) -> tuple[nn.Module, Mapping[str, Any]]:
+def trained_network(card: ModelCard, arguments: Mapping[str, Any], path: Path) -> tuple[nn.Module, Mapping[str, Any]]:
     """The network of a checkpoint, built and filled, on the CPU; and the checkpoint's facts.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the card was doing while it was timed: clocks, temperature, power, and why it was slowed down."""
+"""What the GPU was doing while it was timed: clocks, temperature, power, and why it was slowed down."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SLOWED = {
     "hardware thermal slowdown": "HwThermalSlowdown",
     "hardware power brake": "HwPowerBrakeSlowdown",
 }
-"""NVML's reasons that make a card slower than it could be; idling and clocks the user set are none."""
+"""NVML's reasons that make a GPU slower than it could be; idling and clocks the user set are none."""
 
 
 @dataclass(frozen=True)
-class CardState:
-    """One reading; None for what the card does not tell."""
+class GpuState:
+    """One reading; None for what the GPU does not tell."""
 
     sm_mhz: int | None = None
     sm_max_mhz: int | None = None
@@ -36,11 +36,11 @@ class CardState:
 
 
 class ClockProbe:
-    """Reads a card's state.
+    """Reads a GPU's state.
 
     Args:
-        library: `pynvml`, initialised, or None where there is no card.
-        handle: of the card.
+        library: `pynvml`, initialised, or None where there is no GPU.
+        handle: of the GPU.
     """
 
     def __init__(self, library: ModuleType | None = None, handle: object = None) -> None:
@@ -48,7 +48,7 @@ class ClockProbe:
         self._handle = handle
 
     def slowed_by(self) -> tuple[str, ...]:
-        """The reasons why the card is slowed down right now; one call, cheap enough for every sample."""
+        """The reasons why the GPU is slowed down right now; one call, cheap enough for every sample."""
         if self._nvml is None:
             return ()
         # The names changed from "throttle" to "event" reasons with driver 535; the bits stayed.
@@ -57,18 +57,18 @@ class ClockProbe:
         bits = self._ask(lambda: read(self._handle)) or 0
         return tuple(name for name, constant in _SLOWED.items() if bits & self._bit(constant))
 
-    def state(self) -> CardState:
+    def state(self) -> GpuState:
         """Everything at once."""
-        lib, card = self._nvml, self._handle
+        lib, gpu = self._nvml, self._handle
         if lib is None:
-            return CardState()
-        power = self._ask(lambda: lib.nvmlDeviceGetPowerUsage(card))
-        limit = self._ask(lambda: lib.nvmlDeviceGetEnforcedPowerLimit(card))
-        return CardState(
-            sm_mhz=self._ask(lambda: lib.nvmlDeviceGetClockInfo(card, lib.NVML_CLOCK_SM)),
-            sm_max_mhz=self._ask(lambda: lib.nvmlDeviceGetMaxClockInfo(card, lib.NVML_CLOCK_SM)),
-            memory_mhz=self._ask(lambda: lib.nvmlDeviceGetClockInfo(card, lib.NVML_CLOCK_MEM)),
-            temperature_c=self._ask(lambda: lib.nvmlDeviceGetTemperature(card, lib.NVML_TEMPERATURE_GPU)),
+            return GpuState()
+        power = self._ask(lambda: lib.nvmlDeviceGetPowerUsage(gpu))
+        limit = self._ask(lambda: lib.nvmlDeviceGetEnforcedPowerLimit(gpu))
+        return GpuState(
+            sm_mhz=self._ask(lambda: lib.nvmlDeviceGetClockInfo(gpu, lib.NVML_CLOCK_SM)),
+            sm_max_mhz=self._ask(lambda: lib.nvmlDeviceGetMaxClockInfo(gpu, lib.NVML_CLOCK_SM)),
+            memory_mhz=self._ask(lambda: lib.nvmlDeviceGetClockInfo(gpu, lib.NVML_CLOCK_MEM)),
+            temperature_c=self._ask(lambda: lib.nvmlDeviceGetTemperature(gpu, lib.NVML_TEMPERATURE_GPU)),
             power_w=power / 1000 if power is not None else None,
             power_limit_w=limit / 1000 if limit is not None else None,
             slowed_by=self.slowed_by(),
@@ -81,7 +81,7 @@ class ClockProbe:
     def _ask(self, question: Callable[[], int]) -> int | None:
         try:
             return int(question())
-        except self._nvml.NVMLError:  # this card, or a virtual machine, does not tell this one
+        except self._nvml.NVMLError:  # this GPU, or a virtual machine, does not tell this one
             return None
 
 

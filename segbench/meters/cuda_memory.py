@@ -78,7 +78,7 @@ def process_bytes(device: torch.device) -> tuple[int | None, str | None]:
 
 
 def bytes_used_by_others(device: torch.device) -> int | None:
-    """Bytes of the card that this process does not hold; None where that cannot be told."""
+    """Bytes of the GPU that this process does not hold; None where that cannot be told."""
     with nvml.session() as library:
         handle = nvml.handle_of(library, device.index or 0) if library else None
         if library is None or handle is None:

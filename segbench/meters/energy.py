@@ -1,6 +1,6 @@
-"""Energy of a stretch of work, by the card's own counter.
+"""Energy of a stretch of work, by the GPU's own counter.
 
-The counter (Volta and later) adds up the whole card's energy and is renewed only every few tens of milliseconds. A
+The counter (Volta and later) adds up the whole GPU's energy and is renewed only every few tens of milliseconds. A
 window that holds few renewals reads anything between zero and twice the truth, so it is refused with a reason.
 """
 
@@ -28,7 +28,7 @@ class Energy:
     """Of one window.
 
     Attributes:
-        joules: of the whole card, idle power included; None with a `cause`.
+        joules: of the whole GPU, idle power included; None with a `cause`.
         seconds: the window's length.
     """
 
@@ -88,7 +88,7 @@ def counter_period(read_j: Callable[[], float], clock: Clock = time.perf_counter
 def energy_meter(device: torch.device) -> Iterator[EnergyMeter]:
     """A meter for the device; elsewhere than on CUDA one that says why it reads nothing."""
     if device.type != "cuda":
-        yield EnergyMeter(None, "no energy counter: only NVIDIA cards have one that segbench reads")
+        yield EnergyMeter(None, "no energy counter: only NVIDIA GPUs have one that segbench reads")
         return
     with nvml.session() as library:
         yield _cuda_meter(library, device.index or 0)
@@ -97,10 +97,10 @@ def energy_meter(device: torch.device) -> Iterator[EnergyMeter]:
 def _cuda_meter(library: ModuleType | None, index: int) -> EnergyMeter:
     handle = nvml.handle_of(library, index) if library else None
     if library is None or handle is None:
-        return EnergyMeter(None, "no energy counter: NVML does not answer for this card")
+        return EnergyMeter(None, "no energy counter: NVML does not answer for this GPU")
     read = library.nvmlDeviceGetTotalEnergyConsumption
     try:
         read(handle)
     except library.NVMLError as error:
-        return EnergyMeter(None, f"no energy counter on this card (Volta or later has one): {error}")
+        return EnergyMeter(None, f"no energy counter on this GPU (Volta or later has one): {error}")
     return EnergyMeter(lambda: read(handle) / 1000)

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from segbench.errors import UnknownName, UserError
 from segbench.ode.block import ODEBlock
 from segbench.ode.gradient_error import gradient_relative_error
-from segbench.ode.methods import METHODS, SCHEMES
+from segbench.ode.methods import GRADIENT_METHODS, SCHEMES
 
 
 @dataclass(frozen=True)
-class Pair:
+class SolverAndGradient:
     """A solver and a way to differentiate it."""
 
     solver: str
@@ -24,7 +24,7 @@ class Pair:
     @property
     def keeps(self) -> str:
         """What lies in memory between forward and backward pass."""
-        return METHODS[self.solver][self.gradient].stored
+        return GRADIENT_METHODS[self.solver][self.gradient].stored
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ USUAL_SOLVERS = (*SCHEMES, "dopri5")
 again each."""
 
 
-def valid_pairs(solvers: Sequence[str] = (), gradients: Sequence[str] = ()) -> list[Pair]:
+def valid_pairs(solvers: Sequence[str] = (), gradients: Sequence[str] = ()) -> list[SolverAndGradient]:
     """The pairs of `segbench.ode.methods.METHODS` with one of these solvers and one of these gradient methods.
 
     Args:
@@ -51,20 +51,23 @@ def valid_pairs(solvers: Sequence[str] = (), gradients: Sequence[str] = ()) -> l
         UnknownName: no such solver or gradient method.
         UserError: none of them go together.
     """
-    solvers = solvers or ((*METHODS,) if gradients else USUAL_SOLVERS)
-    known = {"solver": set(METHODS), "gradient method": {name for methods in METHODS.values() for name in methods}}
+    solvers = solvers or ((*GRADIENT_METHODS,) if gradients else USUAL_SOLVERS)
+    known = {
+        "solver": set(GRADIENT_METHODS),
+        "gradient method": {name for methods in GRADIENT_METHODS.values() for name in methods},
+    }
     for kind, names in (("solver", solvers), ("gradient method", gradients)):
         for name in names:
             if name not in known[kind]:
                 raise UnknownName(kind, name, known[kind])
     found = [
-        Pair(solver, gradient)
-        for solver, methods in METHODS.items()
+        SolverAndGradient(solver, gradient)
+        for solver, methods in GRADIENT_METHODS.items()
         for gradient in methods
         if solver in solvers and (not gradients or gradient in gradients)
     ]
     if not found:
-        goes = "; ".join(f"{solver} goes with {', '.join(METHODS[solver])}" for solver in solvers)
+        goes = "; ".join(f"{solver} goes with {', '.join(GRADIENT_METHODS[solver])}" for solver in solvers)
         raise UserError(f"{', '.join(gradients)} and {', '.join(solvers)} do not go together; {goes}")
     return found
 
@@ -82,7 +85,7 @@ def ode_blocks(network: nn.Module) -> list[ODEBlock]:
 
 
 @contextmanager
-def using(network: nn.Module, pair: Pair) -> Iterator[None]:
+def using(network: nn.Module, pair: SolverAndGradient) -> Iterator[None]:
     """Every ODE block solves and differentiates so while this is open.
 
     Raises:
@@ -108,6 +111,6 @@ def count_evaluations(network: nn.Module, step: Callable[[], object]) -> Evaluat
     return Evaluations(sum(block.nfe_forward for block in blocks), sum(block.nfe_backward for block in blocks))
 
 
-def relative_error(network: nn.Module, pair: Pair, loss: Callable[[], Tensor]) -> float:
+def relative_error(network: nn.Module, pair: SolverAndGradient, loss: Callable[[], Tensor]) -> float:
     """The gradient's error against plain back-propagation through the same solver, which itself has none."""
     return 0.0 if pair.gradient == "backprop" else gradient_relative_error(network, loss)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import Stopwatch
-from segbench.workload.images import normalise
+from segbench.workload.images import normalise_images
 from segbench.workload.network import logits_of
 from segbench.workload.step import Workload, check_classes
 
@@ -52,7 +52,7 @@ class Inference:
         watch.start()
         pictures = self._pictures.to(workload.device, non_blocking=True)
         watch.lap("copy_in")
-        images = normalise(pictures)
+        images = normalise_images(pictures)
         if workload.case.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         watch.lap("normalise")

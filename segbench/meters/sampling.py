@@ -26,11 +26,11 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SamplingPlan:
     """How long to repeat in this process; whether more processes are needed is the command's question.
 
     Attributes:
-        warmup, warmup_seconds: calls and time at least before the steady state is looked for; a card that was idle
+        warmup, warmup_seconds: calls and time at least before the steady state is looked for; a GPU that was idle
             takes some tenths of a second to raise its clocks.
         min_runs: timed calls, whatever they take.
         max_runs, seconds: no further call starts after either; half of the seconds may go to the warm-up.
@@ -53,7 +53,7 @@ def _silent(_: int) -> None: ...
 
 
 def warm_up(
-    call: Callable[[], Timing], plan: Plan, clock: Clock = time.perf_counter, tell: Tell = _silent
+    call: Callable[[], Timing], plan: SamplingPlan, clock: Clock = time.perf_counter, tell: Tell = _silent
 ) -> tuple[float, ...]:
     """Calls until the calls are alike or half of the plan's seconds are gone; the totals, for `is_steady` to judge."""
     start = clock()
@@ -66,7 +66,7 @@ def warm_up(
 
 def repeat(
     call: Callable[[], Timing],
-    plan: Plan,
+    plan: SamplingPlan,
     seconds_gone: float = 0.0,
     clock: Clock = time.perf_counter,
     tell: Tell = _silent,
@@ -125,7 +125,7 @@ _FEWEST_FOR_AN_INTERVAL = 6
 """The extremes of five samples hold the median in 94 % of cases only, those of six in 97 %."""
 
 
-def _warm(totals: list[float], plan: Plan, seconds: float) -> bool:
+def _warm(totals: list[float], plan: SamplingPlan, seconds: float) -> bool:
     if len(totals) < plan.warmup:
         return False
     if seconds >= plan.seconds / 2:
@@ -133,5 +133,5 @@ def _warm(totals: list[float], plan: Plan, seconds: float) -> bool:
     return seconds >= plan.warmup_seconds and len(totals) >= 2 * _WINDOW and is_steady(totals)
 
 
-def _limit_reached(samples: list[Timing], plan: Plan, seconds: float) -> bool:
+def _limit_reached(samples: list[Timing], plan: SamplingPlan, seconds: float) -> bool:
     return len(samples) >= plan.min_runs and (len(samples) >= plan.max_runs or seconds >= plan.seconds)

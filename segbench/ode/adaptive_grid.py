@@ -12,7 +12,7 @@ from torchdiffeq._impl.odeint import SOLVERS
 
 from segbench.errors import UserError
 from segbench.ode.evaluator import Evaluator
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.runge_kutta import RungeKutta
 from segbench.ode.state import State, advance, combined
 from segbench.ode.tableaus import Tableau
@@ -63,7 +63,7 @@ def embedded_scheme(solver: str) -> Embedded:
 @torch.no_grad()
 def find_grid(
     embedded: Embedded, f: Evaluator, state: State, times: Sequence[float], tolerance: Tolerance
-) -> tuple[Grid, list[State]]:
+) -> tuple[TimeGrid, list[State]]:
     """The accepted steps from 0 through each of the times, and the states at these.
 
     Raises:
@@ -75,7 +75,7 @@ def find_grid(
         if time == times[len(kept)]:
             kept.append(len(points) - 1)
             states.append(reached)
-    return Grid(tuple(points), tuple(kept)), states
+    return TimeGrid(tuple(points), tuple(kept)), states
 
 
 def _steps(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segbench.ode.evaluator import Evaluator, GradientSum
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.scheme import Carry, solve
 from segbench.ode.state import State, advance, scaled, zeros_like
 
@@ -23,10 +23,10 @@ class ALF:
     def evaluations(self, steps: int) -> int:
         return steps + 1
 
-    def start(self, f: Evaluator, grid: Grid, state: State) -> Carry:
+    def start(self, f: Evaluator, grid: TimeGrid, state: State) -> Carry:
         return state, f(grid.times[0], state, 0)
 
-    def step(self, f: Evaluator, grid: Grid, number: int, carry: Carry) -> Carry:
+    def step(self, f: Evaluator, grid: TimeGrid, number: int, carry: Carry) -> Carry:
         solution, velocity = carry
         time, length = grid.step(number)
         middle = advance(solution, [length / 2], [velocity])
@@ -46,11 +46,11 @@ class ReversibleALF:
     def __init__(self, scheme: ALF) -> None:
         self._scheme = scheme
 
-    def forward(self, f: Evaluator, grid: Grid, state: State) -> tuple[list[State], Sequence[State]]:
+    def forward(self, f: Evaluator, grid: TimeGrid, state: State) -> tuple[list[State], Sequence[State]]:
         return solve(self._scheme, f, grid, state)
 
     def backward(
-        self, f: Evaluator, grid: Grid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
+        self, f: Evaluator, grid: TimeGrid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
     ) -> State:
         """Reconstructs step by step; for (z', v') with cotangents (p, q), s = q + dt/2 p is all that reaches v'.
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segbench.ode.evaluator import Evaluator, GradientSum
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.runge_kutta import RungeKutta
 from segbench.ode.state import State, advance, combined
 
@@ -23,7 +23,7 @@ class CheckpointStage:
 
     scheme: RungeKutta
 
-    def forward(self, f: Evaluator, grid: Grid, state: State) -> tuple[list[State], Sequence[State]]:
+    def forward(self, f: Evaluator, grid: TimeGrid, state: State) -> tuple[list[State], Sequence[State]]:
         kept, points = [], []
         for number in range(grid.steps):
             state, visited = self.scheme.step_through(f, grid, number, state)
@@ -33,7 +33,7 @@ class CheckpointStage:
         return kept, points
 
     def backward(
-        self, f: Evaluator, grid: Grid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
+        self, f: Evaluator, grid: TimeGrid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
     ) -> State:
         stages = self.scheme.tableau.stages
         *pending, cotangent = cotangents
@@ -45,7 +45,7 @@ class CheckpointStage:
         return cotangent
 
     def _pull_step(
-        self, f: Evaluator, grid: Grid, number: int, points: Sequence[State], cotangent: State, total: GradientSum
+        self, f: Evaluator, grid: TimeGrid, number: int, points: Sequence[State], cotangent: State, total: GradientSum
     ) -> State:
         """Cotangent of a step's start from that of its end.
 

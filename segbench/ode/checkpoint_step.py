@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from segbench.ode.evaluator import Evaluator
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.scheme import Carry, Scheme
 from segbench.ode.state import State
 
@@ -25,7 +25,7 @@ class CheckpointedSteps:
         self.evaluations = scheme.evaluations
         self.start = scheme.start
 
-    def step(self, f: Evaluator, grid: Grid, number: int, carry: Carry) -> Carry:
+    def step(self, f: Evaluator, grid: TimeGrid, number: int, carry: Carry) -> Carry:
         def run(*state: Tensor) -> State:
             return self._scheme.step(f, grid, number, (state,))[0]
 

@@ -12,7 +12,8 @@ more (found by comparing with the plain f; `max_fusion_size=1` cures it too, sin
 def compile_in_place(f: nn.Module, backend: str = "inductor") -> None:
     """`torch.compile`s the module's `forward`; names in the state dict stay.
 
-    Compiling takes minutes for a wide f on the CPU. Layers with an autograd node of their own (thin ones) stay outside
+    Compiling takes minutes for a wide f on the CPU. Layers with an autograd node of their own (recomputing ones) stay
+    outside
     of the fused kernels: compile a plain f.
 
     Args:

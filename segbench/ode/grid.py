@@ -12,7 +12,7 @@ _SAME_POINT = 1e-6
 
 
 @dataclass(frozen=True)
-class Grid:
+class TimeGrid:
     """Where a solver steps, and what it hands back.
 
     Attributes:
@@ -32,7 +32,7 @@ class Grid:
         return self.times[number], self.times[number + 1] - self.times[number]
 
 
-def uniform_grid(t_end: float, steps: int, wanted: Sequence[float]) -> Grid:
+def uniform_grid(t_end: float, steps: int, wanted: Sequence[float]) -> TimeGrid:
     """The points `i t_end / steps` up to the last wanted time.
 
     Args:
@@ -55,4 +55,4 @@ def uniform_grid(t_end: float, steps: int, wanted: Sequence[float]) -> Grid:
             )
     if len(set(kept)) < len(kept):
         raise UserError(f"times {', '.join(f'{time:g}' for time in wanted)} name a point of the solver's grid twice")
-    return Grid(tuple(i * length for i in range(kept[-1] + 1)), kept)
+    return TimeGrid(tuple(i * length for i in range(kept[-1] + 1)), kept)

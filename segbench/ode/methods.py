@@ -13,7 +13,7 @@ from segbench.ode.alf import ALF, ReversibleALF
 from segbench.ode.checkpoint_stage import CheckpointStage
 from segbench.ode.checkpoint_step import CheckpointedSteps
 from segbench.ode.evaluator import Evaluator
-from segbench.ode.grid import Grid, uniform_grid
+from segbench.ode.grid import TimeGrid, uniform_grid
 from segbench.ode.node import GradientMethod, solve_as_node
 from segbench.ode.quadrature_adjoint import QuadratureAdjoint
 from segbench.ode.reversible_heun import ReversibleHeun, ReversibleHeunGradient
@@ -61,22 +61,22 @@ class Gradient:
     solve: Solve
 
 
-def _on_grid(run: Callable[[Settings, Evaluator, Grid, State], list[State]]) -> Solve:
+def _on_grid(run: Callable[[Settings, Evaluator, TimeGrid, State], list[State]]) -> Solve:
     def solve_on_grid(settings: Settings, f: Evaluator, state: State, times: Sequence[float]) -> list[State]:
         return run(settings, f, uniform_grid(settings.t_end, settings.steps, times), state)
 
     return solve_on_grid
 
 
-def _plain(settings: Settings, f: Evaluator, grid: Grid, state: State) -> list[State]:
+def _plain(settings: Settings, f: Evaluator, grid: TimeGrid, state: State) -> list[State]:
     return solve(SCHEMES[settings.solver], f, grid, state)[0]
 
 
-def _checkpoint_step(settings: Settings, f: Evaluator, grid: Grid, state: State) -> list[State]:
+def _checkpoint_step(settings: Settings, f: Evaluator, grid: TimeGrid, state: State) -> list[State]:
     return solve(CheckpointedSteps(SCHEMES[settings.solver]), f, grid, state)[0]
 
 
-def _fixed_adjoint(settings: Settings, f: Evaluator, grid: Grid, state: State) -> list[State]:
+def _fixed_adjoint(settings: Settings, f: Evaluator, grid: TimeGrid, state: State) -> list[State]:
     return fixed_adjoint(settings.solver, f, state, grid)
 
 
@@ -128,7 +128,7 @@ _ADAPTIVE_GRADIENTS = {
 ADAPTIVE = ("dopri5", "bosh3", "adaptive_heun", "fehlberg2", "dopri8")
 """Solvers that choose their steps; names as in torchdiffeq."""
 
-METHODS: dict[str, dict[str, Gradient]] = {
+GRADIENT_METHODS: dict[str, dict[str, Gradient]] = {
     **dict.fromkeys(_RUNGE_KUTTA, _FIXED_GRADIENTS),
     **dict.fromkeys(_REVERSED, _REVERSIBLE_GRADIENTS),
     **dict.fromkeys(ADAPTIVE, _ADAPTIVE_GRADIENTS),
@@ -153,16 +153,17 @@ def find_gradient(solver: str, gradient: str) -> Gradient:
         UnknownName: no such solver or gradient method.
         UserError: they do not go together; the reason and what each goes with.
     """
-    if solver not in METHODS:
-        raise UnknownName("solver", solver, METHODS)
-    if gradient in METHODS[solver]:
-        return METHODS[solver][gradient]
+    if solver not in GRADIENT_METHODS:
+        raise UnknownName("solver", solver, GRADIENT_METHODS)
+    if gradient in GRADIENT_METHODS[solver]:
+        return GRADIENT_METHODS[solver][gradient]
     if gradient not in _NEEDS:
-        raise UnknownName("gradient method", gradient, {name for methods in METHODS.values() for name in methods})
-    solvers = ", ".join(name for name, methods in METHODS.items() if gradient in methods)
-    raise UserError(
-        f"gradient {gradient!r} {_NEEDS[gradient]}: {solvers}; solver {solver!r} goes with {', '.join(METHODS[solver])}"
-    )
+        raise UnknownName(
+            "gradient method", gradient, {name for methods in GRADIENT_METHODS.values() for name in methods}
+        )
+    solvers = ", ".join(name for name, methods in GRADIENT_METHODS.items() if gradient in methods)
+    fitting = ", ".join(GRADIENT_METHODS[solver])
+    raise UserError(f"gradient {gradient!r} {_NEEDS[gradient]}: {solvers}; solver {solver!r} goes with {fitting}")
 
 
 def stages_of(solver: str, steps: int) -> int:
@@ -179,7 +180,7 @@ def stages_of(solver: str, steps: int) -> int:
             f"solver {solver!r} chooses its steps, so its stages cannot have statistics of their own; use norm 'group'"
             f" or one of {', '.join(SCHEMES)}"
         )
-    raise UnknownName("solver", solver, METHODS)
+    raise UnknownName("solver", solver, GRADIENT_METHODS)
 
 
 def solve_ode(settings: Settings, f: Evaluator, state: State, times: Sequence[float]) -> list[State]:
@@ -191,4 +192,4 @@ def solve_ode(settings: Settings, f: Evaluator, state: State, times: Sequence[fl
     gradient = find_gradient(settings.solver, settings.gradient)
     if torch.is_grad_enabled() or settings.solver in ADAPTIVE:
         return gradient.solve(settings, f, state, times)
-    return METHODS[settings.solver]["backprop"].solve(settings, f, state, times)
+    return GRADIENT_METHODS[settings.solver]["backprop"].solve(settings, f, state, times)

@@ -14,23 +14,23 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from segbench.ode.evaluator import Evaluator, GradientSum
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.state import State, grouped
 
 
 class GradientMethod(Protocol):
     """How a solve on a given grid is differentiated."""
 
-    def forward(self, f: Evaluator, grid: Grid, state: State) -> tuple[list[State], Sequence[State]]:
+    def forward(self, f: Evaluator, grid: TimeGrid, state: State) -> tuple[list[State], Sequence[State]]:
         """States at the kept times, and states to store; runs without gradients."""
 
     def backward(
-        self, f: Evaluator, grid: Grid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
+        self, f: Evaluator, grid: TimeGrid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
     ) -> State:
         """The initial state's cotangent from those of the kept states; parameter gradients go into `total`."""
 
 
-def solve_as_node(method: GradientMethod, f: Evaluator, grid: Grid, state: State) -> list[State]:
+def solve_as_node(method: GradientMethod, f: Evaluator, grid: TimeGrid, state: State) -> list[State]:
     """States at the kept times."""
     flat: tuple[Tensor, ...] = _Solve.apply(  # type: ignore[no-untyped-call]
         method, f, grid, len(state), *state, *f.parameters
@@ -41,7 +41,7 @@ def solve_as_node(method: GradientMethod, f: Evaluator, grid: Grid, state: State
 class _Solve(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, method: GradientMethod, f: Evaluator, grid: Grid, parts: int, *tensors: Tensor
+        ctx: Any, method: GradientMethod, f: Evaluator, grid: TimeGrid, parts: int, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         kept, stored = method.forward(f, grid, tensors[:parts])
         ctx.method, ctx.f, ctx.grid, ctx.parts = method, f, grid, parts

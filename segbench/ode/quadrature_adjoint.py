@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segbench.ode.evaluator import Evaluator, GradientSum
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.runge_kutta import RungeKutta
 from segbench.ode.scheme import solve
 from segbench.ode.state import State, advance
@@ -25,12 +25,12 @@ from segbench.ode.state import State, advance
 class QuadratureAdjoint:
     scheme: RungeKutta
 
-    def forward(self, f: Evaluator, grid: Grid, state: State) -> tuple[list[State], Sequence[State]]:
+    def forward(self, f: Evaluator, grid: TimeGrid, state: State) -> tuple[list[State], Sequence[State]]:
         kept, _ = solve(self.scheme, f, grid, state)
         return kept, kept
 
     def backward(
-        self, f: Evaluator, grid: Grid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
+        self, f: Evaluator, grid: TimeGrid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
     ) -> State:
         """As torchdiffeq does, the retraced solution is put right at every kept time."""
         *earlier, state = stored
@@ -42,7 +42,7 @@ class QuadratureAdjoint:
         return cotangent
 
     def _step_back(
-        self, f: Evaluator, grid: Grid, number: int, state: State, cotangent: State, total: GradientSum
+        self, f: Evaluator, grid: TimeGrid, number: int, state: State, cotangent: State, total: GradientSum
     ) -> tuple[State, State]:
         tableau = self.scheme.tableau
         start, length = grid.step(number)

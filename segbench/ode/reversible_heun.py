@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segbench.ode.evaluator import Evaluator, GradientSum
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.scheme import Carry, solve
 from segbench.ode.state import State, advance, scaled, zeros_like
 
@@ -21,10 +21,10 @@ class ReversibleHeun:
     def evaluations(self, steps: int) -> int:
         return steps + 1
 
-    def start(self, f: Evaluator, grid: Grid, state: State) -> Carry:
+    def start(self, f: Evaluator, grid: TimeGrid, state: State) -> Carry:
         return state, state, f(grid.times[0], state, 0)
 
-    def step(self, f: Evaluator, grid: Grid, number: int, carry: Carry) -> Carry:
+    def step(self, f: Evaluator, grid: TimeGrid, number: int, carry: Carry) -> Carry:
         solution, auxiliary, slope = carry
         time, length = grid.step(number)
         auxiliary = advance(scaled(2.0, solution), [-1.0, length], [auxiliary, slope])
@@ -44,12 +44,12 @@ class ReversibleHeunGradient:
     def __init__(self, scheme: ReversibleHeun) -> None:
         self._scheme = scheme
 
-    def forward(self, f: Evaluator, grid: Grid, state: State) -> tuple[list[State], Sequence[State]]:
+    def forward(self, f: Evaluator, grid: TimeGrid, state: State) -> tuple[list[State], Sequence[State]]:
         kept, (solution, auxiliary, _) = solve(self._scheme, f, grid, state)
         return kept, (solution, auxiliary)
 
     def backward(
-        self, f: Evaluator, grid: Grid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
+        self, f: Evaluator, grid: TimeGrid, stored: Sequence[State], cotangents: Sequence[State], total: GradientSum
     ) -> State:
         """With cotangents (p, q, r) of (y', z', k'): k' has r + dt/2 p, which f pulls to z' and completes q.
 

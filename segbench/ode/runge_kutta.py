@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segbench.ode.evaluator import Evaluator
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.scheme import Carry
 from segbench.ode.state import State, advance
 from segbench.ode.tableaus import Tableau
@@ -24,14 +24,14 @@ class RungeKutta:
     def evaluations(self, steps: int) -> int:
         return steps * self.tableau.stages
 
-    def start(self, f: Evaluator, grid: Grid, state: State) -> Carry:  # noqa: ARG002
+    def start(self, f: Evaluator, grid: TimeGrid, state: State) -> Carry:  # noqa: ARG002
         return (state,)
 
-    def step(self, f: Evaluator, grid: Grid, number: int, carry: Carry) -> Carry:
+    def step(self, f: Evaluator, grid: TimeGrid, number: int, carry: Carry) -> Carry:
         state, _ = self.step_through(f, grid, number, carry[0])
         return (state,)
 
-    def step_through(self, f: Evaluator, grid: Grid, number: int, state: State) -> tuple[State, list[State]]:
+    def step_through(self, f: Evaluator, grid: TimeGrid, number: int, state: State) -> tuple[State, list[State]]:
         """The state after a step, and the points at which f was evaluated on the way."""
         tableau = self.tableau
         time, length = grid.step(number)

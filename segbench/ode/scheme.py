@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from segbench.ode.evaluator import Evaluator
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.state import State
 
 Carry = tuple[State, ...]
@@ -18,14 +18,14 @@ class Scheme(Protocol):
     def evaluations(self, steps: int) -> int:
         """Evaluations of f in so many steps, each with a stage number below this."""
 
-    def start(self, f: Evaluator, grid: Grid, state: State) -> Carry:
+    def start(self, f: Evaluator, grid: TimeGrid, state: State) -> Carry:
         """The carry at the grid's first time."""
 
-    def step(self, f: Evaluator, grid: Grid, number: int, carry: Carry) -> Carry:
+    def step(self, f: Evaluator, grid: TimeGrid, number: int, carry: Carry) -> Carry:
         """The carry after step `number`, counted from 0."""
 
 
-def solve(scheme: Scheme, f: Evaluator, grid: Grid, state: State) -> tuple[list[State], Carry]:
+def solve(scheme: Scheme, f: Evaluator, grid: TimeGrid, state: State) -> tuple[list[State], Carry]:
     """States at the kept times, and the last carry.
 
     With gradients on this is plain back-propagation through the solver: every tensor that f saves at every evaluation

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from segbench.errors import UserError
 from segbench.ode.evaluator import Evaluator
-from segbench.ode.grid import Grid
+from segbench.ode.grid import TimeGrid
 from segbench.ode.state import State
 from segbench.ode.tolerance import MOST_STEPS, Tolerance
 
@@ -80,7 +80,7 @@ def adaptive_adjoint(
     )
 
 
-def fixed_adjoint(solver: str, f: Evaluator, state: State, grid: Grid) -> list[State]:
+def fixed_adjoint(solver: str, f: Evaluator, state: State, grid: TimeGrid) -> list[State]:
     """The continuous adjoint on a fixed grid, the same backward as forward.
 
     Stored: the kept states. Evaluations: one solve forward, as many backward. Approximate, as the quadrature adjoint,
@@ -103,7 +103,7 @@ def fixed_adjoint(solver: str, f: Evaluator, state: State, grid: Grid) -> list[S
 class _Between:
     """The grid's points from the first to the last of some of them, in their direction."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: TimeGrid) -> None:
         self._points = grid.times
 
     def __call__(self, _f: object, _state: Tensor, times: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ def by_unit(value: float | None, unit: str) -> str:
     return f"{value:.4g} {unit}"
 
 
-def published(value: float, unit: str) -> str:
+def as_published(value: float, unit: str) -> str:
     """A published number as it was printed: `31.1 GB`, `65.8 M`, `117 ms`."""
     short = {"million": "M", "second": "s", "millisecond": "ms", "percent": "%", "count": ""}.get(unit, unit)
     return f"{value:g} {short}".strip()

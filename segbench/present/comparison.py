@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from segbench.present.amounts import MISSING, by_unit
 from segbench.present.sheet import Sheet
 
-COLUMNS = (
+COMPARISON_COLUMNS = (
     "quantity,unit,mode,a,b,a_value,b_value,ratio,ratio_low,ratio_high,verdict,compared,unlike,a_run,b_run,sentence"
 ).split(",")
 
@@ -55,7 +55,7 @@ def comparison_sheets(lines: Sequence[Line]) -> list[Sheet]:
 
 def as_csv(lines: Sequence[Line]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, COMPARISON_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(vars(line) for line in lines)
     return text.getvalue()

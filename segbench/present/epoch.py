@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.present.amounts import MISSING, as_ratio, in_seconds
-from segbench.present.memory import RIVAL
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
 from segbench.present.values import measured, outcome, paper, paper_conditions, uncertainty, value_of
 from segbench.records.ledger import Entry
+from segbench.records.reference_model import REFERENCE_MODEL
 
 _PARTS = {
     "data": "train_data_s",
@@ -20,11 +20,22 @@ _PARTS = {
 }
 
 
-def epoch_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[Sheet]:
+def epoch_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Sheet]:
     """One row a network in each."""
-    rival = next((value_of(entry, "epoch_s") for entry in entries if entry.model == RIVAL), None)
+    rival = next((value_of(entry, "epoch_s") for entry in entries if entry.model == REFERENCE_MODEL), None)
     images = " / ".join(dict.fromkeys(str(entry.case.option("images")) for entry in entries))
-    columns = ["network", "batch", "epoch", "95 %", f"x {RIVAL}", "step", "images/s", "energy", "paper", "outcome"]
+    columns = [
+        "network",
+        "batch",
+        "epoch",
+        "95 %",
+        f"x {REFERENCE_MODEL}",
+        "step",
+        "images/s",
+        "energy",
+        "paper",
+        "outcome",
+    ]
     rows = [_row(entry, rival, cards) for entry in entries]
     notes = [provenance(entries), *_notes(entries), *paper_conditions(list(entries), "epoch_s", cards)]
     parts = [[entry.model, *(in_seconds(value_of(entry, name)) for name in _PARTS.values())] for entry in entries]
@@ -34,7 +45,7 @@ def epoch_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[Sh
     ]
 
 
-def _row(entry: Entry, rival: float | None, cards: Mapping[str, Card]) -> list[str]:
+def _row(entry: Entry, rival: float | None, cards: Mapping[str, ModelCard]) -> list[str]:
     epoch, step, energy = (value_of(entry, name) for name in ("epoch_s", "train_step_s", "energy_j"))
     return [
         entry.model,

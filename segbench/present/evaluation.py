@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.present.amounts import MISSING, in_percent
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
@@ -15,7 +15,7 @@ from segbench.records.ledger import Entry
 _SCORES = ("mIoU", "absent as 0", "image mean", "pixels", "classes", "boundary F")
 
 
-def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[Sheet]:
+def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Sheet]:
     """The scores, and where there are any the IoU of each class."""
     compared = _compared(entries)
     rows = [

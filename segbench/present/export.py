@@ -11,7 +11,7 @@ from pathlib import Path
 
 from segbench.errors import UserError
 from segbench.present.sheet import Sheet, to_markdown
-from segbench.records.rows import COLUMNS, Row
+from segbench.records.rows import EXPORT_COLUMNS, Row
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Exports:
 def as_csv(rows: Sequence[Row]) -> str:
     """One measurement a line under the fixed columns; a missing value is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, EXPORT_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -34,7 +34,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_json(rows: Sequence[Row]) -> str:
     """A list of objects with the fixed columns as keys; a missing value is null."""
-    return json.dumps([{name: row.get(name) for name in COLUMNS} for row in rows], indent=1) + "\n"
+    return json.dumps([{name: row.get(name) for name in EXPORT_COLUMNS} for row in rows], indent=1) + "\n"
 
 
 def write_exports(exports: Exports, rows: Sequence[Row], sheets: Sequence[Sheet]) -> list[Path]:

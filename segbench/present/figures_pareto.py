@@ -1,4 +1,4 @@
-"""The figure of cost against worth: the first pair of axes of the page's plot."""
+"""The figure of cost against accuracy: the first pair of axes of the page's plot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from segbench.present.figures import Figure, Value
-from segbench.present.page.pareto import Pareto, front
+from segbench.present.page.pareto import Pareto, pareto_front
 from segbench.present.style import GRID, INK, MUTED, identities
 from segbench.units import GIB
 
@@ -22,7 +22,7 @@ def pareto_figure(pareto: Pareto) -> Figure | None:
     if not pareto.x or not pareto.y:
         return None
     x, y = pareto.axis(pareto.x), pareto.axis(pareto.y)
-    kept = {spot.network for spot in front(pareto.spots, x, y)}
+    kept = {spot.network for spot in pareto_front(pareto.spots, x, y)}
     rows: list[list[Value]] = [
         [spot.network, *_scaled(spot.values[x.key].value, x.unit), *_scaled(spot.values[y.key].value, y.unit),
          "yes" if spot.network in kept else "no"]
@@ -34,7 +34,7 @@ def pareto_figure(pareto: Pareto) -> Figure | None:
     across, up = (axis.label + _SCALES.get(axis.unit, (1.0, ""))[1] for axis in (x, y))
     return Figure(
         "pareto",
-        "Cost and worth",
+        "Cost and accuracy",
         "Dashed: networks that no other beats in both; the others are pale.",
         ["network", across, up, "on the front"],
         rows,

@@ -13,7 +13,7 @@ from segbench.records.ledger import Entry
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-Curve = tuple[list[float], list[float]]
+LearningCurve = tuple[list[float], list[float]]
 """Minutes trained, and the score then."""
 
 _TOGETHER = 8
@@ -44,9 +44,9 @@ def _draw(rows: Sequence[Sequence[Value]]) -> Canvas:
     return _panels(curves) if len(curves) > _TOGETHER else _together(curves)
 
 
-def _curves(rows: Sequence[Sequence[Value]]) -> dict[str, Curve]:
+def _curves(rows: Sequence[Sequence[Value]]) -> dict[str, LearningCurve]:
     """Minutes and per cent by network, in the ledger's order."""
-    curves: dict[str, Curve] = {}
+    curves: dict[str, LearningCurve] = {}
     for name, _, minutes, score in rows:
         own = curves.setdefault(str(name), ([], []))
         own[0].append(float(minutes or 0))
@@ -54,7 +54,7 @@ def _curves(rows: Sequence[Sequence[Value]]) -> dict[str, Curve]:
     return curves
 
 
-def _together(curves: Mapping[str, Curve]) -> Canvas:
+def _together(curves: Mapping[str, LearningCurve]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
     figure = Canvas(figsize=(8, 4.4), layout="constrained")
@@ -66,7 +66,7 @@ def _together(curves: Mapping[str, Curve]) -> Canvas:
     return figure
 
 
-def _panels(curves: Mapping[str, Curve]) -> Canvas:
+def _panels(curves: Mapping[str, LearningCurve]) -> Canvas:
     """One panel a network before all the others in grey, the best at the end first."""
     from matplotlib.figure import Figure as Canvas
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from segbench.present.figures import Figure, Value
-from segbench.present.page.trajectory_viewer import Picture, Trajectory
+from segbench.present.page.trajectory_viewer import Trajectory, ViewerPicture
 from segbench.present.style import INK, identities
 from segbench.present.trajectory_points import whole
 
@@ -95,7 +95,7 @@ def strip_figure(trajectory: Trajectory) -> Figure | None:
     )
 
 
-def _draw_strip(rows: Sequence[Sequence[Value]], pictures: Sequence[Picture]) -> Canvas:
+def _draw_strip(rows: Sequence[Sequence[Value]], pictures: Sequence[ViewerPicture]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
     times = list(dict.fromkeys(row[1] for row in rows))

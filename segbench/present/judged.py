@@ -29,7 +29,7 @@ class JudgedCell:
     Attributes:
         value, paper_value: raw, in `unit`.
         ours, paper: as shown, both in the unit the paper prints.
-        our_ratio, paper_ratio: to the yardstick; None where a ratio says nothing.
+        our_ratio, paper_ratio: to the reference; None where a ratio says nothing.
         judgement: None for networks that stand beside the paper without being in it.
         quantity, method, conditions: where our number comes from.
         standing: `measured`, `predicted`, `counted`, else `published` if only the paper has a number, else `missing`.
@@ -85,7 +85,7 @@ LEGEND = "; ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
 
 
 def judged_sheet(table: JudgedTable) -> Sheet:
-    """Ours with its ratio to the yardstick, and under it, where it is judged, the paper's with the verdict's mark."""
+    """Ours with its ratio to the reference, and under it, where it is judged, the paper's with the verdict's mark."""
     rows = []
     for key, label in table.rows.items():
         cells = [table.cells[key, column] for column in table.columns]

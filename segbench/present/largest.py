@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.present.amounts import MISSING, in_bytes
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
@@ -19,7 +19,7 @@ _TITLES = {"max_batch": "Largest batch", "max_input": "Largest input"}
 _LIMITS = {"allocated": "tensors", "reserved": "fragmentation", "process": "process with context"}
 
 
-def largest_sheet(entries: Sequence[Entry], cards: Mapping[str, Card], budget: str) -> Sheet:
+def largest_sheet(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budget: str) -> Sheet:
     """One row a network: for each mode what fits and what does not, what limits it, and the paper's batch.
 
     Args:
@@ -101,11 +101,11 @@ def _outcome(entries: Sequence[Entry]) -> str:
     return "ok"
 
 
-def _paper(entry: Entry | None, cards: Mapping[str, Card]) -> str:
+def _paper(entry: Entry | None, cards: Mapping[str, ModelCard]) -> str:
     return paper(entry, "max_batch", cards) if entry else MISSING
 
 
-def _notes(entries: Sequence[Entry], cards: Mapping[str, Card], budget: str) -> list[str]:
+def _notes(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budget: str) -> list[str]:
     answers = [item for entry in entries if (item := measured(entry, _ANSWER[entry.case.task]))]
     context = next((item.detail["context_bytes"] for item in answers if "context_bytes" in item.detail), None)
     spent = sum(entry.seconds for entry in entries)

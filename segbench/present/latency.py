@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.present.amounts import MISSING, as_ratio, in_seconds
-from segbench.present.memory import RIVAL
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
 from segbench.present.values import measured, outcome, paper, paper_conditions, uncertainty, value_of
 from segbench.records.ledger import Entry
 from segbench.records.quantities import quantity
+from segbench.records.reference_model import REFERENCE_MODEL
 
 _PARTS = {
     "copy in": "latency_copy_in_s",
@@ -22,9 +22,9 @@ _PARTS = {
 }
 
 
-def latency_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[Sheet]:
+def latency_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Sheet]:
     """One row a network in each; percentiles are of all samples, per image."""
-    rival = next((value_of(entry, "latency_s") for entry in entries if entry.model == RIVAL), None)
+    rival = next((value_of(entry, "latency_s") for entry in entries if entry.model == REFERENCE_MODEL), None)
     batch = " / ".join(dict.fromkeys(str(entry.case.infer_batch) for entry in entries))
     columns = [
         *(
@@ -33,7 +33,7 @@ def latency_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[
             "95 %",
             "p90",
             "p99",
-            f"x {RIVAL}",
+            f"x {REFERENCE_MODEL}",
             "images/s",
             "energy",
             "paper",
@@ -51,7 +51,7 @@ def latency_sheets(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[
     ]
 
 
-def _row(entry: Entry, rival: float | None, cards: Mapping[str, Card]) -> list[str]:
+def _row(entry: Entry, rival: float | None, cards: Mapping[str, ModelCard]) -> list[str]:
     mine = value_of(entry, "latency_s")
     speed, energy = value_of(entry, "throughput_images_per_s"), value_of(entry, "energy_j")
     return [

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segbench.cards.card import Card
-from segbench.present.amounts import MISSING, as_ratio, in_bytes, in_millions, published
+from segbench.cards.card import ModelCard
+from segbench.present.amounts import MISSING, as_published, as_ratio, in_bytes, in_millions
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
 from segbench.records.ledger import Entry
 from segbench.records.quantities import quantity
+from segbench.records.reference_model import REFERENCE_MODEL
 from segbench.records.rows import reference_for
-
-RIVAL = "hrnetv2"
-"""Every network is set beside it, as in the paper's text."""
 
 _MODES = {"train": "training", "infer": "inference"}
 
 
-def memory_sheet(entries: Sequence[Entry], cards: Mapping[str, Card]) -> Sheet:
+def memory_sheet(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Sheet:
     """One row a network; the peak is the definition `headline` names, the others are in the exports."""
     names = list(dict.fromkeys(entry.model for entry in entries))
     modes = [mode for mode in _MODES if any(mode in entry.case.modes for entry in entries)]
@@ -40,14 +38,14 @@ def headline(entry: Entry) -> str:
 
 
 def _row(
-    name: str, modes: list[str], kind: str, cells: Mapping[tuple[str, str], Entry], cards: Mapping[str, Card]
+    name: str, modes: list[str], kind: str, cells: Mapping[tuple[str, str], Entry], cards: Mapping[str, ModelCard]
 ) -> list[str]:
     found = [cells[name, mode] for mode in modes if (name, mode) in cells]
     parameters = next((value for entry in found if (value := _value(entry, "parameters")) is not None), None)
     row = [name, in_millions(parameters)]
     for mode in modes:
         which = f"{mode}_peak_{kind}_bytes"
-        mine, rival = _value(cells.get((name, mode)), which), _value(cells.get((RIVAL, mode)), which)
+        mine, rival = _value(cells.get((name, mode)), which), _value(cells.get((REFERENCE_MODEL, mode)), which)
         row += [in_bytes(mine), as_ratio(mine, rival), _paper(name, which, cells.get((name, mode)), cards)]
     failed = next((entry for entry in found if entry.outcome != "ok"), None)
     return [*row, f"{failed.outcome}: {failed.cause}" if failed else "ok"]
@@ -58,10 +56,10 @@ def _live_ratios(names: list[str], modes: list[str], cells: Mapping[tuple[str, s
     notes = []
     for mode in modes:
         which = f"{mode}_peak_live_bytes"
-        rival = _value(cells.get((RIVAL, mode)), which)
-        live = {name: _value(cells.get((name, mode)), which) for name in names if name != RIVAL}
+        rival = _value(cells.get((REFERENCE_MODEL, mode)), which)
+        live = {name: _value(cells.get((name, mode)), which) for name in names if name != REFERENCE_MODEL}
         told = [f"{name} {as_ratio(value, rival)}" for name, value in live.items() if value and rival]
-        notes += [f"{_MODES[mode]}, live bytes to {RIVAL}'s: {', '.join(told)}"] if told else []
+        notes += [f"{_MODES[mode]}, live bytes to {REFERENCE_MODEL}'s: {', '.join(told)}"] if told else []
     return notes
 
 
@@ -70,14 +68,17 @@ def _value(entry: Entry | None, name: str) -> float | None:
     return found[0] if found else None
 
 
-def _paper(name: str, which: str, entry: Entry | None, cards: Mapping[str, Card]) -> str:
+def _paper(name: str, which: str, entry: Entry | None, cards: Mapping[str, ModelCard]) -> str:
     reference = reference_for(cards[name], which, entry.case) if entry and name in cards else None
-    return published(reference.value, reference.unit) if reference else MISSING
+    return as_published(reference.value, reference.unit) if reference else MISSING
 
 
-def _notes(entries: Sequence[Entry], cards: Mapping[str, Card], kind: str, modes: list[str]) -> list[str]:
+def _notes(entries: Sequence[Entry], cards: Mapping[str, ModelCard], kind: str, modes: list[str]) -> list[str]:
     names = [f"{mode}_peak_{kind}_bytes" for mode in modes]
-    notes = [provenance(entries), f"peak: {quantity(names[0]).meaning} ({', '.join(names)}); ratio: to {RIVAL}"]
+    notes = [
+        provenance(entries),
+        f"peak: {quantity(names[0]).meaning} ({', '.join(names)}); ratio: to {REFERENCE_MODEL}",
+    ]
     used = [reference_for(cards[e.model], name, e.case) for e in entries if e.model in cards for name in names]
     conditions = {f"{item.conditions} ({item.source})": None for item in used if item}
     if conditions:

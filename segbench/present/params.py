@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.present.amounts import MISSING, in_bytes, in_count, in_large_count
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
@@ -18,21 +18,21 @@ _RULE = (
 )
 
 
-def params_sheets(entries: Sequence[Entry], cards: Mapping[str, Card], depth: int = 0) -> list[Sheet]:
+def params_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard], depth: int = 0) -> list[Sheet]:
     """The networks, and with a depth above 0 a table of modules for each.
 
     Args:
         depth: levels of modules to show; their MACs include what they contain.
     """
     rows = [_row(entry, cards) for entry in entries]
-    notes = [provenance(entries), _RULE, *_doubts(entries), *paper_conditions(list(entries), "parameters", cards)]
+    notes = [provenance(entries), _RULE, *_warnings(entries), *paper_conditions(list(entries), "parameters", cards)]
     return [
         Sheet("Parameters and operations", _COLUMNS, rows, notes),
         *(_modules(entry, depth) for entry in entries if depth and measured(entry, "macs")),
     ]
 
 
-def _row(entry: Entry, cards: Mapping[str, Card]) -> list[str]:
+def _row(entry: Entry, cards: Mapping[str, ModelCard]) -> list[str]:
     return [
         entry.model,
         in_count(value_of(entry, "parameters")),
@@ -59,7 +59,7 @@ def _other(entry: Entry, counter: str) -> str:
     return MISSING
 
 
-def _doubts(entries: Sequence[Entry]) -> list[str]:
+def _warnings(entries: Sequence[Entry]) -> list[str]:
     """Counters that disagree or could not count, and operators that count as nothing."""
     notes = []
     for entry in entries:

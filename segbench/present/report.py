@@ -15,7 +15,7 @@ from segbench.records.rows import Row
 
 
 @dataclass(frozen=True)
-class Reason:
+class ReportReason:
     """Why numbers differ: what about, the sentence, and where it can be checked."""
 
     about: str
@@ -40,7 +40,7 @@ class Report:
     judged: Sequence[JudgedTable] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
-    reasons: Sequence[Reason] = ()
+    reasons: Sequence[ReportReason] = ()
     pareto: Pareto = field(default_factory=Pareto)
     lines: Sequence[MemoryLine] = ()
     trajectories: Sequence[Trajectory] = ()

@@ -123,7 +123,7 @@ class SweepProgress(CellProgress):
         self._screen.update(Group(table, Text(self._tally.sentence())), refresh=True)
 
 
-def plan_sheet(cells: Sequence[tuple[str, bool]]) -> Sheet:
+def cells_sheet(cells: Sequence[tuple[str, bool]]) -> Sheet:
     """A dry run: every cell and whether the ledger answers it already."""
     rows = [[name, "in the ledger" if known else "to be measured"] for name, known in cells]
     done = sum(known for _, known in cells)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segbench.present.amounts import MISSING, in_large_count, in_percent, in_seconds
 from segbench.present.provenance import provenance
 from segbench.present.sheet import Sheet
-from segbench.present.trajectory_points import RULE, Point, front, half, is_oracle, points_of, whole
+from segbench.present.trajectory_points import RULE, Point, half, is_oracle, pareto_optimal, points_of, whole
 from segbench.present.values import outcome
 from segbench.records.ledger import Entry
 
@@ -39,21 +39,21 @@ def _ends(entry: Entry, points: Sequence[Point]) -> Sheet:
         "95 %",
         "mIoU",
         "95 %",
-        "below T",
+        "mIoU drop",
         "95 %",
         "image\nmean",
         "pixels\nchanged",
         "|f|/|h|",
-        "worth\nhaving",
+        "Pareto-\noptimal",
     ]
-    worth = {cost: front(points, cost) for cost in ("nfe_forward", "latency_s")}
-    rows = [_row(point, worth) for point in points]
+    optimal = {cost: pareto_optimal(points, cost) for cost in ("nfe_forward", "latency_s")}
+    rows = [_row(point, optimal) for point in points]
     if entry.outcome != "ok":
         rows.append([outcome(entry), *[MISSING] * (len(columns) - 1)])
     return Sheet(f"{entry.model} along its time", columns, rows, [provenance([entry]), *_notes(points)])
 
 
-def _row(point: Point, worth: dict[str, list[Point]]) -> list[str]:
+def _row(point: Point, optimal: dict[str, list[Point]]) -> list[str]:
     speed = point.value("state_speed")
     return [
         point.label,
@@ -68,7 +68,7 @@ def _row(point: Point, worth: dict[str, list[Point]]) -> list[str]:
         in_percent(point.value("miou_image_mean")),
         in_percent(point.value("pixels_changed")),
         MISSING if speed is None else f"{speed:.2f}",
-        " ".join(name for name, cost in (("NFE", "nfe_forward"), ("ms", "latency_s")) if point in worth[cost]),
+        " ".join(name for name, cost in (("NFE", "nfe_forward"), ("ms", "latency_s")) if point in optimal[cost]),
     ]
 
 
@@ -85,8 +85,9 @@ def _notes(points: Sequence[Point]) -> list[str]:
     images = points[-1].detail("miou", "images") if points else None
     counted = f"{images} images" if images else "the images"
     notes = [
-        f"mIoU: one confusion matrix over {counted}; its intervals: bootstrap over images; below T: in points, paired",
-        "worth having: no other end is both as cheap (in evaluations, in time) and as good",
+        f"mIoU: one confusion matrix over {counted}; its intervals: bootstrap over images; "
+        "mIoU drop: mIoU at T less mIoU here, in points, paired",
+        "Pareto-optimal: no other end is both as cheap (in evaluations, in time) and as good",
     ]
     if any(point.value("solver_accepted_steps") is not None for point in points):
         notes.append("NFE (a+r): a accepted and r rejected steps")

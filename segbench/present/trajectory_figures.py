@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from segbench.errors import UserError
-from segbench.present.trajectory_points import RULE, STEPS, TIME, Point, front, is_oracle, points_of, whole
+from segbench.present.trajectory_points import RULE, STEPS, TIME, Point, is_oracle, pareto_optimal, points_of, whole
 from segbench.records.ledger import Entry
 
 _COSTS = {
@@ -41,7 +41,7 @@ class Curves:
     colour: str
 
 
-def curves_of(entries: Sequence[Entry]) -> list[Curves]:
+def trajectory_curves(entries: Sequence[Entry]) -> list[Curves]:
     """One set of curves an entry that has points."""
     found = [(entry.model, points) for entry in entries if (points := points_of(entry))]
     return [Curves(name, points, _COLOURS[number % len(_COLOURS)]) for number, (name, points) in enumerate(found)]
@@ -56,7 +56,7 @@ def draw_curves(curves: Sequence[Curves], title: str, path: Path) -> None:
     figure = Figure(figsize=(13, 4.6), layout="constrained")
     for axes, (cost, (name, factor)) in zip(figure.subplots(1, 3, sharey=True), _COSTS.items(), strict=True):
         everything = [point for item in curves for point in item.points]
-        best = front(everything, cost)
+        best = pareto_optimal(everything, cost)
         for item in curves:
             for knob in _KNOBS:
                 _draw_knob(axes, item, knob, cost, factor, best)

@@ -1,4 +1,4 @@
-"""The points of a trajectory's curves, read out of a ledger's entry, and which of them are worth having."""
+"""The points of a trajectory's curves, read out of a ledger's entry, and which of them are Pareto-optimal."""
 
 from __future__ import annotations
 
@@ -83,24 +83,24 @@ def half(points: Sequence[Point]) -> Point | None:
     return min(found, key=lambda pair: (abs(pair[0] - total / 2), pair[0]), default=(0.0, None))[1]
 
 
-def front(points: Sequence[Point], cost: str) -> list[Point]:
+def pareto_optimal(points: Sequence[Point], cost: str) -> list[Point]:
     """The Pareto front, cheapest first: no other point is at least as cheap and at least as good, and better in one.
 
     Args:
         cost: `nfe_forward`, `macs` or `latency_s`; points without it take no part, nor do oracles.
     """
     known = [
-        (price, worth, point)
+        (price, accuracy, point)
         for point in points
         if not is_oracle(point)
         and (price := point.value(cost)) is not None
-        and (worth := point.value("miou")) is not None
+        and (accuracy := point.value("miou")) is not None
     ]
 
-    def beaten(price: float, worth: float) -> bool:
-        return any(p <= price and w >= worth and (p, w) != (price, worth) for p, w, _ in known)
+    def beaten(price: float, accuracy: float) -> bool:
+        return any(p <= price and w >= accuracy and (p, w) != (price, accuracy) for p, w, _ in known)
 
-    return [point for price, worth, point in sorted(known, key=lambda item: item[0]) if not beaten(price, worth)]
+    return [point for price, accuracy, point in sorted(known, key=lambda item: item[0]) if not beaten(price, accuracy)]
 
 
 def labels_of(entries: Sequence[Entry]) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segbench.cards.card import Card
-from segbench.present.amounts import MISSING, published
+from segbench.cards.card import ModelCard
+from segbench.present.amounts import MISSING, as_published
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.records.rows import reference_for
@@ -40,13 +40,13 @@ def uncertainty_of(item: Measurement) -> str:
     return f"±{percent:.2g} %" if percent < 99.5 else f"±{percent:.0f} %"
 
 
-def paper(entry: Entry, quantity: str, cards: Mapping[str, Card]) -> str:
+def paper(entry: Entry, quantity: str, cards: Mapping[str, ModelCard]) -> str:
     """The published number as it was printed."""
     reference = reference_for(cards[entry.model], quantity, entry.case) if entry.model in cards else None
-    return published(reference.value, reference.unit) if reference else MISSING
+    return as_published(reference.value, reference.unit) if reference else MISSING
 
 
-def paper_conditions(entries: list[Entry], quantity: str, cards: Mapping[str, Card]) -> list[str]:
+def paper_conditions(entries: list[Entry], quantity: str, cards: Mapping[str, ModelCard]) -> list[str]:
     """One note with the conditions of all published numbers shown; none where there are none."""
     used = [reference_for(cards[entry.model], quantity, entry.case) for entry in entries if entry.model in cards]
     conditions = {f"{item.conditions} ({item.source})": None for item in used if item}

@@ -13,10 +13,10 @@ class Environment:
     """The machine, the software and the switches of one child process.
 
     Attributes:
-        device: `cpu`, `cuda:0` or `none`; device_name is the card's or the processor's name.
+        device: `cpu`, `cuda:0` or `none`; device_name is the GPU's or the processor's name.
         host: a salted hash, so that a ledger can be published.
         switches: TF32, cudnn.benchmark, deterministic, allocator settings, environment variables that matter.
-        notes: what disturbed the measurement (other processes on the card, throttling), as sentences.
+        notes: what disturbed the measurement (other processes on the GPU, throttling), as sentences.
     """
 
     device: str

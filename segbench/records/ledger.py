@@ -21,7 +21,7 @@ from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import ANSWERS, Measurement
 
-FORMAT = 1
+LEDGER_FORMAT = 1
 DEFAULT_LEDGER = Path("segbench-runs")
 CHECKPOINTS = ("best", "last", "previous")
 """What a training calls its checkpoints: the folder's name tells more."""
@@ -62,7 +62,7 @@ class Entry:
 
     def to_json(self) -> dict[str, Json]:
         return {
-            "format": FORMAT,
+            "format": LEDGER_FORMAT,
             "run": self.run,
             "key": self.key,
             "model": self.model,
@@ -190,9 +190,9 @@ class Ledger:
                 yield self._entry(data, number)
 
     def _entry(self, data: Mapping[str, Json], number: int) -> Entry:
-        if data.get("format", 0) > FORMAT:
+        if data.get("format", 0) > LEDGER_FORMAT:
             found = f"{self.path}, line {number} has format {data['format']}"
-            raise LedgerError(f"{found}, this segbench reads up to {FORMAT}; upgrade segbench")
+            raise LedgerError(f"{found}, this segbench reads up to {LEDGER_FORMAT}; upgrade segbench")
         try:
             return Entry.from_json(data)
         except (KeyError, TypeError, ValueError) as error:

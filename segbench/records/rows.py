@@ -14,7 +14,7 @@ from segbench.records.quantities import QUANTITIES
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = (
+EXPORT_COLUMNS = (
     "run,model,quantity,value,unit,method,outcome,cause,mode,device,device_name,precision,batch_size,width,height,"
     "classes,optimizer,solver,gradient,steps,t_end,dataset,split,protocol,seed,samples,spread_low,spread_high,"
     "reference_value,reference_unit,reference_conditions,reference_source"
@@ -82,7 +82,7 @@ def read_ledger(folder: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame(tidy_rows(Ledger(Path(folder)).entries()), columns=COLUMNS)
+    return pd.DataFrame(tidy_rows(Ledger(Path(folder)).entries()), columns=EXPORT_COLUMNS)
 
 
 def reference_for(card: HasReferences, quantity_name: str, case: Case) -> Published | None:

@@ -10,7 +10,7 @@ from segbench.records.case import Case
 
 
 @dataclass(frozen=True)
-class Axis:
+class SearchAxis:
     """What grows.
 
     Attributes:
@@ -31,14 +31,14 @@ class Axis:
     unit: str
 
 
-def axis_of(case: Case) -> Axis:
+def axis_of(case: Case) -> SearchAxis:
     """The axis of a case whose task is `max_batch` or `max_input`; the case has one mode."""
     return _input_axis(case) if case.task == "max_input" else _batch_axis(case)
 
 
-def _batch_axis(case: Case) -> Axis:
+def _batch_axis(case: Case) -> SearchAxis:
     field = "batch_size" if case.modes == ("train",) else "infer_batch"
-    return Axis(
+    return SearchAxis(
         name="max_batch",
         answer="max_batch",
         other="max_batch_fails_at",
@@ -49,14 +49,14 @@ def _batch_axis(case: Case) -> Axis:
     )
 
 
-def _input_axis(case: Case) -> Axis:
+def _input_axis(case: Case) -> SearchAxis:
     sizes = InputAxis(case.width, case.height)
 
     def at(size: int) -> Case:
         width, height = sizes.size(size)
         return replace(case, task="memory", width=width, height=height)
 
-    return Axis(
+    return SearchAxis(
         name="max_input",
         answer="max_input_pixels",
         other="max_input_fails_at_pixels",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-Verdict = Literal["fits", "does_not_fit", "timed_out", "crashed", "failed", "unsupported"]
+ProbeAnswer = Literal["fits", "does_not_fit", "timed_out", "crashed", "failed", "unsupported"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Outcome:
         cause: one sentence where it does not fit or did not answer.
     """
 
-    verdict: Verdict
+    verdict: ProbeAnswer
     bytes: int | None = None
     retries: int = 0
     cause: str | None = None
@@ -80,11 +80,13 @@ class Expectation:
     budget: int | None = None
 
 
-MOST = 4096
+LARGEST_PROBED = 4096
 """Sizes beyond are not tried: a network so small is limited by other things (launch limits, the host's memory)."""
 
 
-def find_bracket(probe: Callable[[int], Outcome], expected: Expectation | None = None, most: int = MOST) -> Bracket:
+def find_bracket(
+    probe: Callable[[int], Outcome], expected: Expectation | None = None, most: int = LARGEST_PROBED
+) -> Bracket:
     """Searches sizes 1 to `most`.
 
     At most four tries if `expected.start` is within 10 % of the truth and readings are in proportion to

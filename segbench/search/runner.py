@@ -13,11 +13,11 @@ from segbench.cells.cell import Listener, Result, Runner, run_in_child
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
-from segbench.search.axes import Axis, axis_of
-from segbench.search.bracket import MOST, Bracket, Expectation, Outcome, Verdict, find_bracket
+from segbench.search.axes import SearchAxis, axis_of
+from segbench.search.bracket import LARGEST_PROBED, Bracket, Expectation, Outcome, ProbeAnswer, find_bracket
 from segbench.units import GIB
 
-_VERDICTS: dict[str, Verdict] = {
+_VERDICTS: dict[str, ProbeAnswer] = {
     "ok": "fits",
     "does_not_fit": "does_not_fit",
     "timed_out": "timed_out",
@@ -52,7 +52,7 @@ class _Search:
     """
 
     case: Case
-    axis: Axis
+    axis: SearchAxis
     timeout_s: float
     listen: Listener
     run: Runner
@@ -64,7 +64,7 @@ class _Search:
     def result(self) -> Result:
         started = time.monotonic()
         self.context = int(self.case.option("context_bytes", 0))
-        found = find_bracket(self.probe, self._expectation(), MOST)
+        found = find_bracket(self.probe, self._expectation(), LARGEST_PROBED)
         unanswered = found.unanswered
         outcome = "ok" if unanswered is None else unanswered.outcome.verdict
         cause = None if unanswered is None else f"{self.axis.unit} {unanswered.size}: {unanswered.outcome.cause}"

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
 from segbench.records.quantities import QUANTITIES
-from segbench.statistics.intervals import Block, as_blocks, bootstrap_error, critical_t, log_median
+from segbench.statistics.intervals import SampleBlock, as_blocks, bootstrap_error, critical_t, log_median
 
 SMALLEST_EFFECT = 0.01
 """A change below this share is not called a difference however narrow the interval: the default noise target."""
@@ -32,7 +32,7 @@ _LARGEST_EXPONENT = 700.0
 
 
 @dataclass(frozen=True)
-class Reading:
+class ComparedValue:
     """One quantity of one side, ready to be compared.
 
     Attributes:
@@ -61,8 +61,8 @@ class Contrast:
         sentence: for people.
     """
 
-    a: Reading
-    b: Reading
+    a: ComparedValue
+    b: ComparedValue
     ratio: float | None
     low: float | None
     high: float | None
@@ -75,12 +75,12 @@ class Contrast:
         return self.verdict in ("less", "more", "single")
 
 
-def reading_of(name: str, item: Measurement) -> Reading | None:
+def compared_value(name: str, item: Measurement) -> ComparedValue | None:
     """A measurement as a side of a comparison; None where it has no value."""
     if item.value is None:
         return None
     session: Json = item.detail.get("session")
-    return Reading(name, item.quantity, item.value, item.method, split_rounds(item), session)
+    return ComparedValue(name, item.quantity, item.value, item.method, split_rounds(item), session)
 
 
 def split_rounds(item: Measurement) -> tuple[tuple[float, ...], ...]:
@@ -92,7 +92,7 @@ def split_rounds(item: Measurement) -> tuple[tuple[float, ...], ...]:
     return tuple(found)
 
 
-def contrast(a: Reading, b: Reading) -> Contrast:
+def contrast(a: ComparedValue, b: ComparedValue) -> Contrast:
     """Compares B with A.
 
     Raises:
@@ -112,7 +112,7 @@ def contrast(a: Reading, b: Reading) -> Contrast:
     return _from_rounds(a, b)
 
 
-def _from_rounds(a: Reading, b: Reading) -> Contrast:
+def _from_rounds(a: ComparedValue, b: ComparedValue) -> Contrast:
     blocks_a, blocks_b = as_blocks(a.rounds), as_blocks(b.rounds)
     paired = a.session is not None and a.session == b.session
     if paired:  # one side may have gone on alone
@@ -129,13 +129,13 @@ def _from_rounds(a: Reading, b: Reading) -> Contrast:
     return Contrast(a, b, ratio, low, high, verdict, _sentence(a, b, ratio, verdict, how))
 
 
-def _paired_error(a: Sequence[Block], b: Sequence[Block]) -> tuple[float, float]:
+def _paired_error(a: Sequence[SampleBlock], b: Sequence[SampleBlock]) -> tuple[float, float]:
     """Standard error of log(B/A) and its degrees of freedom; the same rounds are drawn for both."""
     error = bootstrap_error(len(a), lambda chosen: log_median(b, chosen) - log_median(a, chosen))
     return error, len(a) - 1
 
 
-def _separate_error(a: Sequence[Block], b: Sequence[Block]) -> tuple[float, float]:
+def _separate_error(a: Sequence[SampleBlock], b: Sequence[SampleBlock]) -> tuple[float, float]:
     """As `_paired_error` for independent sides, each with the error of one round; Welch and Satterthwaite's freedom."""
     variances = [len(s) * bootstrap_error(len(s), lambda chosen, s=s: log_median(s, chosen)) ** 2 for s in (a, b)]  # type: ignore[misc]
     total = sum(variances)
@@ -157,7 +157,7 @@ def _direction(ratio: float) -> str:
     return "less" if ratio < 1 else "more" if ratio > 1 else "same"
 
 
-def _sentence(a: Reading, b: Reading, ratio: float, verdict: str, how: str) -> str:
+def _sentence(a: ComparedValue, b: ComparedValue, ratio: float, verdict: str, how: str) -> str:
     what = f"{b.name} has {ratio:.3g} times the {a.quantity} of {a.name} ({how})"
     if verdict == "not significant":
         return f"not significant: {what}"
@@ -168,7 +168,7 @@ def _sentence(a: Reading, b: Reading, ratio: float, verdict: str, how: str) -> s
     return f"{what}: {100 * abs(ratio - 1):.3g} % {verdict}{judged}"
 
 
-def _without_ratio(a: Reading, b: Reading) -> Contrast:
+def _without_ratio(a: ComparedValue, b: ComparedValue) -> Contrast:
     verdict = "same" if a.value == b.value else "less" if b.value < a.value else "more"
     sentence = f"{b.name} has {b.value:g} {a.quantity}, {a.name} has {a.value:g}: no ratio"
     return Contrast(a, b, None, None, None, verdict, sentence)

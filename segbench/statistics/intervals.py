@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 Rounds = Sequence[Sequence[float]]
 """Positive samples, one sequence for each round."""
 
-Block = NDArray[np.float64]
+SampleBlock = NDArray[np.float64]
 
 _RESAMPLES = 500
 """The bootstrap error is then itself known to 3 %, well below what few rounds leave open."""
@@ -43,7 +43,7 @@ _PERCENTILES = {"p50": (50, 1), "p90": (90, 10), "p99": (99, 100)}
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MedianEstimate:
     """A median and how sure it is.
 
     Attributes:
@@ -68,7 +68,7 @@ class Estimate:
         return (self.high - self.low) / 2 / self.value
 
 
-def estimate_median(rounds: Rounds, level: float = LEVEL) -> Estimate:
+def estimate_median(rounds: Rounds, level: float = LEVEL) -> MedianEstimate:
     """The median over all samples of all rounds with its confidence interval.
 
     One round alone is cut into batches of consecutive samples, which holds the autocorrelation within a process but
@@ -82,10 +82,10 @@ def estimate_median(rounds: Rounds, level: float = LEVEL) -> Estimate:
     value = float(np.median(samples))
     used, kind = (blocks, "rounds") if len(blocks) > 1 else (_batches(samples), "batches")
     if len(used) < 2:
-        return Estimate(value, None, None, len(blocks), samples.size, kind)
+        return MedianEstimate(value, None, None, len(blocks), samples.size, kind)
     error = bootstrap_error(len(used), lambda chosen: log_median(used, chosen))
     half = min(critical_t(len(used) - 1, level) * error, _LARGEST_EXPONENT)
-    return Estimate(value, value * math.exp(-half), value * math.exp(half), len(blocks), samples.size, kind)
+    return MedianEstimate(value, value * math.exp(-half), value * math.exp(half), len(blocks), samples.size, kind)
 
 
 def percentiles(rounds: Rounds) -> dict[str, float | None]:
@@ -97,7 +97,7 @@ def percentiles(rounds: Rounds) -> dict[str, float | None]:
     }
 
 
-def as_blocks(rounds: Rounds) -> list[Block]:
+def as_blocks(rounds: Rounds) -> list[SampleBlock]:
     """The rounds that have samples, as arrays.
 
     Raises:
@@ -109,7 +109,7 @@ def as_blocks(rounds: Rounds) -> list[Block]:
     return blocks
 
 
-def log_median(blocks: Sequence[Block], chosen: NDArray[np.intp]) -> float:
+def log_median(blocks: Sequence[SampleBlock], chosen: NDArray[np.intp]) -> float:
     """Logarithm of the median of all samples of the chosen blocks, repeated ones counted as often."""
     return math.log(np.median(np.concatenate([blocks[index] for index in chosen])))
 
@@ -140,7 +140,7 @@ _LARGEST_EXPONENT = 700.0
 """exp overflows a double just above 709; two rounds that differ wildly must not."""
 
 
-def _batches(samples: Block) -> list[Block]:
+def _batches(samples: SampleBlock) -> list[SampleBlock]:
     """About sqrt(n) batches of consecutive samples, four to ten; none below sixteen samples."""
     count = min(_MOST_BATCHES, int(math.sqrt(samples.size)))
     return np.array_split(samples, count) if count >= _FEWEST_BATCHES else []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from segbench.records.case import Json
 from segbench.records.ledger import Entry
 from segbench.records.quantities import QUANTITIES
-from segbench.statistics.comparison import Contrast, contrast, reading_of
+from segbench.statistics.comparison import Contrast, compared_value, contrast
 from segbench.statistics.fairness import Unlike, conditions, factors_between, unlike
 
 OptimizerOf = Callable[[Entry], str | None]
@@ -17,7 +17,7 @@ OptimizerOf = Callable[[Entry], str | None]
 
 
 @dataclass(frozen=True)
-class Pair:
+class EntryPair:
     """Two cells side by side.
 
     Attributes:
@@ -57,7 +57,7 @@ class Pair:
             other = others.get((item.quantity, item.mode))
             if other is None or (quantities and item.quantity not in quantities):
                 continue
-            a, b = reading_of(a_name, item), reading_of(b_name, other)
+            a, b = compared_value(a_name, item), compared_value(b_name, other)
             if a is not None and b is not None:
                 found.append(contrast(a, b))
         order = list(QUANTITIES)
@@ -66,7 +66,7 @@ class Pair:
 
 def pair_up(
     a: Sequence[Entry], b: Sequence[Entry], by: Collection[str] = (), optimizer_of: OptimizerOf | None = None
-) -> list[Pair]:
+) -> list[EntryPair]:
     """For every cell of A that answered, the cell of B that is most like it; of repeated cells the last.
 
     Args:
@@ -96,10 +96,10 @@ def _latest(entries: Sequence[Entry]) -> list[Entry]:
     return list(found.values())
 
 
-def _pair(a: Entry, b: Entry, by: Collection[str], optimizer_of: OptimizerOf) -> Pair:
+def _pair(a: Entry, b: Entry, by: Collection[str], optimizer_of: OptimizerOf) -> EntryPair:
     conditions_a, conditions_b = conditions(a, optimizer_of(a)), conditions(b, optimizer_of(b))
     compared = tuple(by) or _only_factor(conditions_a, conditions_b)
-    return Pair(a, b, compared, tuple(unlike(conditions_a, conditions_b, compared)))
+    return EntryPair(a, b, compared, tuple(unlike(conditions_a, conditions_b, compared)))
 
 
 def _only_factor(a: dict[str, Json], b: dict[str, Json]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from segbench.statistics.intervals import Rounds
 
 @dataclass(frozen=True)
 class Advice:
-    """One doubt about a number.
+    """One warning about a number.
 
     Attributes:
         kind: `few_samples`, `one_round`, `spread`, `outliers`, `slow_first_run`, `rounds_differ`, `drift`,
@@ -38,7 +38,7 @@ class Circumstances:
     Attributes:
         unsteady: rounds whose warm-up ended before the calls were alike.
         others_cores: cores that other programs used, for each round.
-        throttled: samples taken while the card was slowed down; they are kept.
+        throttled: samples taken while the GPU was slowed down; they are kept.
         throttled_by: why.
     """
 
@@ -67,7 +67,7 @@ _QUIETER = "close other programs, fix the clocks, or raise --rounds"
 
 
 def advise(rounds: Rounds, seen: Circumstances | None = None) -> tuple[Advice, ...]:
-    """Every doubt about samples of the same thing; none for a quiet set on a quiet machine.
+    """Every warning about samples of the same thing; none for a quiet set on a quiet machine.
 
     Args:
         rounds: samples in the order taken, warm-up not included.
@@ -102,7 +102,7 @@ def _about_the_machine(seen: Circumstances, samples: int, rounds: int) -> Iterat
         what = f"other programs used {busy:.1f} cores meanwhile"
         yield Advice("busy", what, "close them; what was interleaved in one command still compares")
     if seen.throttled:
-        what = f"the card was slowed down in {seen.throttled} of {samples} samples ({', '.join(seen.throttled_by)})"
+        what = f"the GPU was slowed down in {seen.throttled} of {samples} samples ({', '.join(seen.throttled_by)})"
         yield Advice("throttled", what, "cool it, or fix its clocks lower (nvidia-smi --lock-gpu-clocks)")
 
 

@@ -12,7 +12,7 @@ OPTIONS = ("target", "min_rounds", "min_runs", "max_runs", "max_seconds")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class StopDecision:
     """Whether to stop after a round.
 
     Attributes:
@@ -57,7 +57,7 @@ class StopRule:
         """As options of a case."""
         return {name: getattr(self, name) for name in OPTIONS}
 
-    def judge(self, rounds: Rounds, seconds: float) -> Verdict:
+    def judge(self, rounds: Rounds, seconds: float) -> StopDecision:
         """The verdict after these rounds, which took so many seconds; pure."""
         runs = sum(len(samples) for samples in rounds)
         half = estimate_median(rounds).relative_half_width if runs else float("inf")
@@ -72,12 +72,12 @@ class StopRule:
             asked = f"{self.min_rounds} rounds and {self.min_runs} runs"
             noise += f" with {asked}; there were {len(rounds)} and {runs}"
         if reached:
-            return Verdict(True, True, half, f"noise target reached: {noise}")
+            return StopDecision(True, True, half, f"noise target reached: {noise}")
         if seconds >= self.max_seconds:
-            return Verdict(True, False, half, f"stopped by --max-seconds {self.max_seconds:g}: {noise}")
+            return StopDecision(True, False, half, f"stopped by --max-seconds {self.max_seconds:g}: {noise}")
         if runs >= self.max_runs:
-            return Verdict(True, False, half, f"stopped by --max-runs {self.max_runs}: {noise}")
-        return Verdict(False, False, half, noise)
+            return StopDecision(True, False, half, f"stopped by --max-runs {self.max_runs}: {noise}")
+        return StopDecision(False, False, half, noise)
 
 
 def _percent(share: float) -> str:

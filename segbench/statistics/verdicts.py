@@ -1,9 +1,9 @@
 """How a number of ours stands to a published one: five verdicts with fixed tolerances, and the order of networks.
 
-The rules, for a cell of a table in which every network also has its ratio to a yardstick (HRNetV2):
+The rules, for a cell of a table in which every network also has its ratio to a reference (HRNetV2):
 
-    reproduced       parameters within 0.5 %; a ratio to the yardstick within 10 %; an mIoU within 0.5 points
-    same direction   on the same side of the yardstick, and the ratios within a factor of 2 of each other
+    reproduced       parameters within 0.5 %; a ratio to the reference within 10 %; an mIoU within 0.5 points
+    same direction   on the same side of the reference, and the ratios within a factor of 2 of each other
     contradicted     neither
     not comparable   hardware, pretraining or data differ so that no verdict would mean anything
     missing          there is no number of ours, or none was published
@@ -21,7 +21,7 @@ from typing import Literal
 Verdict = Literal["reproduced", "same direction", "contradicted", "not comparable", "missing"]
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "same direction", "contradicted", "not comparable", "missing")
 
-Rule = Literal["parameters", "ratio", "accuracy"]
+ToleranceRule = Literal["parameters", "ratio", "accuracy"]
 """By which tolerance a cell counts as reproduced."""
 
 PARAMETERS_WITHIN = 0.005
@@ -44,29 +44,31 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A number of ours beside a published one, in one unit, and the yardstick's numbers on both sides.
+class OursAndPaper:
+    """A number of ours beside a published one, in one unit, and the reference's numbers on both sides.
 
     Attributes:
         ours, paper: None where there is none.
-        our_yardstick, paper_yardstick: the yardstick's numbers, from the same source as each.
+        our_reference, paper_reference: the reference's numbers, from the same source as each.
     """
 
     ours: float | None
     paper: float | None
-    our_yardstick: float | None = None
-    paper_yardstick: float | None = None
+    our_reference: float | None = None
+    paper_reference: float | None = None
 
     @property
     def our_ratio(self) -> float | None:
-        return _ratio(self.ours, self.our_yardstick)
+        return _ratio(self.ours, self.our_reference)
 
     @property
     def paper_ratio(self) -> float | None:
-        return _ratio(self.paper, self.paper_yardstick)
+        return _ratio(self.paper, self.paper_reference)
 
 
-def judge(rule: Rule, pair: Pair, obstacle: str | None = None, absence: str = "not measured") -> Judgement:
+def judge(
+    rule: ToleranceRule, pair: OursAndPaper, obstacle: str | None = None, absence: str = "not measured"
+) -> Judgement:
     """The verdict on one cell.
 
     Args:
@@ -90,8 +92,8 @@ def judge(rule: Rule, pair: Pair, obstacle: str | None = None, absence: str = "n
 
 def _judge_ratios(ours: float | None, paper: float | None, reproducible: bool) -> Judgement:
     if ours is None or paper is None or paper <= 0:
-        return Judgement("missing", "the yardstick's number is missing, so there is no ratio to judge")
-    sentence = f"{ours:.2f} of the yardstick against {paper:.2f}"
+        return Judgement("missing", "the reference's number is missing, so there is no ratio to judge")
+    sentence = f"{ours:.2f} of the reference against {paper:.2f}"
     if reproducible and abs(ours / paper - 1) <= RATIO_WITHIN + _SLACK:
         return Judgement("reproduced", f"{sentence}: within 10 %")
     apart = max(ours / paper, paper / ours) if ours > 0 else float("inf")

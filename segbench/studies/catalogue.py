@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import find_model
 from segbench.errors import CardError, UnknownName
 from segbench.present.judged import JudgedTable
@@ -14,14 +14,14 @@ from segbench.records.ledger import Entry
 from segbench.studies.claims import CLAIMS_STUDY, claims_table
 from segbench.studies.figures import half_time
 from segbench.studies.study import Study
-from segbench.studies.table1 import ROWS as TABLE1_ROWS
 from segbench.studies.table1 import TABLE1, table1
+from segbench.studies.table1 import TABLE1_ROWS as TABLE1_ROWS
 from segbench.studies.table2 import TABLE2
 from segbench.studies.table2_result import memory_definitions, table2, time_floors
 
 STUDIES: dict[str, Study] = {study.name: study for study in (TABLE2, CLAIMS_STUDY, TABLE1)}
-FIGURES = ("fig3", "fig4")
-NAMES = (*STUDIES, *FIGURES, "all")
+FIGURE_NAMES = ("fig3", "fig4")
+NAMES = (*STUDIES, *FIGURE_NAMES, "all")
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,19 @@ def findings(names: Sequence[str], entries: Sequence[Entry]) -> Findings:
         judged.append(claims_table(entries))
     if "table1" in names:
         judged.append(table1(entries, paper_cards()))
-    if set(names) & set(FIGURES):
+    if set(names) & set(FIGURE_NAMES):
         judged.append(half_time(entries))
     return Findings(tuple(judged), tuple(tables))
 
 
-def paper_cards() -> dict[str, Card]:
+def paper_cards() -> dict[str, ModelCard]:
     """Of every network that a row of the paper's tables, or a row beside them, stands for."""
 
     names = [*TABLE2.models, *(card for _, card in TABLE1_ROWS.values() if card)]
     return {name: find_model(name).card for name in names}
 
 
-def cards_of(entries: Sequence[Entry]) -> dict[str, Card]:
+def cards_of(entries: Sequence[Entry]) -> dict[str, ModelCard]:
     """The cards of a ledger's networks as far as they are in the catalogue; a user's own are not."""
     found = {}
     for name in dict.fromkeys(entry.model for entry in entries):

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from segbench.present.amounts import MISSING
 from segbench.present.judged import JudgedCell, JudgedTable
 from segbench.records.ledger import Entry
-from segbench.statistics.verdicts import Pair, judge
+from segbench.records.reference_model import REFERENCE_MODEL
+from segbench.statistics.verdicts import OursAndPaper, judge
 from segbench.studies.judging import NOT_TIMED
 from segbench.studies.readings import Reading, reading
-from segbench.studies.study import YARDSTICK, Study
-from segbench.studies.table2 import COLUMNS, steps
+from segbench.studies.study import Study
+from segbench.studies.table2 import TABLE2_COLUMNS, steps
 from segbench.studies.table2_result import obstacle_of
 
 
@@ -49,7 +50,7 @@ SUBJECTS = {
 }
 """The first gets the verdict."""
 
-CLAIMS_STUDY = Study("claims", "The abstract's five percentages", (YARDSTICK, *SUBJECTS), steps)
+CLAIMS_STUDY = Study("claims", "The abstract's five percentages", (REFERENCE_MODEL, *SUBJECTS), steps)
 
 
 def claims_table(entries: Sequence[Entry]) -> JudgedTable:
@@ -65,8 +66,8 @@ def claims_table(entries: Sequence[Entry]) -> JudgedTable:
 
 
 def _cell(entries: Sequence[Entry], claim: Claim, subject: str, judged: bool) -> JudgedCell:
-    column = next(column for column in COLUMNS if column.name == claim.column)
-    mine, rival = (reading(entries, name, column.quantity, column.conditions) for name in (subject, YARDSTICK))
+    column = next(column for column in TABLE2_COLUMNS if column.name == claim.column)
+    mine, rival = (reading(entries, name, column.quantity, column.conditions) for name in (subject, REFERENCE_MODEL))
     ratio = _claimed_ratio(mine, rival, claim)
     claimed = 1 + claim.percent / 100
     judgement = None
@@ -74,7 +75,7 @@ def _cell(entries: Sequence[Entry], claim: Claim, subject: str, judged: bool) ->
         obstacle = obstacle_of(column, entries)
         hindrance = next((why for item in (mine, rival) if item and (why := obstacle(item))), None)
         absence = NOT_TIMED if column.timed else "not measured"
-        judgement = judge("ratio", Pair(ratio, claimed, 1.0, 1.0), hindrance, absence)
+        judgement = judge("ratio", OursAndPaper(ratio, claimed, 1.0, 1.0), hindrance, absence)
     return JudgedCell(
         value=ratio,
         paper_value=claimed,

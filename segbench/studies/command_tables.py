@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.present.epoch import epoch_sheets
 from segbench.present.evaluation import evaluation_sheets
 from segbench.present.gradients import gradients_sheets
@@ -16,7 +16,7 @@ from segbench.present.training import training_sheet
 from segbench.present.trajectory import trajectory_sheets
 from segbench.records.ledger import Entry
 
-Sheets = Callable[[Sequence[Entry], Mapping[str, Card]], list[Sheet]]
+Sheets = Callable[[Sequence[Entry], Mapping[str, ModelCard]], list[Sheet]]
 
 _OF_TASK: dict[str, Sheets] = {
     "latency": latency_sheets,
@@ -29,7 +29,7 @@ _OF_TASK: dict[str, Sheets] = {
 """Memory, batches and operations are in the table of all networks."""
 
 
-def command_tables(entries: Sequence[Entry], cards: Mapping[str, Card]) -> list[Table]:
+def command_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
     """One table a sheet; files are named after the task and numbered from the second on.
 
     Numbers that do not belong side by side (another size, device, data set) get tables of their own.

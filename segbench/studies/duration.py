@@ -8,7 +8,7 @@ from statistics import median
 
 from segbench.cells.series import Planned
 from segbench.records.ledger import Entry
-from segbench.studies.planning import Stage
+from segbench.studies.planning import StudyStage
 
 SECONDS_A_CELL = {
     ("predict", "none"): 2.0,
@@ -30,7 +30,7 @@ _USUAL = 60.0
 
 
 @dataclass(frozen=True)
-class Estimate:
+class DurationEstimate:
     """Of one stage.
 
     Attributes:
@@ -55,7 +55,7 @@ class Estimate:
         return "by rule" if not self.known else f"{self.known} as earlier cells took, {self.todo - self.known} by rule"
 
 
-def estimate(stage: Stage, entries: Sequence[Entry], fresh: bool = False) -> Estimate:
+def estimate_duration(stage: StudyStage, entries: Sequence[Entry], fresh: bool = False) -> DurationEstimate:
     """What a stage will take.
 
     Args:
@@ -68,7 +68,7 @@ def estimate(stage: Stage, entries: Sequence[Entry], fresh: bool = False) -> Est
     seconds = sum(took if took is not None else _by_rule(cell) for cell, took in zip(todo, past, strict=True))
     waiting = len(stage.waiting) * len(stage.step.modes)
     task = (stage.step.task, "cuda" if stage.step.largest_batch is not None else "cpu")
-    return Estimate(
+    return DurationEstimate(
         todo=len(todo) + waiting,
         held=len(stage.cells) - len(todo),
         seconds=seconds + waiting * SECONDS_A_CELL.get(task, _USUAL),

@@ -10,7 +10,7 @@ from segbench.present.judged import JudgedCell, JudgedTable
 from segbench.present.trajectory_points import half, labels_of, points_of
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
-from segbench.statistics.verdicts import Pair, judge
+from segbench.statistics.verdicts import OursAndPaper, judge
 from segbench.studies.study import Step
 
 PAPER_DATASET = "pascal-context"
@@ -67,7 +67,7 @@ def _drop(entry: Entry) -> JudgedCell:
         unit="fraction",
         ours=MISSING if value is None else f"{100 * value:.2f}",
         paper=f"about {100 * PAPER_DROP:g}",
-        judgement=judge("accuracy", Pair(value, PAPER_DROP, 1.0, 1.0), obstacle, absence),
+        judgement=judge("accuracy", OursAndPaper(value, PAPER_DROP, 1.0, 1.0), obstacle, absence),
         quantity="miou_drop",
         method=point.rows["miou_drop"].method if point and value is not None else "",
         conditions=f"{point.label}{spread}" if point else "",

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from segbench.cards.card import Card, Reference
-from segbench.present.amounts import published as as_printed
+from segbench.cards.card import ModelCard, Reference
+from segbench.present.amounts import as_published
 from segbench.present.judged import JudgedCell
 from segbench.records.ledger import Entry
 from segbench.records.quantities import quantity
-from segbench.statistics.verdicts import Judgement, Ordering, Pair, judge, judge_order
-from segbench.studies.published import in_printed_unit, published, raw_value
+from segbench.records.reference_model import REFERENCE_MODEL
+from segbench.statistics.verdicts import Judgement, Ordering, OursAndPaper, judge, judge_order
+from segbench.studies.published import in_printed_unit, published_reference, raw_value
 from segbench.studies.readings import Reading, absence, reading
-from segbench.studies.study import YARDSTICK, Column
+from segbench.studies.study import Column
 
 Obstacle = Callable[[Reading], str | None]
 """Why a reading cannot be compared with the paper's, if it cannot."""
@@ -23,7 +24,7 @@ NOT_TIMED = "a time cannot be predicted; give --device cuda, or cpu for times of
 
 def judged_cells(
     entries: Sequence[Entry],
-    cards: Mapping[str, Card],
+    cards: Mapping[str, ModelCard],
     models: Sequence[str],
     column: Column,
     obstacle: Obstacle = lambda _: None,
@@ -36,13 +37,13 @@ def judged_cells(
         obstacle: what stands in the way of a verdict.
         judged: networks that get one; None for all.
     """
-    ours = {name: reading(entries, name, column.quantity, column.conditions) for name in (*models, YARDSTICK)}
-    paper = {name: published(cards[name], column.quantity) for name in (*models, YARDSTICK)}
+    ours = {name: reading(entries, name, column.quantity, column.conditions) for name in (*models, REFERENCE_MODEL)}
+    paper = {name: published_reference(cards[name], column.quantity) for name in (*models, REFERENCE_MODEL)}
     cells = {}
     for name in models:
-        cell = _cell(ours[name], paper[name], ours[YARDSTICK], paper[YARDSTICK])
+        cell = _cell(ours[name], paper[name], ours[REFERENCE_MODEL], paper[REFERENCE_MODEL])
         if judged is None or name in judged:
-            pair = _pair(ours[name], paper[name], ours[YARDSTICK], paper[YARDSTICK])
+            pair = _pair(ours[name], paper[name], ours[REFERENCE_MODEL], paper[REFERENCE_MODEL])
             why_not = absence(entries, name, column.quantity, column.conditions)
             missing = why_not or (NOT_TIMED if column.timed else "not measured")
             cell = replace(cell, judgement=_judgement(name, column, pair, ours[name], obstacle, missing))
@@ -58,42 +59,42 @@ def order_of(cells: Mapping[str, JudgedCell]) -> Ordering:
 
 
 def _judgement(
-    name: str, column: Column, pair: Pair, ours: Reading | None, obstacle: Obstacle, missing: str
+    name: str, column: Column, pair: OursAndPaper, ours: Reading | None, obstacle: Obstacle, missing: str
 ) -> Judgement:
     hindrance = obstacle(ours) if ours is not None else None
-    if name == YARDSTICK and column.rule == "ratio" and hindrance is None:
-        return _of_yardstick(pair, missing)
+    if name == REFERENCE_MODEL and column.rule == "ratio" and hindrance is None:
+        return _of_reference_model(pair, missing)
     return judge(column.rule, pair, hindrance, missing)
 
 
-def _of_yardstick(pair: Pair, missing: str) -> Judgement:
-    """The yardstick's ratio to itself says nothing; its absolute value counts where it agrees with the paper's."""
-    found = judge("ratio", replace(pair, our_yardstick=1.0, paper_yardstick=1.0), None, missing)
+def _of_reference_model(pair: OursAndPaper, missing: str) -> Judgement:
+    """The reference's ratio to itself says nothing; its absolute value counts where it agrees with the paper's."""
+    found = judge("ratio", replace(pair, our_reference=1.0, paper_reference=1.0), None, missing)
     if found.verdict in ("reproduced", "missing") or not pair.ours or not pair.paper:
         return found
     apart = f"{pair.ours / pair.paper:.2f} of the paper's absolute value"
-    return Judgement("not comparable", f"the yardstick itself, {apart}; the column's ratios tell more")
+    return Judgement("not comparable", f"the reference model itself, {apart}; the column's ratios tell more")
 
 
 def _pair(
-    ours: Reading | None, paper: Reference | None, yardstick: Reading | None, paper_yardstick: Reference | None
-) -> Pair:
-    return Pair(
+    ours: Reading | None, paper: Reference | None, reference: Reading | None, paper_reference: Reference | None
+) -> OursAndPaper:
+    return OursAndPaper(
         ours.value if ours else None,
         raw_value(paper) if paper else None,
-        yardstick.value if yardstick else None,
-        raw_value(paper_yardstick) if paper_yardstick else None,
+        reference.value if reference else None,
+        raw_value(paper_reference) if paper_reference else None,
     )
 
 
 def _cell(
-    ours: Reading | None, paper: Reference | None, yardstick: Reading | None, paper_yardstick: Reference | None
+    ours: Reading | None, paper: Reference | None, reference: Reading | None, paper_reference: Reference | None
 ) -> JudgedCell:
-    pair = _pair(ours, paper, yardstick, paper_yardstick)
+    pair = _pair(ours, paper, reference, paper_reference)
     cell = JudgedCell(our_ratio=pair.our_ratio, paper_ratio=pair.paper_ratio, paper_value=pair.paper)
     if paper is not None:
-        cell = replace(cell, paper=as_printed(paper.value, paper.unit))
+        cell = replace(cell, paper=as_published(paper.value, paper.unit))
     if ours is not None:
-        shown = in_printed_unit(ours.value, paper or paper_yardstick)
+        shown = in_printed_unit(ours.value, paper or paper_reference)
         cell = replace(cell, value=ours.value, ours=shown, method=ours.method, conditions=ours.conditions)
     return cell

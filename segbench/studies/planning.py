@@ -23,7 +23,7 @@ NOTHING_RUNS = Device("none", "none")
 
 
 @dataclass(frozen=True)
-class Stage:
+class StudyStage:
     """One step, ready to be run.
 
     Attributes:
@@ -46,7 +46,7 @@ def kind_of(where: Device) -> Kind:
 
 def stage_of(
     step: Step, models: Sequence[Model], where: Device, entries: Sequence[Entry], rule: StopRule | None = None
-) -> Stage:
+) -> StudyStage:
     """The cells of a step.
 
     Args:
@@ -65,7 +65,7 @@ def stage_of(
         case = Case(step.task, model.spec, device=device.name, **fields).with_options(**options)
         return [replace(case, modes=modes) for modes in step.modes]
 
-    return Stage(
+    return StudyStage(
         step,
         plan(ready, cases, device.title, package_version("torch") or ""),
         together=step.how in ("together", "rounds"),

@@ -1,4 +1,4 @@
-"""Places every network of a ledger on axes of cost and worth, like with like on each axis."""
+"""Places every network of a ledger on axes of cost and accuracy, like with like on each axis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from segbench.present.amounts import by_unit, in_bytes, in_large_count, in_millions
-from segbench.present.page.pareto import Axis, Pareto, Spot, Value
+from segbench.present.page.pareto import Pareto, ParetoAxis, ParetoPoint, ParetoValue
 from segbench.present.table import Cell, Table
 from segbench.present.values import measured
 from segbench.records.case import Case
@@ -18,11 +18,11 @@ from segbench.records.quantities import QUANTITIES
 _AXES = {
     "train_peak_reserved_bytes": "training memory",
     "train_peak_live_bytes": "training memory, live",
-    "infer_peak_reserved_bytes": "test memory",
-    "infer_peak_live_bytes": "test memory, live",
+    "infer_peak_reserved_bytes": "inference memory",
+    "infer_peak_live_bytes": "inference memory, live",
     "max_batch": "largest batch",
-    "latency_s": "test time",
-    "batch_latency_s": "test time of a batch",
+    "latency_s": "latency",
+    "batch_latency_s": "latency of a batch",
     "epoch_s": "epoch time",
     "train_step_s": "training step",
     "energy_j": "energy",
@@ -51,18 +51,18 @@ def pareto_of(entries: Sequence[Entry]) -> Pareto:
 
     What another axis says already is left out.
     """
-    axes: list[Axis] = []
-    values: dict[str, dict[str, Value]] = defaultdict(dict)
+    axes: list[ParetoAxis] = []
+    values: dict[str, dict[str, ParetoValue]] = defaultdict(dict)
     for quantity, title in _AXES.items():
         if _SAID_BY.get(quantity) in {axis.key for axis in axes}:
             continue
         for conditions, found in _axes_of(entries, quantity):
             key = f"{quantity}:{conditions}" if quantity == "miou" else quantity
-            axis = Axis(key, title, conditions, QUANTITIES[quantity].unit, QUANTITIES[quantity].better)
+            axis = ParetoAxis(key, title, conditions, QUANTITIES[quantity].unit, QUANTITIES[quantity].better)
             axes.append(axis)
             for name, (_, item) in found.items():
                 values[name][axis.key] = _value(item)
-    spots = [Spot(name, places) for name, places in values.items()]
+    spots = [ParetoPoint(name, places) for name, places in values.items()]
     x, y = _first_shown(axes, spots)
     return Pareto(axes, spots, x, y)
 
@@ -134,14 +134,14 @@ def _switches(entry: Entry, method: str) -> str:
     return "".join(f", {word}" for word in (threads, *entry.case.switches) if word)
 
 
-def _value(item: Measurement) -> Value:
+def _value(item: Measurement) -> ParetoValue:
     assert item.value is not None
     shown = {"parameters": in_millions, "macs": in_large_count}.get(item.quantity)
     text = shown(item.value) if shown else by_unit(item.value, item.unit)
-    return Value(float(item.value), text, item.spread_low, item.spread_high)
+    return ParetoValue(float(item.value), text, item.spread_low, item.spread_high)
 
 
-def _first_shown(axes: Sequence[Axis], spots: Sequence[Spot]) -> tuple[str, str]:
+def _first_shown(axes: Sequence[ParetoAxis], spots: Sequence[ParetoPoint]) -> tuple[str, str]:
     """Memory across, up accuracy, else time, else operations; only pairs that some networks share."""
 
     def shared(x: str, y: str) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from segbench.cards.card import Card, Reference
+from segbench.cards.card import ModelCard, Reference
 from segbench.errors import CardError
-from segbench.present.amounts import published as published_text
+from segbench.present.amounts import as_published
 from segbench.units import GB, GIB, MB, MIB
 
 _FACTORS = {
@@ -33,7 +33,7 @@ def raw_value(reference: Reference) -> float:
     return reference.value * _FACTORS[reference.unit]
 
 
-def published(card: Card, quantity: str, dataset: str | None = None) -> Reference | None:
+def published_reference(card: ModelCard, quantity: str, dataset: str | None = None) -> Reference | None:
     """The card's number for a quantity, of one data set where that decides."""
     found = card.references_for(quantity)
     return next((item for item in found if dataset is None or item.dataset == dataset), None)
@@ -45,4 +45,4 @@ def in_printed_unit(value: float, like: Reference | None) -> str:
         return f"{value:.4g}"
     scaled = value / _FACTORS[like.unit]
     digits = f"{scaled:.0f}" if like.unit == "count" or scaled >= 100 else f"{scaled:.3g}"
-    return published_text(float(digits), like.unit)
+    return as_published(float(digits), like.unit)

@@ -85,13 +85,13 @@ _TASKS = {
 _MEMORY_TASKS = ("memory", "predict")
 
 
-def answers(entry: Entry, quantity: str) -> bool:
+def is_whole_network(entry: Entry, quantity: str) -> bool:
     """Whether a number of this quantity in this entry is the whole network's."""
     return entry.case.task in _TASKS.get(quantity, _MEMORY_TASKS)
 
 
 def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[str, Json]) -> bool:
-    return entry.model == model and answers(entry, quantity) and _meets(entry.case, conditions, quantity)
+    return entry.model == model and is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity)
 
 
 _ASSUMED = ("cublas_bytes", "workspaces")

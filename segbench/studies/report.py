@@ -12,7 +12,7 @@ from segbench.present.figures_training import learning_figure
 from segbench.present.figures_trajectory import error_figure, strip_figure
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, trajectories
-from segbench.present.report import Reason, Report
+from segbench.present.report import Report, ReportReason
 from segbench.records.ledger import Entry
 from segbench.records.naming import told_apart
 from segbench.records.rows import tidy_rows
@@ -20,11 +20,13 @@ from segbench.studies.catalogue import Findings, cards_of, findings
 from segbench.studies.command_tables import command_tables
 from segbench.studies.points import networks_table, pareto_of
 from segbench.studies.reasons import TABLE1_REASONS, TABLE2_REASONS
-from segbench.studies.reasons import Reason as Known
-from segbench.studies.table1 import DATASETS
-from segbench.studies.table2 import COLUMNS
+from segbench.studies.reasons import KnownReason as Known
+from segbench.studies.table1 import TABLE1_DATASETS
+from segbench.studies.table2 import TABLE2_COLUMNS
 
-_ABOUT = {column.name: column.title.partition("\n")[0] or column.title.strip() for column in COLUMNS} | DATASETS
+_ABOUT = {
+    column.name: column.title.partition("\n")[0] or column.title.strip() for column in TABLE2_COLUMNS
+} | TABLE1_DATASETS
 
 
 def report_of(entries: Sequence[Entry], title: str) -> Report:
@@ -87,13 +89,13 @@ def _figures(entries: Sequence[Entry], found: Findings, pareto: Pareto, along: S
     return [figure for figure in made if figure is not None]
 
 
-def _reasons(found: Findings) -> list[Reason]:
+def _reasons(found: Findings) -> list[ReportReason]:
     names = {table.name for table in found.judged}
     known: list[Known] = [
         *(TABLE2_REASONS if "table2" in names else ()),
         *(TABLE1_REASONS if "table1" in names else ()),
     ]
-    return [Reason(_about(item), item.sentence, item.source) for item in known]
+    return [ReportReason(_about(item), item.sentence, item.source) for item in known]
 
 
 def _about(reason: Known) -> str:
@@ -145,7 +147,7 @@ def _facts(entries: Sequence[Entry]) -> list[tuple[str, str]]:
         "commit": _named(item.commit or "" for item in environments),
         "precision": _named(entry.case.precision for entry in entries),
         "runs": _named(entry.run for entry in entries),
-        "doubts": _named(note for item in environments for note in item.notes),
+        "warnings": _named(note for item in environments for note in item.notes),
     }
     return [(name, "; ".join(values)) for name, values in facts.items() if values]
 

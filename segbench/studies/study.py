@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from segbench.records.case import Json
-from segbench.statistics.verdicts import Rule
+from segbench.statistics.verdicts import ToleranceRule
 
 Kind = Literal["none", "cpu", "cuda"]
-"""Of a device: nothing runs, the processor, a CUDA card."""
-
-YARDSTICK = "hrnetv2"
-"""The network by whose ratio every cost is judged, as in the paper's text."""
+"""Of a device: nothing runs, the processor, a CUDA GPU."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Step:
         task: a module of `segbench.tasks`.
         how: `alone`, a process a cell; `together`, one process for cells that do not disturb each other; `rounds`,
             interleaved processes until `headline` is known; `search`, a process for every size tried.
-        device: where it runs: `same` as the study, or `none` and `cpu` for what needs no card.
+        device: where it runs: `same` as the study, or `none` and `cpu` for what needs no GPU.
         fields: of the case, instead of its defaults.
         options: the task's own parameters.
         modes: one cell each.
@@ -55,13 +52,13 @@ class Column:
         quantity: ours.
         rule: the tolerance it is judged by.
         conditions: fields the case must have had, as published, and options that it may not have had otherwise.
-        timed: it is a time, on which a verdict is given only where a CUDA card was timed.
+        timed: it is a time, on which a verdict is given only where a CUDA GPU was timed.
     """
 
     name: str
     title: str
     quantity: str
-    rule: Rule = "ratio"
+    rule: ToleranceRule = "ratio"
     conditions: Mapping[str, Json] = field(default_factory=dict)
     timed: bool = False
 

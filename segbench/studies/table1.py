@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.present.amounts import MISSING, in_percent
 from segbench.present.judged import JudgedCell, JudgedTable
 from segbench.present.values import measured
 from segbench.records.ledger import Entry
-from segbench.statistics.verdicts import Pair, judge
-from segbench.studies.published import published, raw_value
+from segbench.records.reference_model import REFERENCE_MODEL
+from segbench.statistics.verdicts import OursAndPaper, judge
+from segbench.studies.published import published_reference, raw_value
 from segbench.studies.readings import Reading
-from segbench.studies.study import YARDSTICK, Kind, Step, Study
+from segbench.studies.study import Kind, Step, Study
 
-DATASETS = {"cityscapes": "Cityscapes", "camvid": "CamVid", "lip": "LIP", "pascal-context": "PASCAL-Context"}
+TABLE1_DATASETS = {"cityscapes": "Cityscapes", "camvid": "CamVid", "lip": "LIP", "pascal-context": "PASCAL-Context"}
 
-ROWS: Mapping[str, tuple[str, str | None]] = {
+TABLE1_ROWS: Mapping[str, tuple[str, str | None]] = {
     "hrnetv2": ("HRNetV2", "hrnetv2"),
     "hrnetv2-ocr": ("HRNetV2+OCR", None),
     "hrnetv2-ocr-mapillary": ("HRNetV2+OCR †", None),
@@ -49,36 +50,38 @@ TABLE1 = Study("table1", "Table 1: accuracy, from what the ledger holds", (), _n
 """Nothing is started: training takes days; `segbench train` and `segbench evaluate` fill the ledger."""
 
 
-def table1(entries: Sequence[Entry], cards: Mapping[str, Card]) -> JudgedTable:
+def table1(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> JudgedTable:
     """The paper's nine rows, then every other network of the ledger that has a score."""
-    rows = {name: label for name, (label, _) in ROWS.items()}
+    rows = {name: label for name, (label, _) in TABLE1_ROWS.items()}
     cells = {
         (name, dataset): _cell(entries, cards, card, name, dataset)
-        for name, (_, card) in ROWS.items()
-        for dataset in DATASETS
+        for name, (_, card) in TABLE1_ROWS.items()
+        for dataset in TABLE1_DATASETS
     }
-    standing = {card for _, card in ROWS.values()}
+    standing = {card for _, card in TABLE1_ROWS.values()}
     for model in dict.fromkeys(entry.model for entry, _ in _scores(entries) if entry.model not in standing):
         rows[model] = f"{model} (ours)"
-        cells |= {(model, dataset): _own_cell(entries, model, dataset) for dataset in DATASETS}
+        cells |= {(model, dataset): _own_cell(entries, model, dataset) for dataset in TABLE1_DATASETS}
     counts = {name: sum(cell.standing == name for cell in cells.values()) for name in ("measured", "published")}
     nothing = sum(cell.standing == "missing" for cell in cells.values())
     notes = [
         "mean IoU; paper: SegNode paper, Table 1; †: pretrained on Mapillary",
         f"{counts['measured']} cells measured, {counts['published']} only published, {nothing} missing",
     ]
-    return JudgedTable("table1", "Table 1 beside ours", rows, DATASETS, cells, notes=notes)
+    return JudgedTable("table1", "Table 1 beside ours", rows, TABLE1_DATASETS, cells, notes=notes)
 
 
-def _cell(entries: Sequence[Entry], cards: Mapping[str, Card], card: str | None, row: str, dataset: str) -> JudgedCell:
+def _cell(
+    entries: Sequence[Entry], cards: Mapping[str, ModelCard], card: str | None, row: str, dataset: str
+) -> JudgedCell:
     paper = _published(cards, card, row, dataset)
     ours = _score(entries, card, dataset) if card else None
-    yardstick = _score(entries, YARDSTICK, dataset)
-    pair = Pair(
+    reference = _score(entries, REFERENCE_MODEL, dataset)
+    pair = OursAndPaper(
         ours.value if ours else None,
         paper,
-        yardstick.value if yardstick else None,
-        _published(cards, YARDSTICK, YARDSTICK, dataset),
+        reference.value if reference else None,
+        _published(cards, REFERENCE_MODEL, REFERENCE_MODEL, dataset),
     )
     missing = "not measured" if card else "the catalogue has no such network"
     judgement = judge("accuracy", pair, _obstacle(ours, dataset) if ours else None, missing)
@@ -109,10 +112,10 @@ def _own_cell(entries: Sequence[Entry], model: str, dataset: str) -> JudgedCell:
     )
 
 
-def _published(cards: Mapping[str, Card], card: str | None, row: str, dataset: str) -> float | None:
+def _published(cards: Mapping[str, ModelCard], card: str | None, row: str, dataset: str) -> float | None:
     if card is None:
         return WITHOUT_CARD[row].get(dataset)
-    found = published(cards[card], "miou", dataset)
+    found = published_reference(cards[card], "miou", dataset)
     return raw_value(found) if found else None
 
 
@@ -143,7 +146,7 @@ def _scores(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Reading]]:
         if item is None or item.value is None:
             continue
         dataset = _plain(entry.case.dataset)
-        if dataset in DATASETS and _plain(item.detail.get("trained_on")) in ("", dataset):
+        if dataset in TABLE1_DATASETS and _plain(item.detail.get("trained_on")) in ("", dataset):
             yield entry, Reading(float(item.value), item, entry)
 
 

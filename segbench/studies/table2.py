@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from segbench.devices.budgets import CARDS, PAPER_CARD, USUAL_CONTEXT
-from segbench.studies.study import YARDSTICK, Column, Kind, Step, Study
+from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU, USUAL_CONTEXT
+from segbench.records.reference_model import REFERENCE_MODEL
+from segbench.studies.study import Column, Kind, Step, Study
 
 BATCH = 24
 """Of the column "memory usage for batch size 24"."""
@@ -16,7 +17,7 @@ PAPER_NFE = 14
 none; its test times (2.44 of HRNetV2's) imply 11 if launches bound them and 16 if arithmetic does (our inference), and
 our own dopri5 at 1e-3 needs 14 in evaluation mode."""
 
-ROWS = {
+TABLE2_ROWS = {
     "unet": "U-Net",
     "pspnet": "PSPNet",
     "deeplabv3": "DeepLabv3",
@@ -29,7 +30,7 @@ ROWS = {
 OURS = {
     "segnode": "SegNode, ours",
     "segnode-low-memory": "SegNode, low memory",
-    f"{YARDSTICK}+checkpoint": "HRNetV2, checkpointed",
+    f"{REFERENCE_MODEL}+checkpoint": "HRNetV2, checkpointed",
 }
 """Set beside the paper's rows without a verdict: our solvers, and the rival that the paper did not try."""
 
@@ -37,11 +38,11 @@ _ASSUMED = {"nfe": PAPER_NFE, "context_bytes": USUAL_CONTEXT}
 _SIZE = {"width": 480, "height": 360, "classes": 11, "precision": "fp32", **_ASSUMED}
 _TRAINED = {**_SIZE, "batch_size": BATCH}
 _TESTED = {**_SIZE, "infer_batch": 1}
-LARGEST = {**_SIZE, "modes": ("train",), "budget_bytes": CARDS[PAPER_CARD].bytes}
+LARGEST_BATCH_CONDITIONS = {**_SIZE, "modes": ("train",), "budget_bytes": GPU_BUDGETS[PAPER_GPU].bytes}
 """Conditions of the largest batch, which the epoch is timed at."""
 
-COLUMNS = (
-    Column("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST),
+TABLE2_COLUMNS = (
+    Column("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST_BATCH_CONDITIONS),
     Column("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
     Column("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
     Column("epoch_time", f"epoch\n{EPOCH_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
@@ -54,9 +55,9 @@ DEFINITIONS = ("live", "allocated", "reserved", "process")
 
 
 def steps(kind: Kind) -> list[Step]:
-    """Memory, batches and operations, predicted where there is no CUDA card; times where something can be timed.
+    """Memory, batches and operations, predicted where there is no CUDA GPU; times where something can be timed.
 
-    A CPU times batch 1: the largest batch of a 32 GB card would take hours there, and nothing of it would compare.
+    A CPU times batch 1: the largest batch of a 32 GB GPU would take hours there, and nothing of it would compare.
     """
     asked = _measured_costs() if kind == "cuda" else _predicted_costs()
     counted = Step(
@@ -67,8 +68,8 @@ def steps(kind: Kind) -> list[Step]:
 
 
 _MEMORY = f"peak memory of a training step at batch {BATCH} and of one test image"
-_LARGEST = f"largest training batch within {PAPER_CARD}"
-_BUDGET = {"budget_bytes": CARDS[PAPER_CARD].bytes, "warmup": 1}
+_LARGEST = f"largest training batch within {PAPER_GPU}"
+_BUDGET = {"budget_bytes": GPU_BUDGETS[PAPER_GPU].bytes, "warmup": 1}
 _EACH_MODE = (("train",), ("infer",))
 
 
@@ -89,7 +90,7 @@ def _measured_costs() -> list[Step]:
 
 
 def _times(kind: Kind) -> list[Step]:
-    largest = LARGEST if kind == "cuda" else None
+    largest = LARGEST_BATCH_CONDITIONS if kind == "cuda" else None
     images = {"images": EPOCH_IMAGES, "workers": 0}
     epoch = f"time of an epoch at {'the largest batch' if largest else 'batch 1'}"
     return [
@@ -100,4 +101,4 @@ def _times(kind: Kind) -> list[Step]:
     ]  # fmt: skip
 
 
-TABLE2 = Study("table2", "Table 2: what six networks cost", (*ROWS, *OURS), steps)
+TABLE2 = Study("table2", "Table 2: what six networks cost", (*TABLE2_ROWS, *OURS), steps)

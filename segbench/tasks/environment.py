@@ -31,7 +31,7 @@ _VARIABLES = (
 
 def describe(case: Case) -> Environment:
     """The environment of this process for a case, after the case's switches were set."""
-    apply_switches(case)
+    apply_case_switches(case)
     cuda = case.device.startswith("cuda")
     properties = torch.cuda.get_device_properties(case.device) if cuda else None
     cudnn = torch.backends.cudnn.version() if cuda else None  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ def describe(case: Case) -> Environment:
     )
 
 
-def apply_switches(case: Case) -> None:
+def apply_case_switches(case: Case) -> None:
     """Sets threads, TF32 and cudnn.benchmark as the case says, before anything runs."""
     if case.threads:
         torch.set_num_threads(case.threads)

@@ -10,8 +10,8 @@ import torch
 
 from segbench.cards.catalogue import find_model
 from segbench.data import open_dataset
-from segbench.learning.feed import Feed, LabelledCutter, batches
-from segbench.learning.plan import Plan
+from segbench.learning.feed import Feed, LabelledAugmenter, batches
+from segbench.learning.plan import TrainingPlan
 from segbench.meters.epoch import PARTS, TrainingStep
 from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
@@ -48,8 +48,8 @@ def _loaded_batches(workload: Workload) -> Callable[[], Batch]:
     case = workload.case
     dataset = open_dataset(str(case.dataset), case.data_root, case.split or "train")
     recipe = find_model(case.model).card.recipe.model_copy(update={"batch_size": case.batch_size})
-    plan = Plan(recipe, case.width, case.height, epochs=1, workers=case.option("workers", 0), seed=case.seed)
-    feed = Feed(LabelledCutter(dataset, plan, dataset.flip_pairs), case.seed)
+    plan = TrainingPlan(recipe, case.width, case.height, epochs=1, workers=case.option("workers", 0), seed=case.seed)
+    feed = Feed(LabelledAugmenter(dataset, plan, dataset.flip_pairs), case.seed)
     stream = batches(feed, plan, 0, workload.device)
 
     def next_batch() -> Batch:

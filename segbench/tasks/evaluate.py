@@ -64,7 +64,7 @@ def run(case: Case, report: Reporter) -> None:
         batch_size=case.infer_batch,
         boundary=bool(case.option("boundary", True)),
         autocast=autocast(case.precision, device),
-        look=_Onlooker(case, dataset, folder, report),
+        observe=_PictureSaver(case, dataset, folder, report),
     )
     save_evaluation(found, folder / "evaluation.npz")
     save_image_iou(found, dataset.class_names, folder / "images.csv")
@@ -77,7 +77,7 @@ def run(case: Case, report: Reporter) -> None:
         report.measured(_difference(found, other, str(case.option("against")), method))
 
 
-class _Onlooker:
+class _PictureSaver:
     """Saves pictures of what the network answers, and counts."""
 
     def __init__(self, case: Case, dataset: Dataset, folder: Path, report: Reporter) -> None:

@@ -14,7 +14,7 @@ from segbench.learning.weights import fill
 from segbench.meters.cuda_memory import measure_cuda_peaks
 from segbench.meters.gradients import (
     Evaluations,
-    Pair,
+    SolverAndGradient,
     count_evaluations,
     ode_blocks,
     relative_error,
@@ -77,7 +77,7 @@ class _Bench:
     batch: Batch
     method: str
 
-    def rows(self, pair: Pair) -> Iterator[Measurement]:
+    def rows(self, pair: SolverAndGradient) -> Iterator[Measurement]:
         """Error, evaluations and memory of one pair.
 
         Raises:
@@ -95,10 +95,10 @@ class _Bench:
         yield from self._evaluations(pair, evaluations)
         yield self._row(pair, name, peak)
 
-    def timed(self, pairs: list[Pair], rounds: int, report: Reporter) -> Iterator[Measurement]:
+    def timed(self, pairs: list[SolverAndGradient], rounds: int, report: Reporter) -> Iterator[Measurement]:
         """Seconds a step, in rounds over all pairs, so that what the machine does meanwhile hits all alike."""
         watch = stopwatch_for(self.workload.device)
-        samples: dict[Pair, list[float]] = {pair: [] for pair in pairs}
+        samples: dict[SolverAndGradient, list[float]] = {pair: [] for pair in pairs}
         for number in range(rounds):
             for pair in pairs:
                 with using(self.workload.network, pair):
@@ -110,7 +110,7 @@ class _Bench:
         for pair, seconds in samples.items():
             yield replace(self._row(pair, "train_step_s", median(seconds)), samples=tuple(seconds))
 
-    def refused(self, pair: Pair, error: Exception) -> Measurement:
+    def refused(self, pair: SolverAndGradient, error: Exception) -> Measurement:
         """The row of a pair that this network cannot use, or whose step does not fit the memory.
 
         Raises:
@@ -122,7 +122,7 @@ class _Bench:
         cause = str(error).partition("\n")[0]
         return replace(self._row(pair, "gradient_relative_error", None, cause), outcome=outcome)
 
-    def _error(self, pair: Pair) -> Measurement:
+    def _error(self, pair: SolverAndGradient) -> Measurement:
         """None where there is no finite error, or no memory for the plain back-propagation it is taken against."""
         name = "gradient_relative_error"
         try:
@@ -146,11 +146,11 @@ class _Bench:
             return "train_peak_allocated_bytes", measure_cuda_peaks(step, workload.device, 1, 1).allocated
         return "train_peak_live_bytes", measure_live_peaks(workload.network, step, 1)[0].live
 
-    def _evaluations(self, pair: Pair, found: Evaluations) -> Iterator[Measurement]:
+    def _evaluations(self, pair: SolverAndGradient, found: Evaluations) -> Iterator[Measurement]:
         for name, count in (("nfe_forward", found.forward), ("nfe_backward", found.backward)):
             yield replace(self._row(pair, name, count), method="counted")
 
-    def _row(self, pair: Pair, name: str, value: float | None, cause: str | None = None) -> Measurement:
+    def _row(self, pair: SolverAndGradient, name: str, value: float | None, cause: str | None = None) -> Measurement:
         factors: dict[str, Json] = {"solver": pair.solver, "gradient": pair.gradient}
         detail = {"keeps": pair.keeps} if name == "gradient_relative_error" else {}
         return Measurement(name, value, self.method, "train", cause=cause, factors=factors, detail=detail)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from segbench.data import open_dataset
-from segbench.evaluation.inference import as_batch, resized
+from segbench.evaluation.inference import as_batch, resize_batch
 from segbench.meters.latency import COPIES, PARTS, Inference
 from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
@@ -40,7 +40,7 @@ def host_pictures(case: Case) -> Tensor:
     dataset = open_dataset(case.dataset, case.data_root, case.split or "test")
     images = [dataset[index % len(dataset)].image for index in range(case.infer_batch)]
     return torch.cat(
-        [resized(as_batch([image]), case.width, case.height).permute(0, 2, 3, 1) for image in images]
+        [resize_batch(as_batch([image]), case.width, case.height).permute(0, 2, 3, 1) for image in images]
     ).contiguous()
 
 

@@ -15,7 +15,7 @@ from segbench.tasks.max_batch import allocator_limit, bracket_rows
 from segbench.tasks.predict import batch_of, overheads_of, workload_on_meta
 from segbench.tasks.protocol import Reporter
 
-MOST = 2048
+HIGHEST_INPUT = 2048
 """Sizes higher than 16384 pixels are not looked at."""
 TRACED = (32, 64)
 """Sizes traced first, 256 and 512 pixels high, for the guess from which the search starts."""
@@ -26,7 +26,9 @@ def run(case: Case, report: Reporter) -> None:
     axis, limit = InputAxis(case.width, case.height), allocator_limit(case)
     for number, mode in enumerate(case.modes):
         trace = _tracer(case, mode, axis)
-        found = largest_near(trace, limit, range(1, MOST + 1), guess(trace, limit, TRACED, MOST, axis.pixels))
+        found = largest_near(
+            trace, limit, range(1, HIGHEST_INPUT + 1), guess(trace, limit, TRACED, HIGHEST_INPUT, axis.pixels)
+        )
         fits = None if found.fits is None else axis.pixels(found.fits)
         fails_at = None if found.fails_at is None else axis.pixels(found.fails_at)
         line = [(axis.pixels(size), trace(size).peak[1]) for size in TRACED]

@@ -20,7 +20,7 @@ _MEASURED_STEPS = {"cpu": 1, "cuda": 2}
 """Bytes on the CPU are exact and the same in every step once the optimizer has its state; a caching allocator's second
 step can still split what its first one left."""
 _QUIET_BYTES = 64 * MIB
-"""Less than this on a card is the display's or the driver's own; more is somebody else's work."""
+"""Less than this on a GPU is the display's or the driver's own; more is somebody else's work."""
 
 
 def run(case: Case, report: Reporter) -> None:
@@ -88,7 +88,7 @@ def _on_cuda(
         limit_memory(case.budget_bytes, device, case.option("context_bytes", 0))
     others = bytes_used_by_others(device)
     if others is not None and others > _QUIET_BYTES:
-        report.note(f"other programs hold {others / MIB:.0f} MiB of the card; close them for a quiet measurement")
+        report.note(f"other programs hold {others / MIB:.0f} MiB of the GPU; close them for a quiet measurement")
     peaks = measure_cuda_peaks(step, device, case.warmup, _MEASURED_STEPS["cuda"])
     factors = _factors(case, mode)
     detail = {"allocator_retries": peaks.retries}

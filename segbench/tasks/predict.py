@@ -18,8 +18,8 @@ from segbench.workload.step import Workload, build_workload
 def run(case: Case, report: Reporter) -> None:
     """Reports every memory quantity of each of the case's modes, as CUDA would need it.
 
-    Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `nfe` (see `segbench.estimate.pace`);
-    `timeline` adds bytes by role over the step to the detail.
+    Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `nfe` (see
+        `segbench.estimate.assumed_steps`); `timeline` adds bytes by role over the step to the detail.
     """
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
@@ -60,15 +60,15 @@ def batch_of(case: Case, mode: str) -> int:
     return case.batch_size if mode == "train" else case.infer_batch
 
 
-AUTOTUNING = "cudnn.benchmark tries algorithms with large workspaces, which depend on the card and are not predicted"
+AUTOTUNING = "cudnn.benchmark tries algorithms with large workspaces, which depend on the GPU and are not predicted"
 
 
 def notes(found: Prediction, case: Case) -> list[str]:
     """What limits the prediction, as sentences that name the network."""
-    doubts = [*found.warnings, *([AUTOTUNING] if case.cudnn_benchmark else [])]
+    warnings = [*found.warnings, *([AUTOTUNING] if case.cudnn_benchmark else [])]
     places = [f"{place} ({times} times)" for place, times in found.assumptions.items()]
     return [
-        *(f"{case.model}: {sentence}" for sentence in doubts),
+        *(f"{case.model}: {sentence}" for sentence in warnings),
         *(f"{case.model}: assumed that {place}, which depends on weights or images" for place in places),
     ]
 

@@ -9,10 +9,10 @@ from statistics import median
 
 import torch
 
-from segbench.meters.clocks import CardState, ClockProbe, clock_probe
+from segbench.meters.clocks import ClockProbe, GpuState, clock_probe
 from segbench.meters.contention import ContentionMeter
 from segbench.meters.energy import Energy, energy_meter
-from segbench.meters.sampling import Plan, Timing, is_steady, repeat, warm_up
+from segbench.meters.sampling import SamplingPlan, Timing, is_steady, repeat, warm_up
 from segbench.ode.compiled import compile_in_place
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
@@ -33,9 +33,9 @@ class Timed:
         first: seconds of a very first call that had to compile; None where nothing was compiled.
         steady: whether the warm-up ended in a steady state.
         samples: in order.
-        slowed: for each sample the reasons why the card was slowed down just after it.
+        slowed: for each sample the reasons why the GPU was slowed down just after it.
         others_cores: cores other programs used.
-        state: of the card at the end.
+        state: of the GPU at the end.
     """
 
     warmup: tuple[float, ...]
@@ -44,7 +44,7 @@ class Timed:
     slowed: tuple[tuple[str, ...], ...]
     energy: Energy
     others_cores: float
-    state: CardState
+    state: GpuState
     first: float | None = None
 
     @property
@@ -84,15 +84,15 @@ class Timed:
         if slowed:
             reasons = sorted({reason for sample in self.slowed for reason in sample})
             found |= {"throttled": slowed, "throttled_by": reasons}
-        if self.state != CardState():
-            found["card"] = asdict(self.state)
+        if self.state != GpuState():
+            found["gpu"] = asdict(self.state)
         return found
 
 
-def plan_of(case: Case) -> Plan:
+def sampling_plan(case: Case) -> SamplingPlan:
     """How long this process is to measure; a command that measures in rounds sets the options `round_...`."""
-    usual = Plan()
-    return Plan(
+    usual = SamplingPlan()
+    return SamplingPlan(
         warmup=case.warmup,
         min_runs=case.option("round_min_runs", usual.min_runs),
         max_runs=case.option("round_max_runs", usual.max_runs),
@@ -113,7 +113,7 @@ def take_samples(call: Callable[[], Timing], device: torch.device, case: Case, r
 
     A call that compiles is made before, and counts neither as warm-up nor against the plan's seconds.
     """
-    plan = plan_of(case)
+    plan = sampling_plan(case)
     first = call().total if case.compile else None
     with clock_probe(device) as probe, energy_meter(device) as energy:
         begun = time.perf_counter()
@@ -134,7 +134,7 @@ def method_of(device: torch.device) -> str:
 
 
 class Watched:
-    """The call, and after each the reasons that slow the card down; outside the timed part."""
+    """The call, and after each the reasons that slow the GPU down; outside the timed part."""
 
     def __init__(self, call: Callable[[], Timing], probe: ClockProbe) -> None:
         self._call = call

@@ -21,18 +21,18 @@ from segbench.evaluation.protocol import protocol_of
 from segbench.layers.norms import StageBatchNorm2d
 from segbench.learning.classify import PROBE_CLASSES, Classification, ImageClassifier, accuracy
 from segbench.learning.distributed import World, joined_world, own_device
-from segbench.learning.feed import Feed, LabelledCutter
-from segbench.learning.image_folder import ImageCutter, ImageFolder
+from segbench.learning.feed import Feed, LabelledAugmenter
+from segbench.learning.image_folder import ImageAugmenter, ImageFolder
 from segbench.learning.log import LOG, read_log
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Objective, Segmentation
 from segbench.learning.segmentation import SCORES, Validation, class_weights, open_split
-from segbench.learning.settings import plan_of
-from segbench.learning.trainer import Job, Progress, Summary, Trainer, Validate
+from segbench.learning.settings import training_plan
+from segbench.learning.trainer import Job, StepProgress, Summary, Trainer, Validate
 from segbench.learning.weights import initialise
+from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
-from segbench.savers.switches import apply_switches
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
 from segbench.workload.network import build_from_card
@@ -85,7 +85,7 @@ class _Request:
 
     def __init__(self, case: Case, model: Model, device: torch.device, world: World, report: Reporter) -> None:
         self.case, self.model, self.device, self.world, self.report = case, model, device, world, report
-        self.plan = plan_of(case, model.card.recipe)
+        self.plan = training_plan(case, model.card.recipe)
         self.folder = Path(case.option("folder"))
         self.classifies = case.option("task") == "classify"
         require_trainable(self.plan.precision, device)
@@ -125,7 +125,7 @@ class _Request:
         if case.option("val_split"):
             shown = open_split(case, case.option("val_split"), plan.workers, tell)
             validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell)
-        feed = Feed(LabelledCutter(images, plan, images.flip_pairs), plan.seed)
+        feed = Feed(LabelledAugmenter(images, plan, images.flip_pairs), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
         objective = Segmentation(network, loss, plan.recipe.supervision, case.classes)
         return self._job(objective, feed, facts, validate, SCORES)
@@ -139,7 +139,7 @@ class _Request:
         shown = self._images(val_split, images.class_names) if val_split else None
         validate = partial(accuracy, folder=shown, plan=plan, device=self.device) if shown else None
         facts = self._facts(images.fingerprint, images.class_names)
-        feed = Feed(ImageCutter(images, plan), plan.seed)
+        feed = Feed(ImageAugmenter(images, plan), plan.seed)
         return self._job(Classification(network), feed, facts, validate, ("image_accuracy",))
 
     def _job(
@@ -159,7 +159,7 @@ class _Request:
         if init:
             for sentence in initialise(network, Path(init)):
                 self.report.note(f"{Path(init).name}: {sentence}")
-        apply_switches(network, self.model.savers)
+        apply_optimisations(network, self.model.optimisations)
         self._require_synchronisable(network)
         if self.plan.sync_batch_norm and self.device.type == "cuda" and self.world.is_shared:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
@@ -174,11 +174,13 @@ class _Request:
         Raises:
             UserError: names what to choose.
         """
-        tied = "thin" in self.model.savers or any(isinstance(module, StageBatchNorm2d) for module in network.modules())
+        tied = "recompute" in self.model.optimisations or any(
+            isinstance(module, StageBatchNorm2d) for module in network.modules()
+        )
         if self.plan.sync_batch_norm and tied:
             raise UserError(
                 f"--sync-batch-norm does not reach the norms of {self.model.name}, which its layers compute themselves;"
-                " leave it out, or take group norm (-a norm=group) or a network of torch's norms without +thin"
+                " leave it out, or take group norm (-a norm=group) or a network of torch's norms without +recompute"
             )
 
     def _images(self, split: str, classes: tuple[str, ...] | None) -> ImageFolder:
@@ -216,7 +218,7 @@ def _resume(trainer: Trainer, report: Reporter) -> None:
         report.note("there was nothing to resume; the training starts anew")
 
 
-def _tell(report: Reporter, progress: Progress) -> None:
+def _tell(report: Reporter, progress: StepProgress) -> None:
     report.progress(
         "step",
         progress.step,

@@ -22,16 +22,16 @@ from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import method_of
-from segbench.trajectories.costs import Effort, Ending, Patience, effort, look_macs, times_of
+from segbench.trajectories.costs import Effort, NetworkEndingAt, Patience, effort, readout_macs, times_of
+from segbench.trajectories.early_exit import ExitRule, Oracle, Scheduled, parse_rule
+from segbench.trajectories.early_exit_trial import try_rule
+from segbench.trajectories.early_exit_verdict import judge_early_exit, oracle_stops, static_curves
 from segbench.trajectories.frames import Album, draw_strip, embedded_frames, spread_out
-from segbench.trajectories.part import Part
 from segbench.trajectories.rows import accuracy_rows, cost_rows, rule_rows, speed_row
 from segbench.trajectories.state_speed import state_speeds
-from segbench.trajectories.stopping import Oracle, Rule, Scheduled, parse_rule
 from segbench.trajectories.subject import End, Subject
-from segbench.trajectories.sweep import Sweep, Way, sweep
-from segbench.trajectories.trial import try_rule
-from segbench.trajectories.verdict import curves_of, judge, oracle_stops
+from segbench.trajectories.subset import EvenSubset
+from segbench.trajectories.sweep import InputPipeline, Sweep, sweep_ends
 from segbench.workload.device import device_of
 from segbench.workload.images import Batch
 from segbench.workload.precision import autocast
@@ -83,7 +83,7 @@ class _Study:
     report: Reporter
     subject: Subject
     dataset: Dataset
-    way: Way
+    pipeline: InputPipeline
     times: tuple[End, ...]
     coarser: tuple[End, ...]
 
@@ -102,34 +102,35 @@ class _Study:
         coarser = [subject.in_steps(count) for count in (subject.usual_steps() if steps is None else steps)]
         dataset = open_split(case, case.split or "val", 0, partial(_tell, report))
         _require_same_classes(facts, dataset)
-        for sentence in _doubts(subject, times, facts, dataset):
+        for sentence in _warnings(subject, times, facts, dataset):
             report.note(sentence)
         count = case.option("images")
-        chosen = dataset if count is None else Part(dataset, count)
-        way = Way(protocol_of(case), device, partial(autocast, case.precision, device), case.channels_last)
+        chosen = dataset if count is None else EvenSubset(dataset, count)
+        precision = partial(autocast, case.precision, device)
+        pipeline = InputPipeline(protocol_of(case), device, precision, case.channels_last)
         return cls(
             case,
             report,
             subject,
             chosen,
-            way,
+            pipeline,
             tuple(subject.ends_at(times)),
             tuple(end for end in coarser if end.steps != subject.steps),
         )
 
     @property
     def method(self) -> str:
-        return method_of(self.way.device)
+        return method_of(self.pipeline.device)
 
     def accuracy(self) -> Sweep:
         """Asks about every image at every end; reports the scores, and draws the strip."""
         album = Album(spread_out(self.case.option("pictures", 3), len(self.dataset)))
 
-        def look(number: int, sample: Sample, maps: np.ndarray) -> None:
+        def observe(number: int, sample: Sample, maps: np.ndarray) -> None:
             album(number, sample, maps)
             _tell(self.report, "image", number + 1, len(self.dataset))
 
-        found = sweep(self.subject, self.dataset, self.times, self.coarser, self.way, look=look)
+        found = sweep_ends(self.subject, self.dataset, self.times, self.coarser, self.pipeline, observe=observe)
         palette, name = self.dataset.palette, self.dataset.name
         frames = embedded_frames(found, album.pictures, palette, name) if name == _PUBLISHABLE else {}
         for row in accuracy_rows(found, self.method, frames):
@@ -140,10 +141,11 @@ class _Study:
 
     def costs(self, found: Sweep) -> dict[End, Effort]:
         """Counts and times every end alone; the efforts."""
-        images = [self.way.inputs([self.dataset[index]]) for index in range(min(_COUNTED_IMAGES, len(self.dataset)))]
+        count = min(_COUNTED_IMAGES, len(self.dataset))
+        images = [self.pipeline.inputs([self.dataset[index]]) for index in range(count)]
         efforts = {}
         for number, end in enumerate(found.ends):
-            with self.way.autocast():
+            with self.pipeline.autocast():
                 efforts[end] = effort(self.subject, images, end)
             _tell(self.report, "count", number + 1, len(found.ends))
         others = ContentionMeter()
@@ -158,14 +160,14 @@ class _Study:
         self._speeds(found.times)
         return efforts
 
-    def judge(self, rule: Rule | Oracle, found: Sweep, efforts: dict[End, Effort]) -> None:
+    def judge(self, rule: ExitRule | Oracle, found: Sweep, efforts: dict[End, Effort]) -> None:
         """Lets a rule stop each image, and sets it beside its controls."""
         subject = self.subject
         grid = [subject.end_at(time) for time in subject.grid()]
         matrices = [found.of(end) for end in grid]
         oracle = oracle_stops(matrices, rule.limit) if isinstance(rule, Oracle) else None
 
-        def rule_of(images: Sequence[int]) -> Rule:
+        def rule_of(images: Sequence[int]) -> ExitRule:
             if oracle is None:
                 assert not isinstance(rule, Oracle)
                 return rule
@@ -173,30 +175,31 @@ class _Study:
 
         count = partial(_tell, self.report, rule.name, total=len(self.dataset))
         batch = self.case.infer_batch
-        trial = try_rule(subject, self.dataset, self.way, rule_of, batch, stopwatch_for(self.way.device), count)
-        verdict = judge(trial.steps, trial.evaluations, matrices, curves_of(found, efforts))
-        image = self.way.inputs([self.dataset[0]])
+        watch = stopwatch_for(self.pipeline.device)
+        trial = try_rule(subject, self.dataset, self.pipeline, rule_of, batch, watch, count)
+        verdict = judge_early_exit(trial.steps, trial.evaluations, matrices, static_curves(found, efforts))
+        image = self.pipeline.inputs([self.dataset[0]])
         factors: dict[str, Json] = {"steps": subject.steps, "batch_size": batch}
         along = [efforts[end] for end in grid]
-        for row in rule_rows(rule.name, trial, verdict, along, look_macs(subject, image), self.method, factors):
+        for row in rule_rows(rule.name, trial, verdict, along, readout_macs(subject, image), self.method, factors):
             self.report.measured(row)
 
     def _inference(self, end: End) -> Inference:
         """The first images, from pictures on the host to classes on the host, ending there."""
-        device = self.way.device
+        device = self.pipeline.device
         first = self.dataset[0]
         samples = [self.dataset[index % len(self.dataset)] for index in range(self.case.infer_batch)]
         alike = [sample if sample.image.shape == first.image.shape else first for sample in samples]
         scaler = torch.amp.GradScaler(device.type, enabled=False)
-        workload = Workload(self.case, Ending(self.subject, end), None, device, _no_batches, scaler)
-        return Inference(workload, self.way.pictures(alike), stopwatch_for(device))
+        workload = Workload(self.case, NetworkEndingAt(self.subject, end), None, device, _no_batches, scaler)
+        return Inference(workload, self.pipeline.pictures(alike), stopwatch_for(device))
 
     def _speeds(self, ends: Sequence[End]) -> None:
         """Reports how fast the state moves at the end times."""
         count = min(_SPEED_IMAGES, len(self.dataset))
         try:
-            with self.way.autocast():
-                each = [state_speeds(self.subject, self.way.inputs([self.dataset[i]]), ends) for i in range(count)]
+            with self.pipeline.autocast():
+                each = [state_speeds(self.subject, self.pipeline.inputs([self.dataset[i]]), ends) for i in range(count)]
         except UserError as error:
             for end in ends:
                 self.report.measured(speed_row(end, str(error), self.method))
@@ -213,7 +216,7 @@ def _require_same_classes(facts: Mapping[str, Json], dataset: Dataset) -> None:
         raise UserError(f"the checkpoint distinguishes {names}; choose the data set it was trained on")
 
 
-def _doubts(subject: Subject, times: Sequence[float], facts: Mapping[str, Json], dataset: Dataset) -> Iterator[str]:
+def _warnings(subject: Subject, times: Sequence[float], facts: Mapping[str, Json], dataset: Dataset) -> Iterator[str]:
     """What a reader of the numbers should know."""
     beyond = [time for time in times if time > subject.t_end]
     if beyond:

@@ -72,7 +72,7 @@ def _counted(subject: Subject, image: Tensor, end: End) -> Effort:
     return Effort(macs, evaluations, accepted, sum(block.steps_rejected for block in subject.blocks))
 
 
-class Ending(nn.Module):
+class NetworkEndingAt(nn.Module):
     """The network as one that always ends there.
 
     Args:
@@ -138,8 +138,8 @@ def median_interval(samples: Sequence[float]) -> tuple[float | None, float | Non
 
 
 @torch.no_grad()
-def look_macs(subject: Subject, image: Tensor) -> int:
-    """Multiply-accumulates of reading a state's classes without enlarging them: what a stopping rule's look costs.
+def readout_macs(subject: Subject, image: Tensor) -> int:
+    """Multiply-accumulates of reading a state's classes without enlarging them: the cost of one observation.
 
     Args:
         image: `(1, 3, H, W)`.

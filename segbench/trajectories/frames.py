@@ -31,7 +31,7 @@ _COLOURS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class RefinementPicture:
     """One image and its class maps `(ends, H, W)`."""
 
     number: int
@@ -49,12 +49,12 @@ class Album:
     """
 
     chosen: frozenset[int]
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[RefinementPicture] = field(default_factory=list)
 
     def __call__(self, number: int, sample: Sample, maps: NDArray[np.uint8]) -> None:
-        """A sweep's look."""
+        """Called by `sweep_ends` for every image."""
         if number in self.chosen:
-            self.pictures.append(Picture(number, sample, maps))
+            self.pictures.append(RefinementPicture(number, sample, maps))
 
 
 def spread_out(count: int, images: int) -> frozenset[int]:
@@ -64,7 +64,7 @@ def spread_out(count: int, images: int) -> frozenset[int]:
 
 
 def embedded_frames(
-    sweep: Sweep, pictures: Sequence[Picture], palette: Sequence[Colour], dataset: str
+    sweep: Sweep, pictures: Sequence[RefinementPicture], palette: Sequence[Colour], dataset: str
 ) -> dict[End, dict[str, Json]]:
     """Each end time's `detail["frames"]`, and the first one's `detail["pictures"]`, as a report's viewer reads them.
 
@@ -88,7 +88,7 @@ def embedded_frames(
     return details
 
 
-def _photo_and_truth(picture: Picture, palette: Sequence[Colour]) -> dict[str, Json]:
+def _photo_and_truth(picture: RefinementPicture, palette: Sequence[Colour]) -> dict[str, Json]:
     photo = Image.fromarray(picture.sample.image)
     photo.thumbnail((_WIDTH, _HEIGHT))
     return {"photo": _png(photo.quantize(_COLOURS)), "truth": _small_labels(picture.sample.label, palette)}
@@ -109,7 +109,7 @@ def _png(picture: Image.Image) -> str:
     return base64.b64encode(content.getvalue()).decode()
 
 
-def draw_strip(sweep: Sweep, pictures: Sequence[Picture], palette: Sequence[Colour], path: Path) -> None:
+def draw_strip(sweep: Sweep, pictures: Sequence[RefinementPicture], palette: Sequence[Colour], path: Path) -> None:
     """One row an image: the photo, what is seen at each end time laid over it, and the truth.
 
     Raises:

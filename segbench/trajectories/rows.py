@@ -13,10 +13,10 @@ from segbench.evaluation.resampling import Resampling, interval, mean_iou
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
 from segbench.trajectories.costs import Effort, median_interval
+from segbench.trajectories.early_exit_trial import Trial
+from segbench.trajectories.early_exit_verdict import EarlyExitVerdict
 from segbench.trajectories.subject import End
 from segbench.trajectories.sweep import Sweep
-from segbench.trajectories.trial import Trial
-from segbench.trajectories.verdict import Verdict
 
 _INTERVAL = "95 %, bootstrap over images"
 
@@ -94,9 +94,9 @@ def speed_row(at: End, speeds: Sequence[float] | str, method: str) -> Measuremen
 def rule_rows(
     name: str,
     trial: Trial,
-    verdict: Verdict,
+    verdict: EarlyExitVerdict,
     grid: Sequence[Effort],
-    look_macs: int,
+    readout_macs: int,
     method: str,
     factors: Mapping[str, Json],
 ) -> Iterator[Measurement]:
@@ -104,11 +104,11 @@ def rule_rows(
 
     Args:
         grid: the effort of ending after 0, 1, 2, ... steps; the last is the whole solve.
-        look_macs: of one read-out that the rule made.
+        readout_macs: of one read-out that the rule made.
         factors: `steps` of the whole solve, `batch_size`.
     """
     factors = {"t_end": name, **factors}
-    macs = np.array([grid[step].macs for step in trial.steps], np.float64) + look_macs * trial.looks
+    macs = np.array([grid[step].macs for step in trial.steps], np.float64) + readout_macs * trial.observations
     against = {control: asdict(difference) for control, difference in verdict.against.items()}
     stops = np.bincount(trial.steps, minlength=len(grid)).tolist()
     detail = {"rule": name, "against": against, "gains": verdict.gains, "stops": stops, "interval": _INTERVAL}

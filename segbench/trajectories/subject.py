@@ -34,7 +34,7 @@ class End:
     Attributes:
         time: where; beyond the network's own end it is an extrapolation.
         steps: of the fixed grid from 0 to `time`; None where a solver chooses its steps or there is no solver.
-        knob: `time` (the training's step length, a shorter way) or `steps` (the whole way in other steps).
+        knob: `time` (the training's step length, a shorter interval) or `steps` (the whole interval in other steps).
     """
 
     time: float

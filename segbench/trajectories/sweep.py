@@ -15,14 +15,14 @@ from torch.nn import functional
 from segbench.data import Sample
 from segbench.errors import UserError
 from segbench.evaluation.confusion import confusion_of
-from segbench.evaluation.inference import as_batch, resized
+from segbench.evaluation.inference import as_batch, resize_batch
 from segbench.evaluation.protocol import Protocol
 from segbench.trajectories.subject import End, Subject
-from segbench.workload.images import Samples, normalise
+from segbench.workload.images import Samples, normalise_images
 
 Autocast = Callable[[], AbstractContextManager[object]]
 
-Look = Callable[[int, Sample, NDArray[np.uint8]], None]
+MapsObserver = Callable[[int, Sample, NDArray[np.uint8]], None]
 """Sees the number of an image, the image, and its class maps `(ends, H, W)`."""
 
 
@@ -60,7 +60,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Way:
+class InputPipeline:
     """How images are shown to the network.
 
     Attributes:
@@ -79,23 +79,23 @@ class Way:
         """`(N, height, width, 3)` uint8 on the host, scaled."""
         images = as_batch([sample.image for sample in samples])
         width, height = self.protocol.input_size(images.shape[-1], images.shape[-2])
-        return resized(images, width, height).permute(0, 2, 3, 1).contiguous()
+        return resize_batch(images, width, height).permute(0, 2, 3, 1).contiguous()
 
     def inputs(self, samples: Sequence[Sample]) -> Tensor:
         """`(N, 3, height, width)` normalised, of images of one size."""
-        images = normalise(self.pictures(samples).to(self.device))
+        images = normalise_images(self.pictures(samples).to(self.device))
         return images.contiguous(memory_format=torch.channels_last) if self.channels_last else images
 
 
 @torch.no_grad()
-def sweep(
+def sweep_ends(
     subject: Subject,
     dataset: Samples,
     times: Sequence[End],
     coarser: Sequence[End],
-    way: Way,
+    pipeline: InputPipeline,
     batch_size: int = 4,
-    look: Look | None = None,
+    observe: MapsObserver | None = None,
 ) -> Sweep:
     """Asks the network about every image at every end: one solve a batch for all times, one for each number of steps.
 
@@ -103,10 +103,10 @@ def sweep(
         subject: its network is put into `eval`.
         dataset: samples with labels.
         times: increasing, the network's own end among them.
-        coarser: numbers of steps for the whole way.
-        way: how images are shown.
+        coarser: numbers of steps for the whole interval.
+        pipeline: how images reach the network.
         batch_size: images at once.
-        look: looks on.
+        look: observations on.
 
     Raises:
         UserError: a state that is not finite, named with its time; a solver that gives up.
@@ -119,8 +119,8 @@ def sweep(
     matrices: list[NDArray[np.int32]] = []
     changed: list[NDArray[np.float64]] = []
     for samples in equal_sized(dataset, batch_size):
-        with way.autocast():
-            inputs = way.inputs(samples)
+        with pipeline.autocast():
+            inputs = pipeline.inputs(samples)
             scores = [*subject.answers(inputs, times), *(subject.answer(inputs, end) for end in coarser)]
         _require_finite(scores, ends, samples)
         for place, sample in enumerate(samples):
@@ -129,8 +129,8 @@ def sweep(
             found = [confusion_of(item[None], label[None], dataset.classes).counts for item in maps]
             matrices.append(np.stack(found).astype(np.int32))
             changed.append((maps != maps[ends.index(reference)]).double().mean((1, 2)).cpu().numpy())
-            if look is not None:
-                look(len(names), sample, maps.to(torch.uint8).cpu().numpy())
+            if observe is not None:
+                observe(len(names), sample, maps.to(torch.uint8).cpu().numpy())
             names.append(sample.name)
     return Sweep(ends, reference, tuple(names), np.stack(matrices, axis=1), np.stack(changed, axis=1))
 

@@ -60,10 +60,10 @@ def real_batch(dataset: Samples, count: int, height: int, width: int, device: to
     samples = [resized(dataset[index % len(dataset)], (width, height)) for index in range(count)]
     images = np.stack([sample.image for sample in samples])
     labels = np.stack([sample.label for sample in samples])
-    return normalise(torch.from_numpy(images).to(device)), torch.from_numpy(labels).to(device).long()
+    return normalise_images(torch.from_numpy(images).to(device)), torch.from_numpy(labels).to(device).long()
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalise_images(images: Tensor) -> Tensor:
     """`(N, H, W, 3)` uint8 to `(N, 3, H, W)` float32 with ImageNet's mean and deviation taken out."""
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)

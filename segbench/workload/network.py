@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import find_model
 from segbench.errors import CardError, UserError
+from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case, Json
-from segbench.savers.switches import apply_switches
 
 _CLASS_ARGUMENTS = ("classes", "num_classes", "n_classes")
 
@@ -33,11 +33,11 @@ def build_network(case: Case) -> nn.Module:
     model = find_model(case.model)
     torch.manual_seed(case.seed)
     network = build_from_card(model.card, case.classes, dict(case.arguments))
-    apply_switches(network, model.savers)
+    apply_optimisations(network, model.optimisations)
     return network
 
 
-def build_from_card(card: Card, classes: int = 11, arguments: Mapping[str, Json] | None = None) -> nn.Module:
+def build_from_card(card: ModelCard, classes: int = 11, arguments: Mapping[str, Json] | None = None) -> nn.Module:
     """The network of a card with some of its arguments replaced.
 
     Raises:

@@ -38,7 +38,7 @@ class Baseline(nn.Module):
         blocks: small blocks a stream in a module.
         norm: `batch` or `group`, in the residual modules and the `streams` entry.
         skip: small blocks add their input.
-        thin: keep one tensor instead of two for each norm, ReLU and convolution.
+        recompute: keep one tensor instead of two for each norm, ReLU and convolution.
         variant: `streams` or `hrnet_front`.
 
     Raises:
@@ -54,7 +54,7 @@ class Baseline(nn.Module):
         blocks: int = 4,
         norm: str = "batch",
         skip: bool = False,
-        thin: bool = False,
+        recompute: bool = False,
         variant: Variant = "streams",
     ) -> None:
         super().__init__()
@@ -68,7 +68,9 @@ class Baseline(nn.Module):
         )
         descent: Literal["doubling", "keeping"] = "doubling" if plain else "keeping"
         count = (7 if plain else 6) if modules is None else modules
-        self.exchanges = nn.ModuleList(ExchangeModule(widths, blocks, norm, skip, descent, thin) for _ in range(count))
+        self.exchanges = nn.ModuleList(
+            ExchangeModule(widths, blocks, norm, skip, descent, recompute) for _ in range(count)
+        )
         self.exit = StreamExit(widths, classes) if plain else ConcatHead(widths, classes)
 
     def forward(self, images: Tensor) -> Tensor:

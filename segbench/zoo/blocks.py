@@ -17,7 +17,7 @@ def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilat
     """A convolution without bias that keeps the size at stride 1, and its batch norm.
 
     A list, to be spliced into a flat `nn.Sequential`: norm, ReLU and the next convolution then stand side by side,
-    where a memory saver finds them.
+    where a memory optimisation finds them.
     """
     padding = dilation * (kernel // 2)
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)

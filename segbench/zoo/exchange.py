@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from segbench.layers.thin import NormReluConv
+from segbench.layers.norm_relu_conv import NormReluConv
 from segbench.zoo.blocks import add_resized, size_of
 from segbench.zoo.streams import W48, Streams
 
@@ -36,7 +36,7 @@ class ExchangeModule(nn.Module):
         norm: a kind of `make_norm`.
         skip: small blocks add their input.
         descent: widths of the chains down.
-        thin: norm, ReLU and convolution keep one tensor instead of two for the backward pass.
+        recompute: norm, ReLU and convolution keep one tensor instead of two for the backward pass.
         time_conditioned: small blocks are scaled and shifted by t (FiLM): 2 parameters a channel and block.
         stages: evaluations in one solve, for norm `batch-per-stage`.
     """
@@ -48,14 +48,16 @@ class ExchangeModule(nn.Module):
         norm: str = "batch",
         skip: bool = False,
         descent: Descent = "doubling",
-        thin: bool = False,
+        recompute: bool = False,
         time_conditioned: bool = False,
         stages: int = 0,
     ) -> None:
         super().__init__()
         self.skip = skip
         self.branches = nn.ModuleList(
-            nn.ModuleList(NormReluConv(width, width, 3, 1, norm, thin, time_conditioned, stages) for _ in range(blocks))
+            nn.ModuleList(
+                NormReluConv(width, width, 3, 1, norm, recompute, time_conditioned, stages) for _ in range(blocks)
+            )
             for width in widths
         )
 
@@ -63,9 +65,9 @@ class ExchangeModule(nn.Module):
             if source == target:
                 return nn.Identity()
             if source > target:
-                return NormReluConv(widths[source], widths[target], 1, 1, norm, thin, stages=stages)
+                return NormReluConv(widths[source], widths[target], 1, 1, norm, recompute, stages=stages)
             steps = pairwise(_chain(widths, source, target, descent))
-            return nn.Sequential(*(NormReluConv(a, b, 3, 2, norm, thin, stages=stages) for a, b in steps))
+            return nn.Sequential(*(NormReluConv(a, b, 3, 2, norm, recompute, stages=stages) for a, b in steps))
 
         numbers = range(len(widths))
         self.fuse = nn.ModuleList(nn.ModuleList(path(j, i) for j in numbers) for i in numbers)

@@ -33,13 +33,13 @@ class ExchangeField(nn.Module):
         blocks: int = 4,
         norm: str = "group",
         skip: bool = False,
-        thin: bool = True,
+        recompute: bool = True,
         time_conditioned: bool = False,
         stages: int = 0,
     ) -> None:
         super().__init__()
         self.exchanges = nn.ModuleList(
-            ExchangeModule(widths, blocks, norm, skip, "doubling", thin, time_conditioned, stages)
+            ExchangeModule(widths, blocks, norm, skip, "doubling", recompute, time_conditioned, stages)
             for _ in range(modules)
         )
 
@@ -63,7 +63,7 @@ class SegNode(nn.Module):
     20,948,124 parameters at 11 classes (the paper prints 20.9 million; table 2), FiLM adds 11,520. The paper runs
     "the Runge-Kutta solver" of torchdiffeq with the adjoint method, batch norm and unstated tolerances (card
     `segnode-paper`, where 1e-3 is our choice). The defaults are ours: four Euler steps, plain back-propagation through
-    them, group norm and thin layers, which cost less than HRNetV2 in memory and time, with exact gradients. Few
+    them, group norm and recomputed norms, which cost less than HRNetV2 in memory and time, with exact gradients. Few
     evaluations of f are what makes it cheap: 6.3 of them cost one HRNetV2 forward pass.
 
     Args:
@@ -77,7 +77,7 @@ class SegNode(nn.Module):
         skip: small blocks add their input.
         solver, gradient, steps, t_end, rtol, atol, per_sample_norm, compile_f, cuda_graph: see
             `segbench.ode.block.ODEBlock`; `steps` matters to fixed grids, the tolerances to adaptive solvers.
-        thin: norm, ReLU and convolution keep one tensor instead of two for the backward pass.
+        recompute: norm, ReLU and convolution keep one tensor instead of two for the backward pass.
         front: what makes `h(0)`: `convs` as above, or `hrnet`, HRNetV2 up to the entry of stage four (ours; more
             parameters, batch norm).
         front_modules: of stages two and three, for `hrnet`.
@@ -106,7 +106,7 @@ class SegNode(nn.Module):
         per_sample_norm: bool = False,
         compile_f: bool = False,
         cuda_graph: bool = False,
-        thin: bool = True,
+        recompute: bool = True,
         front: Front = "convs",
         front_modules: Sequence[int] = (1, 1),
     ) -> None:
@@ -121,7 +121,7 @@ class SegNode(nn.Module):
         )
         stages = stages_of(solver, steps) if norm == "batch-per-stage" else 0
         self.ode = ODEBlock(
-            ExchangeField(widths, modules, blocks, norm, skip, thin, time == "film", stages),
+            ExchangeField(widths, modules, blocks, norm, skip, recompute, time == "film", stages),
             solver=solver,
             gradient=gradient,
             steps=steps,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from segbench.cards.card import Card, Reference, read_card
+from segbench.cards.card import ModelCard, Reference, read_card
 from segbench.errors import CardError
 
 MINIMAL = 'title = "Net"\nbuilder = "package.module:Net"\n'
@@ -45,13 +45,13 @@ def test_a_missing_card_says_so(tmp_path: Path) -> None:
 
 
 def test_the_hash_follows_what_is_measured_and_not_the_prose() -> None:
-    card = Card(title="A", builder="m:N", arguments={"width": 8})
+    card = ModelCard(title="A", builder="m:N", arguments={"width": 8})
     assert card.model_copy(update={"title": "B", "note": "c"}).hash() == card.hash()
     assert card.model_copy(update={"arguments": {"width": 9}}).hash() != card.hash()
 
 
 def test_a_reference_is_found_by_name_and_by_family() -> None:
     memory = Reference(quantity="train_peak_memory", value=1, unit="GB", source="T2")
-    card = Card(title="A", builder="m:N", reference=(memory,))
+    card = ModelCard(title="A", builder="m:N", reference=(memory,))
     assert card.references_for("train_peak_live_bytes") == [memory]
     assert card.references_for("infer_peak_live_bytes") == []

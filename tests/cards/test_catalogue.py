@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from segbench.cards import catalogue
-from segbench.cards.catalogue import SAVERS, card_names, find_model, find_models, model_sets, models_folder
+from segbench.cards.catalogue import OPTIMISATIONS, card_names, find_model, find_models, model_sets, models_folder
 from segbench.errors import CardError, UnknownName
-from segbench.savers.switches import SWITCHES
+from segbench.memory_optimisations.switches import SWITCHES
 
 TABLE2 = ["unet", "pspnet", "deeplabv3", "hrnetv2", "baseline", "segnode"]
 
@@ -64,13 +64,13 @@ def test_another_text_of_a_users_file_is_another_network(tmp_path: Path) -> None
 
 
 def test_memory_switches_follow_with_a_plus() -> None:
-    model = find_model("hrnetv2+thin+checkpoint")
-    assert (model.name, model.savers) == ("hrnetv2+thin+checkpoint", ("thin", "checkpoint"))
+    model = find_model("hrnetv2+recompute+checkpoint")
+    assert (model.name, model.optimisations) == ("hrnetv2+recompute+checkpoint", ("recompute", "checkpoint"))
     assert model.card == find_model("hrnetv2").card
 
 
 def test_the_switches_of_the_catalogue_are_those_with_code() -> None:
-    assert list(SAVERS) == list(SWITCHES)
+    assert list(OPTIMISATIONS) == list(SWITCHES)
 
 
 @pytest.mark.parametrize("spec", ["missing.py:Net", "net.py:", ":Net", "a b:Net", "x.toml"])

@@ -122,7 +122,7 @@ def test_a_killed_command_leaves_no_child_behind(tmp_path: Path) -> None:
 
 def test_a_users_file_shares_no_process_with_other_networks(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PRELUDE + "\nfor i in range(len(cases)): row(os.getpid()); ok(i)"]
-    models = ["unet", "segnode", f"{tmp_path}/a.py:Net", f"{tmp_path}/a.py:Net+thin", f"{tmp_path}/b.py:Net"]
+    models = ["unet", "segnode", f"{tmp_path}/a.py:Net", f"{tmp_path}/a.py:Net+recompute", f"{tmp_path}/b.py:Net"]
     wanted = [Case("memory", model) for model in models]
     results = run_in_child("memory", wanted, 20.0, lambda *_: None, command)
     processes = [result.measurements[0].value for result in results]

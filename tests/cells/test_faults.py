@@ -122,7 +122,7 @@ def test_a_disk_that_fills_up_keeps_every_row_written_before(tmp_path: Path) -> 
 COMMAND = """
 import sys
 from pathlib import Path
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import Model
 from segbench.cells.cell import run_in_child
 from segbench.cells.series import plan, run_series
@@ -143,7 +143,7 @@ print(json.dumps({{"event": "outcome", "outcome": "ok", "cause": None, "user_err
 def runner(task, cases, timeout_s, listen):
     return run_in_child(task, cases, timeout_s, listen, [sys.executable, "-S", "-c", CHILD])
 
-models = [Model(str(n), str(n), Card(title=str(n), builder="a:B")) for n in range(30)]
+models = [Model(str(n), str(n), ModelCard(title=str(n), builder="a:B")) for n in range(30)]
 cells = plan(models, lambda model: [Case("memory", model.spec)], "CPU", "2")
 for done in run_series(cells, Ledger(Path(sys.argv[1])), 30, lambda *_: None, runner=runner):
     print(done.entry.key, "new" if done.fresh else "known", flush=True)

@@ -11,7 +11,7 @@ from segbench.cells.rounds import in_rounds
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
-from segbench.statistics.comparison import contrast, reading_of
+from segbench.statistics.comparison import compared_value, contrast
 from segbench.statistics.stopping import StopRule
 
 ENVIRONMENT = Environment("cpu", "Test CPU", "2.13.0", "3.11", "Linux", "0123", threads=1)
@@ -125,7 +125,7 @@ def test_rounds_of_one_session_are_compared_as_pairs() -> None:
         return [sample * 1.1**number for sample in quiet(model, number)]
 
     first, second = measure(Machine(drifting), StopRule(min_rounds=4, max_seconds=6))
-    sides = [reading_of(name, result.measurements[0]) for name, result in (("a", first), ("b", second))]
+    sides = [compared_value(name, result.measurements[0]) for name, result in (("a", first), ("b", second))]
     assert sides[0] is not None and sides[1] is not None
     found = contrast(sides[0], sides[1])
     assert found.verdict == "more" and found.ratio == pytest.approx(2, rel=1e-3)

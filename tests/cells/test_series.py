@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import Model
 from segbench.cells.cell import Listener, Result
 from segbench.cells.series import Planned, plan, resume, run_series
@@ -16,7 +16,7 @@ from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import Measurement
 
-MODELS = [Model(name, name, Card(title=name, builder="a:B", arguments={"steps": 4})) for name in ("a", "b", "c")]
+MODELS = [Model(name, name, ModelCard(title=name, builder="a:B", arguments={"steps": 4})) for name in ("a", "b", "c")]
 
 
 def cells() -> list[Planned]:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import Result
 
 from segbench.records.ledger import Ledger
-from segbench.records.rows import COLUMNS
+from segbench.records.rows import EXPORT_COLUMNS
 
 if TYPE_CHECKING:
     from tests.cli.conftest import FakeMachine
@@ -46,7 +46,7 @@ def test_without_a_batch_the_cpu_takes_one_and_says_so(machine: FakeMachine, seg
 
 def test_csv_and_json_on_stdout_are_rows_and_nothing_else(machine: FakeMachine, segbench: Segbench) -> None:
     rows = list(csv.DictReader(io.StringIO(segbench(*MEASURE, "--format", "csv").stdout)))
-    assert list(rows[0]) == COLUMNS
+    assert list(rows[0]) == EXPORT_COLUMNS
     peak = next(row for row in rows if row["quantity"] == "train_peak_live_bytes" and row["model"] == "segnode")
     assert (peak["value"], peak["reference_value"], peak["unit"]) == (str(100 * 2**20), "13.4", "byte")
     again = json.loads(segbench(*MEASURE, "--format", "json", "--reuse").stdout)

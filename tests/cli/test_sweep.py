@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import Result
 
-from segbench.cli.grid import Grid, grid_of_flags, read_grid, set_factors
+from segbench.cli.grid import SweepGrid, grid_of_flags, read_grid, set_factors
 from segbench.errors import UserError
 from segbench.present.sweep import SweepProgress
 from segbench.records.case import Case
@@ -150,7 +150,7 @@ def test_arguments_of_the_builder_are_factors_too() -> None:
 )
 def test_a_grid_has_the_product_of_its_axes_each_once(batches: list[int], widths: list[int]) -> None:
     cases = list(
-        Grid("memory", ("unet",), {"seed": 3}, {"batch_size": batches, "width": widths}).cases(Case("memory", ""))
+        SweepGrid("memory", ("unet",), {"seed": 3}, {"batch_size": batches, "width": widths}).cases(Case("memory", ""))
     )
     assert len(set(cases)) == len(cases) == len(batches) * len(widths)
     assert {case.seed for case in cases} == {3}

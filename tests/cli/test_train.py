@@ -90,11 +90,11 @@ def test_a_training_follows_the_card_unless_told_otherwise(trainer: FakeTrainer,
 
 def test_flags_reach_the_case(trainer: FakeTrainer, segbench: Segbench) -> None:
     flags = ("--minutes", "1.5", "--lr", "0.1", "--input", "64x48", "-b", "4", "--supervision", "end", "-o", "here")
-    assert segbench(*TRAIN, *flags, "--val-split", "none", "--zoom", "0.5:2", "--resume").exit_code == 0
+    assert segbench(*TRAIN, *flags, "--val-split", "none", "--scale-jitter", "0.5:2", "--resume").exit_code == 0
     (case,) = trainer.cases
     assert (case.width, case.height, case.batch_size) == (64, 48, 4)
     assert (case.option("minutes"), case.option("lr"), case.option("supervision")) == (1.5, 0.1, "end")
-    assert (case.option("folder"), case.option("val_split"), case.option("zoom")) == ("here", None, "0.5:2")
+    assert (case.option("folder"), case.option("val_split"), case.option("scale_jitter")) == ("here", None, "0.5:2")
     assert case.option("resume") is True
 
 
@@ -139,8 +139,8 @@ def test_a_card_without_epochs_needs_a_budget(trainer: FakeTrainer, segbench: Se
 def test_pretraining_needs_a_folder(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
     asked = ("train", "-m", "segnode-w8", "--device", "cpu", "--task", "classify", "--epochs", "1")
     assert "train/CLASS" in segbench(*asked).stderr
-    result = segbench(*asked, "--data-root", str(tmp_path), "--zoom", "1:2", "--skip-broken")
-    assert result.exit_code == 2 and "knows no --zoom or --skip-broken; leave it out" in result.stderr
+    result = segbench(*asked, "--data-root", str(tmp_path), "--scale-jitter", "1:2", "--skip-broken")
+    assert result.exit_code == 2 and "knows no --scale-jitter or --skip-broken; leave it out" in result.stderr
     assert segbench(*asked, "--data-root", str(tmp_path)).exit_code == 0
     assert trainer.cases[0].data_root == str(tmp_path) and trainer.cases[0].dataset is None
 

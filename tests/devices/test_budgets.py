@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from segbench.cli.predicting import Assumed
-from segbench.devices.budgets import CARDS, USUAL_CONTEXT, parse_budget
+from segbench.devices.budgets import GPU_BUDGETS, USUAL_CONTEXT, parse_budget
 from segbench.errors import UserError
 from segbench.estimate.overheads import MODERN_CONTEXT
 from segbench.units import GIB, parse_bytes
@@ -17,14 +17,14 @@ def test_an_amount_means_what_it_says() -> None:
 
 @pytest.mark.parametrize("text", ["v100-32gb", "V100-32GB", "V100 32GB", " v100_32gb "])
 def test_a_card_is_found_however_it_is_typed(text: str) -> None:
-    assert parse_budget(text) is CARDS["v100-32gb"]
+    assert parse_budget(text) is GPU_BUDGETS["v100-32gb"]
 
 
 def test_every_card_offers_less_than_its_box_says_and_names_its_source() -> None:
     boxes = {"v100-32gb": 32, "rtx-4090": 24, "t4": 16, "a100-80gb": 80, "h100-80gb": 80, "h200": 141, "l4": 24}
     for name, gib in boxes.items():
-        assert 0.9 * gib * GIB < CARDS[name].bytes < gib * GIB
-    assert all("#" in card.source or "thundergolfer" in card.source for card in CARDS.values())
+        assert 0.9 * gib * GIB < GPU_BUDGETS[name].bytes < gib * GIB
+    assert all("#" in gpu.source or "thundergolfer" in gpu.source for gpu in GPU_BUDGETS.values())
 
 
 def test_an_unknown_card_suggests_the_nearest() -> None:

@@ -7,7 +7,7 @@ from segbench.devices import choice
 from segbench.devices.choice import choose_device
 from segbench.errors import UserError
 
-V100 = nvml.Card(0, "Tesla V100", 32 * 10**9, 0)
+V100 = nvml.Gpu(0, "Tesla V100", 32 * 10**9, 0)
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_the_network_is_left_in_the_mode_it_was_in():
 
 def test_every_answer_can_be_looked_at():
     seen = []
-    evaluate(Reader(), Tiles(), Protocol(), look=lambda sample, answer: seen.append((sample.name, answer)))
+    evaluate(Reader(), Tiles(), Protocol(), observe=lambda sample, answer: seen.append((sample.name, answer)))
     assert [name for name, _ in seen] == ["tile0", "tile1", "tile2"]
     assert seen[2][1].dtype == np.uint8
     assert np.array_equal(seen[2][1], Tiles().labels[2])

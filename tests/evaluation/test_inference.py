@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from segbench.errors import UnknownName, UserError
-from segbench.evaluation.inference import class_scores, resized, swapped
+from segbench.evaluation.inference import class_scores, resize_batch, swapped
 from segbench.evaluation.protocol import PROTOCOLS, Protocol, protocol_named
-from segbench.workload.images import normalise
+from segbench.workload.images import normalise_images
 
 
 def pointwise(inputs: torch.Tensor) -> torch.Tensor:
@@ -23,7 +23,7 @@ def pictures(height: int = 30, width: int = 40) -> torch.Tensor:
 def test_one_scale_gives_the_logits_themselves():
     images = pictures()
     scores = class_scores(pointwise, images, (30, 40), Protocol())
-    assert torch.equal(scores, pointwise(normalise(images.permute(0, 2, 3, 1))))
+    assert torch.equal(scores, pointwise(normalise_images(images.permute(0, 2, 3, 1))))
 
 
 def test_logits_are_enlarged_before_the_argmax():
@@ -123,8 +123,8 @@ def test_padding_to_a_multiple_is_cut_off_again():
 def test_shrinking_averages_instead_of_picking():
     stripes = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
     stripes[..., ::2] = 200
-    assert resized(stripes, 4, 4).float().mean() == pytest.approx(100, abs=1)
-    assert resized(stripes, 4, 4)[..., 1:-1].unique().numel() <= 2
+    assert resize_batch(stripes, 4, 4).float().mean() == pytest.approx(100, abs=1)
+    assert resize_batch(stripes, 4, 4)[..., 1:-1].unique().numel() <= 2
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

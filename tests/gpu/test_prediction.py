@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from segbench.gpus.catalogue import model_sets
 
-from segbench.cards.catalogue import model_sets
 from segbench.estimate.allocator import Action, CachingAllocator
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.prediction import Prediction, predict_step
@@ -48,9 +48,9 @@ def measured(case: Case, mode: str) -> CudaPeaks:
 
 
 @pytest.mark.parametrize("mode", ["train", "infer"])
-@pytest.mark.parametrize("card", model_sets()["table2"])
-def test_predictions_meet_the_goals(card: str, mode: str) -> None:
-    case = Case("memory", card, device="cuda:0", batch_size=4, infer_batch=4)
+@pytest.mark.parametrize("GPU", model_sets()["table2"])
+def test_predictions_meet_the_goals(gpu: str, mode: str) -> None:
+    case = Case("memory", gpu, device="cuda:0", batch_size=4, infer_batch=4)
     foretold, real = predicted(case, mode), measured(case, mode)
     assert foretold.allocated == pytest.approx(real.allocated, rel=ALLOCATED)
     assert foretold.reserved == pytest.approx(real.reserved, rel=RESERVED)

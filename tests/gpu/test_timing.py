@@ -1,4 +1,4 @@
-"""Timing on a real card: events, energy and clocks."""
+"""Timing on a real GPU: events, energy and clocks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Notes:
 
 
 def busy(seconds: float) -> None:
-    """Keeps the card at work for about so long."""
+    """Keeps the GPU at work for about so long."""
     matrix = torch.randn(4096, 4096, device=CARD)
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     start.record()
@@ -88,6 +88,6 @@ def test_the_timing_tasks_report_every_part(task: object, headline: str) -> None
     case = Case(headline.removesuffix("_s"), "unet-w8", device="cuda:0").with_options(images=8, round_seconds=2.0)
     task.run(case, report)  # type: ignore[attr-defined]
     assert report.rows[headline].method == "measured:cuda"
-    assert report.rows[headline].detail["card"]["sm_mhz"]
+    assert report.rows[headline].detail["GPU"]["sm_mhz"]
     missing = {name for name, row in report.rows.items() if row.value is None}
     assert missing <= {"train_data_s", "energy_j"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from segbench.layers.film import FiLM
-from segbench.layers.thin import NormReluConv
+from segbench.layers.norm_relu_conv import NormReluConv
 
 
 def test_untrained_modulation_does_nothing_at_any_time() -> None:

@@ -15,9 +15,9 @@ from segbench.cards.card import Recipe
 from segbench.errors import DataError, UserError
 from segbench.learning.classify import PROBE_CLASSES, Classification, ImageClassifier, accuracy
 from segbench.learning.feed import Feed
-from segbench.learning.image_folder import CENTRE, ImageCutter, ImageFolder
+from segbench.learning.image_folder import CENTRE, ImageAugmenter, ImageFolder
 from segbench.learning.objective import Moment
-from segbench.learning.plan import Plan
+from segbench.learning.plan import TrainingPlan
 from segbench.learning.trainer import Job, Trainer
 from segbench.learning.weights import load_matching
 
@@ -50,9 +50,9 @@ def folder(root: Path, count: int = 6) -> Path:
     return root
 
 
-def plan(**changes: object) -> Plan:
+def plan(**changes: object) -> TrainingPlan:
     values = {"recipe": Recipe(optimizer="adamw", lr=0.02, batch_size=4), "width": 16, "height": 16, "steps": 40}
-    return Plan(**{**values, "cutting": CENTRE, **changes})  # type: ignore[arg-type]
+    return TrainingPlan(**{**values, "augmentation": CENTRE, **changes})  # type: ignore[arg-type]
 
 
 def test_the_head_reads_what_every_class_convolution_reads():
@@ -104,7 +104,7 @@ def test_bright_and_dark_are_learnt(tmp_path):
     summary = Trainer(
         Job(
             objective=Classification(network),
-            feed=Feed(ImageCutter(ImageFolder(images, "train"), settings), 0),
+            feed=Feed(ImageAugmenter(ImageFolder(images, "train"), settings), 0),
             plan=settings,
             device=CPU,
             folder=tmp_path / "run",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from segbench.cards.card import Recipe
-from segbench.learning.clock import Clock
-from segbench.learning.plan import Plan
+from segbench.learning.clock import TrainingClock
+from segbench.learning.plan import TrainingPlan
 
 
 class Ticks:
@@ -20,7 +20,7 @@ class Ticks:
 
 def test_only_what_runs_inside_counts_towards_minutes():
     ticks = Ticks()
-    clock = Clock(Plan(minutes=2), 100, ticks)
+    clock = TrainingClock(TrainingPlan(minutes=2), 100, ticks)
     with clock.running():
         ticks.now += 30
     ticks.now += 1000
@@ -30,15 +30,15 @@ def test_only_what_runs_inside_counts_towards_minutes():
 
 
 def test_an_interrupted_budget_goes_on_from_what_was_used():
-    clock = Clock(Plan(minutes=1), 100, Ticks(), used=45)
+    clock = TrainingClock(TrainingPlan(minutes=1), 100, Ticks(), used=45)
     assert clock.progress(0) == pytest.approx(0.75)
 
 
 def test_epochs_are_steps_rounded_up():
-    clock = Clock(Plan(epochs=3, recipe=Recipe(batch_size=8)), 10, Ticks())
+    clock = TrainingClock(TrainingPlan(epochs=3, recipe=Recipe(batch_size=8)), 10, Ticks())
     assert clock.steps == 4  # thirty images in batches of eight
     assert clock.progress(2) == pytest.approx(0.5)
 
 
 def test_steps_are_steps():
-    assert Clock(Plan(steps=10), 100, Ticks()).progress(10) == 1
+    assert TrainingClock(TrainingPlan(steps=10), 100, Ticks()).progress(10) == 1

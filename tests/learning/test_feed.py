@@ -11,8 +11,8 @@ import torch
 from segbench.cards.card import Recipe
 from segbench.data import Sample
 from segbench.errors import DataError, UserError
-from segbench.learning.feed import Batch, Feed, HeldSamples, LabelledCutter, batches, fits_in_memory
-from segbench.learning.plan import Plan
+from segbench.learning.feed import Feed, HeldSamples, LabelledAugmenter, TrainingBatch, batches, fits_in_memory
+from segbench.learning.plan import TrainingPlan
 
 CPU = torch.device("cpu")
 
@@ -34,21 +34,23 @@ class Greys:
         return Sample(np.full((12, 16, 3), index * 10, np.uint8), np.full((12, 16), index % 2, np.uint8), str(index))
 
 
-def plan(**changes: object) -> Plan:
+def plan(**changes: object) -> TrainingPlan:
     values: dict[str, object] = {"recipe": Recipe(batch_size=4), "width": 8, "height": 6, "steps": 10, **changes}
-    return Plan(**values)  # type: ignore[arg-type]
+    return TrainingPlan(**values)  # type: ignore[arg-type]
 
 
-def feed(settings: Plan, count: int = 7) -> Feed:
-    return Feed(LabelledCutter(Greys(count), settings), settings.seed)
+def feed(settings: TrainingPlan, count: int = 7) -> Feed:
+    return Feed(LabelledAugmenter(Greys(count), settings), settings.seed)
 
 
-def take(settings: Plan, steps: int, start: int = 0, rank: int = 0, world: int = 1) -> list[list[Batch]]:
+def take(
+    settings: TrainingPlan, steps: int, start: int = 0, rank: int = 0, world: int = 1
+) -> list[list[TrainingBatch]]:
     stream = batches(feed(settings), settings, start, CPU, rank, world)
     return [next(stream) for _ in range(steps)]
 
 
-def seen(steps: list[list[Batch]]) -> list[int]:
+def seen(steps: list[list[TrainingBatch]]) -> list[int]:
     return [int(image[0, 0, 0]) // 10 for parts in steps for part in parts for image in part.images]
 
 
@@ -98,7 +100,7 @@ class Damaged(Greys):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_broken_file_keeps_its_sentence_on_the_way_from_a_worker(workers):
     settings = plan(workers=workers)
-    stream = batches(Feed(LabelledCutter(Damaged(), settings), 0), settings, 0, CPU)
+    stream = batches(Feed(LabelledAugmenter(Damaged(), settings), 0), settings, 0, CPU)
     with pytest.raises(DataError) as caught:
         next(stream)
     assert str(caught.value) == "b.png: it is empty"

@@ -23,11 +23,11 @@ from segbench.cards.card import Recipe
 from segbench.data import Sample
 from segbench.learning.checkpoint import read_checkpoint
 from segbench.learning.distributed import joined_world
-from segbench.learning.feed import Feed, LabelledCutter
+from segbench.learning.feed import Feed, LabelledAugmenter
 from segbench.learning.log import read_log
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Segmentation
-from segbench.learning.plan import Plan
+from segbench.learning.plan import TrainingPlan
 from segbench.learning.trainer import Job, Trainer
 from segbench.learning.weights import inference_weights
 
@@ -56,7 +56,7 @@ def train(folder: Path, dropout: float, steps: int, save_every_s: float, batch_n
     norm = nn.BatchNorm2d(6) if batch_norm else nn.GroupNorm(2, 6)
     network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), norm, nn.ReLU(), nn.Dropout(dropout), nn.Conv2d(6, 2, 1))
     recipe = Recipe(optimizer="adamw", lr=0.01, batch_size=4, ema=0.9, clip=1.0)
-    plan = Plan(recipe, 16, 12, steps=steps, save_every_s=save_every_s, seed=5)
+    plan = TrainingPlan(recipe, 16, 12, steps=steps, save_every_s=save_every_s, seed=5)
     device = torch.device("cpu")
     with joined_world(device) as world:
 
@@ -66,7 +66,7 @@ def train(folder: Path, dropout: float, steps: int, save_every_s: float, batch_n
 
         job = Job(
             objective=Segmentation(network, PixelLoss(torch.tensor([1.0, 3.0]))),
-            feed=Feed(LabelledCutter(Noise(), plan), plan.seed),
+            feed=Feed(LabelledAugmenter(Noise(), plan), plan.seed),
             plan=plan,
             device=device,
             folder=folder,

@@ -9,7 +9,7 @@ import torch
 from segbench.cards.card import read_card
 from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
-from segbench.learning.shipping import MOST_BYTES, ship_weights
+from segbench.learning.shipping import MOST_SHIPPED_BYTES, ship_weights
 
 CARD = 'title = "net"\nbuilder = "a.b:Net"\n\n[recipe]\nlr = 0.1\n'
 
@@ -36,7 +36,7 @@ def test_the_card_gains_the_hash_of_a_checkpoint_in_half_precision(tmp_path: Pat
 def test_large_networks_are_not_shipped(tmp_path: Path) -> None:
     card = tmp_path / "net.toml"
     card.write_text(CARD)
-    save_checkpoint(Checkpoint({"weight": torch.zeros(MOST_BYTES // 2 + 1)}, {}), tmp_path / "best.safetensors")
+    save_checkpoint(Checkpoint({"weight": torch.zeros(MOST_SHIPPED_BYTES // 2 + 1)}, {}), tmp_path / "best.safetensors")
     with pytest.raises(CheckpointError, match="at most 2000000"):
         ship_weights(tmp_path / "best.safetensors", card, "")
     assert card.read_text() == CARD

@@ -18,12 +18,12 @@ from segbench.errors import CheckpointError, UserError
 from segbench.evaluation.evaluate import evaluate
 from segbench.evaluation.protocol import Protocol
 from segbench.learning.checkpoint import read_checkpoint
-from segbench.learning.feed import Feed, LabelledCutter
+from segbench.learning.feed import Feed, LabelledAugmenter
 from segbench.learning.log import read_log
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Moment, Segmentation
-from segbench.learning.plan import Plan
-from segbench.learning.trainer import Job, Progress, Trainer
+from segbench.learning.plan import TrainingPlan
+from segbench.learning.trainer import Job, StepProgress, Trainer
 from segbench.learning.weights import fill
 
 
@@ -53,13 +53,13 @@ def network() -> nn.Module:
     )
 
 
-def settings(**changes: Any) -> Plan:
+def settings(**changes: Any) -> TrainingPlan:
     recipe = Recipe(optimizer="adamw", lr=0.02, weight_decay=0.01, batch_size=4, warmup_steps=3, clip=1.0, ema=0.9)
     values = {"recipe": recipe, "width": 16, "height": 12, "steps": 30, "validations": 3, "save_every_s": 1000.0}
-    return Plan(**{**values, **changes})
+    return TrainingPlan(**{**values, **changes})
 
 
-def job(folder: Path, plan: Plan | None = None, **changes: Any) -> Job:
+def job(folder: Path, plan: TrainingPlan | None = None, **changes: Any) -> Job:
     plan = plan or settings()
     model = network()
 
@@ -69,7 +69,7 @@ def job(folder: Path, plan: Plan | None = None, **changes: Any) -> Job:
 
     values: dict[str, Any] = {
         "objective": Segmentation(model, PixelLoss()),
-        "feed": Feed(LabelledCutter(Blocks(), plan), plan.seed),
+        "feed": Feed(LabelledAugmenter(Blocks(), plan), plan.seed),
         "plan": plan,
         "device": torch.device("cpu"),
         "folder": folder,
@@ -145,7 +145,7 @@ def test_a_run_that_stops_anywhere_goes_on_to_the_same_bits(tmp_path, monkeypatc
     whole = Trainer(job(tmp_path / "whole"))
     whole.run()
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: StepProgress) -> None:
         if progress.step == at:
             raise Interrupted
 
@@ -223,7 +223,7 @@ def test_without_validation_there_is_no_best(tmp_path):
 
 def test_progress_is_told_with_what_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr("segbench.learning.trainer._TELL_EVERY_S", 0.0)
-    told: list[Progress] = []
+    told: list[StepProgress] = []
     Trainer(job(tmp_path, tell=told.append)).run()
     assert [item.step for item in told] == list(range(1, 31))
     assert {item.steps for item in told} == {30}

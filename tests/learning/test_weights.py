@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, save_checkpoint
 from segbench.learning.weights import fill, load_matching, read_weights, trained_network
@@ -109,7 +109,7 @@ class Widening(nn.Module):
 
 
 def test_a_trained_network_is_built_with_the_arguments_it_was_trained_with(tmp_path):
-    card = Card(title="widening", builder=f"{__file__}:Widening")
+    card = ModelCard(title="widening", builder=f"{__file__}:Widening")
     trained = Widening(5, width=6, power=2)
     facts = {"model": "widening", "classes": 5, "arguments": {"width": 6, "power": 2}}
     save_checkpoint(Checkpoint(trained.state_dict(), facts), tmp_path / "best.safetensors")

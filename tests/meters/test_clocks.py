@@ -9,7 +9,7 @@ import pynvml
 import pytest
 import torch
 
-from segbench.meters.clocks import CardState, ClockProbe, clock_probe
+from segbench.meters.clocks import ClockProbe, GpuState, clock_probe
 
 
 class NVMLError(Exception):
@@ -42,32 +42,32 @@ def library(reasons: int, old: bool = False, **changes: object) -> SimpleNamespa
 
 @pytest.mark.parametrize("old", [False, True])
 def test_the_reasons_that_slow_a_card_are_named_and_idling_is_none(old: bool) -> None:
-    probe = ClockProbe(library(1 | 4 | 64, old), "card")  # type: ignore[arg-type]
+    probe = ClockProbe(library(1 | 4 | 64, old), "GPU")  # type: ignore[arg-type]
     assert probe.slowed_by() == ("software power cap", "hardware thermal slowdown")
-    assert ClockProbe(library(1 | 2, old), "card").slowed_by() == ()  # type: ignore[arg-type]
+    assert ClockProbe(library(1 | 2, old), "GPU").slowed_by() == ()  # type: ignore[arg-type]
 
 
 def test_a_state_has_clocks_temperature_and_power_in_plain_units() -> None:
-    found = ClockProbe(library(0), "card").state()  # type: ignore[arg-type]
-    assert found == CardState(1410, 1980, 1593, 71, 650.5, 700.0, ())
+    found = ClockProbe(library(0), "GPU").state()  # type: ignore[arg-type]
+    assert found == GpuState(1410, 1980, 1593, 71, 650.5, 700.0, ())
 
 
 def test_what_a_card_does_not_tell_is_missing_and_not_zero() -> None:
     silent = library(0, nvmlDeviceGetPowerUsage=refuse, nvmlDeviceGetCurrentClocksEventReasons=refuse)
-    found = ClockProbe(silent, "card").state()  # type: ignore[arg-type]
+    found = ClockProbe(silent, "GPU").state()  # type: ignore[arg-type]
     assert (found.power_w, found.temperature_c, found.slowed_by) == (None, 71, ())
 
 
 def test_without_a_card_nothing_is_known() -> None:
     with clock_probe(torch.device("cpu")) as probe:
-        assert probe.state() == CardState()
+        assert probe.state() == GpuState()
         assert probe.slowed_by() == ()
 
 
 def test_without_a_driver_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     with clock_probe(torch.device("cuda:0")) as probe:
-        assert probe.state() == CardState()
+        assert probe.state() == GpuState()
 
 
 def test_every_name_that_is_used_exists_in_the_real_library() -> None:

@@ -1,4 +1,4 @@
-"""The energy meter on a card whose counter is renewed in steps, as real ones are."""
+"""The energy meter on a GPU whose counter is renewed in steps, as real ones are."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_elsewhere_than_on_cuda_there_is_a_reason() -> None:
         meter.start()
         found = meter.stop()
     assert found.joules is None
-    assert "only NVIDIA cards" in str(found.cause)
+    assert "only NVIDIA GPUs" in str(found.cause)
 
 
 class NVMLError(Exception):
@@ -77,7 +77,7 @@ def fake_pynvml(**functions: object) -> ModuleType:
         nvmlInit=lambda: None,
         nvmlShutdown=lambda: None,
         nvmlDeviceGetCount=lambda: 1,
-        nvmlDeviceGetHandleByIndex=lambda index: f"card {index}",
+        nvmlDeviceGetHandleByIndex=lambda index: f"GPU {index}",
         **functions,
     )
 

@@ -4,21 +4,21 @@ import pytest
 from torch import nn
 
 from segbench.errors import UnknownName, UserError
-from segbench.meters.gradients import Pair, ode_blocks, using, valid_pairs
-from segbench.ode.methods import METHODS
+from segbench.meters.gradients import SolverAndGradient, ode_blocks, using, valid_pairs
+from segbench.ode.methods import GRADIENT_METHODS
 from segbench.zoo.segnode import SegNode
 
 
 def test_by_default_every_method_is_there_and_adaptive_solvers_are_represented_by_one() -> None:
     pairs = valid_pairs()
-    assert {pair.gradient for pair in pairs} == {name for methods in METHODS.values() for name in methods}
+    assert {pair.gradient for pair in pairs} == {name for methods in GRADIENT_METHODS.values() for name in methods}
     assert {pair.solver for pair in pairs} == {
         *("euler", "midpoint", "heun", "rk4", "alf", "reversible-heun", "dopri5")
     }
 
 
 def test_named_solvers_and_methods_limit_the_table() -> None:
-    assert valid_pairs(["alf"]) == [Pair("alf", "backprop"), Pair("alf", "reversible")]
+    assert valid_pairs(["alf"]) == [SolverAndGradient("alf", "backprop"), SolverAndGradient("alf", "reversible")]
     assert {pair.solver for pair in valid_pairs(gradients=["aca"])} >= {"dopri5", "bosh3", "dopri8"}
 
 
@@ -31,7 +31,7 @@ def test_what_does_not_exist_or_go_together_is_refused() -> None:
 
 def test_a_pair_holds_while_it_is_used() -> None:
     network = SegNode(widths=(4, 4, 4, 4), stem=4, modules=1, blocks=1)
-    with using(network, Pair("rk4", "checkpoint-stage")):
+    with using(network, SolverAndGradient("rk4", "checkpoint-stage")):
         assert (network.ode.solver, network.ode.gradient) == ("rk4", "checkpoint-stage")
     assert (network.ode.solver, network.ode.gradient) == ("euler", "backprop")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segbench.meters.sampling import Plan, Timing, half_width, is_steady, repeat, warm_up
+from segbench.meters.sampling import SamplingPlan, Timing, half_width, is_steady, repeat, warm_up
 
 
 class Work:
@@ -28,7 +28,7 @@ class Work:
         return self.now
 
 
-QUICK = Plan(warmup=2, warmup_seconds=0.0, seconds=100)
+QUICK = SamplingPlan(warmup=2, warmup_seconds=0.0, seconds=100)
 
 
 def test_the_warm_up_ends_when_six_calls_show_two_alike_windows() -> None:
@@ -41,7 +41,7 @@ def test_the_warm_up_ends_when_six_calls_show_two_alike_windows() -> None:
 
 def test_a_warm_up_that_never_steadies_takes_half_of_the_time_and_says_so() -> None:
     work = Work(*(2.0**-number for number in range(40)))
-    plan = Plan(warmup=2, warmup_seconds=0.0, seconds=3.9)
+    plan = SamplingPlan(warmup=2, warmup_seconds=0.0, seconds=3.9)
     found = warm_up(work.call, plan, work.clock)
     assert sum(found) >= 1.95
     assert not is_steady(found)
@@ -56,39 +56,39 @@ def test_of_few_slow_calls_the_last_are_held_against_those_before() -> None:
 
 def test_slow_calls_are_warmed_up_as_often_as_was_asked_and_no_more() -> None:
     work = Work(10.0)
-    assert len(warm_up(work.call, Plan(warmup=2, seconds=6), work.clock)) == 2
+    assert len(warm_up(work.call, SamplingPlan(warmup=2, seconds=6), work.clock)) == 2
 
 
 def test_quick_calls_are_warmed_up_until_the_clocks_have_risen() -> None:
     work = Work(0.001)
-    assert sum(warm_up(work.call, Plan(warmup_seconds=0.2), work.clock)) >= 0.2
+    assert sum(warm_up(work.call, SamplingPlan(warmup_seconds=0.2), work.clock)) >= 0.2
 
 
 def test_equal_calls_stop_as_soon_as_an_interval_exists() -> None:
     work = Work(1.0)
-    assert len(repeat(work.call, Plan(min_runs=6, seconds=100), clock=work.clock)) == 6
-    assert len(repeat(work.call, Plan(min_runs=2, seconds=100), clock=work.clock)) == 7
+    assert len(repeat(work.call, SamplingPlan(min_runs=6, seconds=100), clock=work.clock)) == 6
+    assert len(repeat(work.call, SamplingPlan(min_runs=2, seconds=100), clock=work.clock)) == 7
 
 
 def test_noisy_calls_go_on_to_the_limit_of_runs() -> None:
     work = Work(*([1.0, 2.0] * 50))
-    assert len(repeat(work.call, Plan(max_runs=40, seconds=1e9), clock=work.clock)) == 40
+    assert len(repeat(work.call, SamplingPlan(max_runs=40, seconds=1e9), clock=work.clock)) == 40
 
 
 def test_noisy_calls_go_on_to_the_limit_of_time_and_the_warm_up_counts() -> None:
     work = Work(*([1.0, 2.0] * 50))
-    assert len(repeat(work.call, Plan(seconds=9), seconds_gone=3, clock=work.clock)) == 4
+    assert len(repeat(work.call, SamplingPlan(seconds=9), seconds_gone=3, clock=work.clock)) == 4
 
 
 def test_the_fewest_runs_are_made_whatever_they_take() -> None:
     work = Work(1000.0)
-    assert len(repeat(work.call, Plan(min_runs=3, seconds=1), clock=work.clock)) == 3
+    assert len(repeat(work.call, SamplingPlan(min_runs=3, seconds=1), clock=work.clock)) == 3
 
 
 def test_every_call_is_told() -> None:
     heard: list[int] = []
     work = Work(1.0)
-    repeat(work.call, Plan(min_runs=3, max_runs=3), clock=work.clock, tell=heard.append)
+    repeat(work.call, SamplingPlan(min_runs=3, max_runs=3), clock=work.clock, tell=heard.append)
     assert heard == [1, 2, 3]
 
 

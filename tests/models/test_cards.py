@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import card_names, find_model, model_sets
 from segbench.records.quantities import QUANTITIES
 from segbench.workload.network import build_from_card
@@ -39,11 +39,11 @@ PARAMETERS = {
 """At 11 classes."""
 
 
-def card(name: str) -> Card:
+def card(name: str) -> ModelCard:
     return find_model(name).card
 
 
-def narrowed(name: str) -> Card:
+def narrowed(name: str) -> ModelCard:
     """The card with widths cut down and tolerances loosened: the same layers in the same order, fast on a laptop."""
     arguments: dict[str, Any] = dict(card(name).arguments)
     if "widths" in arguments:

@@ -7,18 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from segbench.errors import UserError
+from segbench.layers.norm_relu_conv import NormReluConv
 from segbench.layers.norms import make_norm
-from segbench.layers.thin import NormReluConv
 from segbench.ode.block import ODEBlock
-from segbench.ode.methods import METHODS, SCHEMES, stages_of
+from segbench.ode.methods import GRADIENT_METHODS, SCHEMES, stages_of
 from segbench.ode.state import State
 
 
 class _Own(nn.Module):
-    def __init__(self, norm: str = "batch", stages: int = 0, thin: bool = True) -> None:
+    def __init__(self, norm: str = "batch", stages: int = 0, recompute: bool = True) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.block = NormReluConv(4, 4, norm=norm, thin=thin, stages=stages)
+        self.block = NormReluConv(4, 4, norm=norm, recompute=recompute, stages=stages)
 
     def forward(self, time: float | Tensor, state: State) -> State:
         return (self.block(state[0]),)
@@ -45,7 +45,7 @@ def _after_a_step(field: nn.Module, **arguments: object) -> tuple[dict[str, Tens
 
 @pytest.mark.parametrize("field", [_Own, _Torchs])
 @pytest.mark.parametrize(
-    ("solver", "gradient"), [(solver, gradient) for solver in SCHEMES for gradient in METHODS[solver]]
+    ("solver", "gradient"), [(solver, gradient) for solver in SCHEMES for gradient in GRADIENT_METHODS[solver]]
 )
 def test_every_gradient_method_leaves_the_statistics_of_one_forward_solve(
     solver: str, gradient: str, field: type[nn.Module]
@@ -75,7 +75,7 @@ def test_the_search_of_aca_does_not_update() -> None:
 def test_statistics_for_each_stage_are_those_of_its_own_values() -> None:
     stages = stages_of("midpoint", 2)
     found, _ = _after_a_step(_Own("batch-per-stage", stages), solver="midpoint", gradient="checkpoint-stage", steps=2)
-    plain, _ = _after_a_step(_Own("batch-per-stage", stages, thin=False), solver="midpoint", steps=2)
+    plain, _ = _after_a_step(_Own("batch-per-stage", stages, recompute=False), solver="midpoint", steps=2)
     assert found["f.block.norm.running_mean"].shape == (4, 4)
     for name, value in plain.items():
         torch.testing.assert_close(found[name], value, rtol=1e-10, atol=1e-10)

@@ -11,21 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from segbench.errors import UnknownName, UserError
+from segbench.layers.norm_relu_conv import NormReluConv
 from segbench.layers.stage import at_stage
-from segbench.layers.thin import NormReluConv
 from segbench.ode.block import ODEBlock
-from segbench.ode.methods import METHODS, SCHEMES
+from segbench.ode.methods import GRADIENT_METHODS, SCHEMES
 from segbench.ode.state import State
 
-PAIRS = [(solver, gradient) for solver, methods in METHODS.items() for gradient in methods]
-OWN_FIXED = [(solver, gradient) for solver in SCHEMES for gradient in METHODS[solver] if gradient != "adjoint"]
+PAIRS = [(solver, gradient) for solver, methods in GRADIENT_METHODS.items() for gradient in methods]
+OWN_FIXED = [(solver, gradient) for solver in SCHEMES for gradient in GRADIENT_METHODS[solver] if gradient != "adjoint"]
 
 
 class _Field(nn.Module):
     def __init__(self, norm: str = "group", stages: int = 0) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.block = NormReluConv(4, 4, norm=norm, thin=True, stages=stages)
+        self.block = NormReluConv(4, 4, norm=norm, recompute=True, stages=stages)
 
     def forward(self, time: float | Tensor, state: State) -> State:
         return (self.block(state[0], time),)
@@ -61,7 +61,7 @@ def test_evaluations_are_counted_both_ways(solver: str, gradient: str, forward: 
 
 
 def test_adaptive_solves_report_their_steps() -> None:
-    for gradient in METHODS["dopri5"]:
+    for gradient in GRADIENT_METHODS["dopri5"]:
         block = ODEBlock(_Field(), solver="dopri5", gradient=gradient)
         block(_start())[0].sum().backward()
         assert block.steps_accepted >= 1
@@ -201,7 +201,7 @@ def _solved(rates: Sequence[float], *, per_sample: bool, gradient: str = "backpr
     return output
 
 
-@pytest.mark.parametrize("gradient", METHODS["dopri5"])
+@pytest.mark.parametrize("gradient", GRADIENT_METHODS["dopri5"])
 def test_with_per_sample_norm_a_result_does_not_depend_on_batch_mates(gradient: str) -> None:
     easy = _solved([1.0, 1.0], per_sample=True, gradient=gradient)
     beside_hard = _solved([1.0, 80.0], per_sample=True, gradient=gradient)

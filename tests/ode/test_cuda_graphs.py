@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from segbench.errors import UserError
-from segbench.layers.thin import NormReluConv
+from segbench.layers.norm_relu_conv import NormReluConv
 from segbench.ode.block import ODEBlock
 from segbench.ode.cuda_graphs import Capture
 from segbench.ode.state import State
@@ -17,7 +17,7 @@ class _Field(nn.Module):
     def __init__(self, norm: str = "group", stages: int = 0) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.block = NormReluConv(4, 4, norm=norm, thin=True, time_conditioned=True, stages=stages)
+        self.block = NormReluConv(4, 4, norm=norm, recompute=True, time_conditioned=True, stages=stages)
         assert self.block.film is not None
         self.block.film.scale.data.normal_()
 

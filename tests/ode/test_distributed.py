@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from segbench.layers.thin import NormReluConv
+from segbench.layers.norm_relu_conv import NormReluConv
 from segbench.ode.block import ODEBlock
-from segbench.ode.methods import METHODS
+from segbench.ode.methods import GRADIENT_METHODS
 from segbench.ode.state import State
 
 _RANKS = 2
@@ -24,7 +24,7 @@ _SOLVERS = ("euler", "alf", "reversible-heun", "dopri5")
 class _Field(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.block = NormReluConv(4, 4, thin=True, time_conditioned=True)
+        self.block = NormReluConv(4, 4, recompute=True, time_conditioned=True)
 
     def forward(self, time: float | Tensor, state: State) -> State:
         return (self.block(state[0], time),)
@@ -67,7 +67,7 @@ def _run(rank: int, meeting: str) -> None:
     network = _Network().double()
     parallel = DistributedDataParallel(network)
     for solver in _SOLVERS:
-        for gradient in METHODS[solver]:
+        for gradient in GRADIENT_METHODS[solver]:
             network.ode.use(solver=solver, gradient=gradient)
             _check(network, parallel, rank)
             print(solver, gradient)
@@ -87,11 +87,13 @@ def test_every_gradient_method_averages_over_two_processes(tmp_path: Path) -> No
             process.kill()
     for process, output in zip(processes, outputs, strict=True):
         assert process.returncode == 0, output
-        assert all(f"{solver} {gradient}" in output for solver in _SOLVERS for gradient in METHODS[solver])
+        assert all(f"{solver} {gradient}" in output for solver in _SOLVERS for gradient in GRADIENT_METHODS[solver])
 
 
 def test_the_four_solvers_have_every_gradient_method() -> None:
-    assert {name for solver in _SOLVERS for name in METHODS[solver]} == {n for m in METHODS.values() for n in m}
+    assert {name for solver in _SOLVERS for name in GRADIENT_METHODS[solver]} == {
+        n for m in GRADIENT_METHODS.values() for n in m
+    }
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from segbench.errors import UserError
-from segbench.layers.thin import NormReluConv
+from segbench.layers.norm_relu_conv import NormReluConv
 from segbench.ode.block import ODEBlock
 from segbench.ode.gradient_error import gradient_relative_error
 from segbench.ode.state import State

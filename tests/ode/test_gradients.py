@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segbench.layers.thin import NormReluConv
+from segbench.layers.norm_relu_conv import NormReluConv
 from segbench.ode.adaptive_grid import embedded_scheme, find_grid
 from segbench.ode.block import ODEBlock
 from segbench.ode.counts import Counts
 from segbench.ode.evaluator import Evaluator
-from segbench.ode.methods import ADAPTIVE, METHODS, SCHEMES
+from segbench.ode.methods import ADAPTIVE, GRADIENT_METHODS, SCHEMES
 from segbench.ode.scheme import solve
 from segbench.ode.state import State
 from segbench.ode.tolerance import Tolerance
@@ -21,7 +21,7 @@ from segbench.ode.tolerance import Tolerance
 EXACT = [
     (solver, gradient)
     for solver in SCHEMES
-    for gradient, method in METHODS[solver].items()
+    for gradient, method in GRADIENT_METHODS[solver].items()
     if method.exact and gradient != "backprop"
 ]
 
@@ -29,13 +29,13 @@ EXACT = [
 class _Field(nn.Module):
     """Two streams of different size that feed each other, conditioned on time; every kind of parameter of SegNode's."""
 
-    def __init__(self, norm: str = "group", thin: bool = False, smooth: bool = False) -> None:
+    def __init__(self, norm: str = "group", recompute: bool = False, smooth: bool = False) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.smooth = smooth
-        self.own = NormReluConv(4, 4, norm=norm, thin=thin, time_conditioned=True)
-        self.down = NormReluConv(4, 8, 3, 2, norm=norm, thin=thin)
-        self.low = NormReluConv(8, 8, 1, norm=norm, thin=thin, time_conditioned=True)
+        self.own = NormReluConv(4, 4, norm=norm, recompute=recompute, time_conditioned=True)
+        self.down = NormReluConv(4, 8, 3, 2, norm=norm, recompute=recompute)
+        self.low = NormReluConv(8, 8, 1, norm=norm, recompute=recompute, time_conditioned=True)
         self.unused = nn.Parameter(torch.ones(3))
         self.double()
         for parameter in self.parameters():
@@ -80,10 +80,10 @@ def _relative(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).norm() / expected.norm())
 
 
-@pytest.mark.parametrize("thin", [False, True])
+@pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize(("solver", "gradient"), EXACT)
-def test_an_exact_method_equals_plain_back_propagation(solver: str, gradient: str, thin: bool) -> None:
-    field = _Field(thin=thin)
+def test_an_exact_method_equals_plain_back_propagation(solver: str, gradient: str, recompute: bool) -> None:
+    field = _Field(recompute=recompute)
     plain_loss, expected = _gradient(ODEBlock(field, solver=solver, steps=3))
     loss, found = _gradient(ODEBlock(field, solver=solver, gradient=gradient, steps=3))
     torch.testing.assert_close(loss, plain_loss, rtol=1e-14, atol=0)
@@ -110,7 +110,7 @@ def test_reversible_methods_are_exact_with_either_norm(norm: str) -> None:
 
 @pytest.mark.parametrize("solver", ADAPTIVE)
 def test_aca_is_exact_for_the_grid_it_found(solver: str) -> None:
-    field, tolerance, times = _Field(thin=True), Tolerance(1e-2, 1e-2), (0.4, 1.0)
+    field, tolerance, times = _Field(recompute=True), Tolerance(1e-2, 1e-2), (0.4, 1.0)
     block = ODEBlock(field, solver=solver, gradient="aca", rtol=1e-2, atol=1e-2)
     loss, found = _gradient(block, times)
 
@@ -164,7 +164,7 @@ def test_the_gradient_method_never_changes_the_result(solver: str) -> None:
     field = _Field()
     with torch.no_grad():
         expected = ODEBlock(field, solver=solver, steps=3)(_start())
-    for gradient in METHODS[solver]:
+    for gradient in GRADIENT_METHODS[solver]:
         found = ODEBlock(field, solver=solver, gradient=gradient, steps=3)(_start())
         for a, b in zip(found, expected, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)

@@ -3,21 +3,23 @@ from __future__ import annotations
 import pytest
 
 from segbench.errors import UnknownName, UserError
-from segbench.ode.methods import ADAPTIVE, METHODS, find_gradient, stages_of
+from segbench.ode.methods import ADAPTIVE, GRADIENT_METHODS, find_gradient, stages_of
 
 
 def test_the_table_has_the_pairs_of_the_documentation() -> None:
     fixed = {"backprop", "checkpoint-step", "checkpoint-stage", "quadrature-adjoint", "adjoint"}
     for solver in ("euler", "midpoint", "heun", "rk4"):
-        assert set(METHODS[solver]) == fixed
+        assert set(GRADIENT_METHODS[solver]) == fixed
     for solver in ("alf", "reversible-heun"):
-        assert set(METHODS[solver]) == {"backprop", "reversible"}
+        assert set(GRADIENT_METHODS[solver]) == {"backprop", "reversible"}
     for solver in ADAPTIVE:
-        assert set(METHODS[solver]) == {"backprop", "aca", "adjoint", "adjoint-seminorm"}
+        assert set(GRADIENT_METHODS[solver]) == {"backprop", "aca", "adjoint", "adjoint-seminorm"}
 
 
 def test_only_continuous_adjoints_are_approximate() -> None:
-    inexact = {name for methods in METHODS.values() for name, gradient in methods.items() if not gradient.exact}
+    inexact = {
+        name for methods in GRADIENT_METHODS.values() for name, gradient in methods.items() if not gradient.exact
+    }
     assert inexact == {"quadrature-adjoint", "adjoint", "adjoint-seminorm"}
 
 
@@ -36,12 +38,12 @@ def test_only_continuous_adjoints_are_approximate() -> None:
 def test_a_pair_that_does_not_go_together_is_refused_with_the_reason(solver: str, gradient: str, reason: str) -> None:
     with pytest.raises(UserError, match=reason) as refusal:
         find_gradient(solver, gradient)
-    assert f"solver '{solver}' goes with {', '.join(METHODS[solver])}" in str(refusal.value)
+    assert f"solver '{solver}' goes with {', '.join(GRADIENT_METHODS[solver])}" in str(refusal.value)
 
 
 def test_every_invalid_pair_is_refused() -> None:
-    gradients = {name for methods in METHODS.values() for name in methods}
-    for solver, methods in METHODS.items():
+    gradients = {name for methods in GRADIENT_METHODS.values() for name in methods}
+    for solver, methods in GRADIENT_METHODS.items():
         for gradient in gradients - set(methods):
             with pytest.raises(UserError, match="goes with"):
                 find_gradient(solver, gradient)

@@ -20,9 +20,9 @@ from segbench.present import amounts
         (amounts.in_percent(0.5731), "57.3 %"),
         (amounts.as_ratio(43, 100), "0.43"),
         (amounts.as_ratio(43, None), "-"),
-        (amounts.published(31.1, "GB"), "31.1 GB"),
-        (amounts.published(24, "count"), "24"),
-        (amounts.published(117, "millisecond"), "117 ms"),
+        (amounts.as_published(31.1, "GB"), "31.1 GB"),
+        (amounts.as_published(24, "count"), "24"),
+        (amounts.as_published(117, "millisecond"), "117 ms"),
         (amounts.by_unit(3, "count"), "3"),
     ],
 )

@@ -10,15 +10,21 @@ import pytest
 from segbench.errors import UserError
 from segbench.present.export import Exports, as_csv, as_json, write_exports
 from segbench.present.sheet import Sheet, to_markdown
-from segbench.records.rows import COLUMNS
+from segbench.records.rows import EXPORT_COLUMNS
 
-ROW = {**dict.fromkeys(COLUMNS), "model": "unet", "quantity": "parameters", "value": 7, "cause": 'says "no", twice'}
+ROW = {
+    **dict.fromkeys(EXPORT_COLUMNS),
+    "model": "unet",
+    "quantity": "parameters",
+    "value": 7,
+    "cause": 'says "no", twice',
+}
 SHEET = Sheet("Peak | memory", ["network", "peak"], [["a|b", "1 GiB"]], ["on a CPU"])
 
 
 def test_csv_has_the_columns_in_order_and_survives_quotes() -> None:
     read = list(csv.DictReader(io.StringIO(as_csv([ROW]))))
-    assert list(read[0]) == COLUMNS
+    assert list(read[0]) == EXPORT_COLUMNS
     assert read[0]["cause"] == ROW["cause"]
     assert read[0]["spread_low"] == ""
 

@@ -13,7 +13,7 @@ from segbench.present.figures_memory import MOMENTS, breakdown_figure, memory_li
 from segbench.present.figures_pareto import pareto_figure
 from segbench.present.figures_ratios import ratios_figure
 from segbench.present.judged import JudgedCell, JudgedTable
-from segbench.present.page.pareto import Axis, Pareto, Spot, Value
+from segbench.present.page.pareto import Pareto, ParetoAxis, ParetoPoint, ParetoValue
 from segbench.present.style import ROLE_COLOURS
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
@@ -97,8 +97,11 @@ def test_without_a_number_of_ours_there_are_no_ratios() -> None:
 
 
 def pareto(*places: tuple[str, float, float]) -> Pareto:
-    axes = [Axis("m", "memory", "batch 24", "byte", "lower"), Axis("a", "mIoU", "camvid", "fraction", "higher")]
-    spots = [Spot(name, {"m": Value(x, ""), "a": Value(y, "")}) for name, x, y in places]
+    axes = [
+        ParetoAxis("m", "memory", "batch 24", "byte", "lower"),
+        ParetoAxis("a", "mIoU", "camvid", "fraction", "higher"),
+    ]
+    spots = [ParetoPoint(name, {"m": ParetoValue(x, ""), "a": ParetoValue(y, "")}) for name, x, y in places]
     return Pareto(axes, spots, "m", "a")
 
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from segbench.cards.card import Card, Reference
+from segbench.cards.card import ModelCard, Reference
 from segbench.present.memory import memory_sheet
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 
-CARD = Card(
+CARD = ModelCard(
     title="SegNode",
     builder="a:B",
     reference=(Reference(quantity="train_peak_memory", value=13.4, unit="GB", source="Table 2", batch_size=24),),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from segbench.errors import UserError
-from segbench.present.trajectory_figures import curves_of, draw_curves, draw_error
+from segbench.present.trajectory_figures import draw_curves, draw_error, trajectory_curves
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 
@@ -32,7 +32,7 @@ def size(path: Path) -> tuple[int, int]:
 def test_every_network_has_its_colour_and_both_figures_are_written(
     make_entry: Callable[..., Entry], tmp_path: Path
 ) -> None:
-    curves = curves_of([entry(make_entry, "a"), entry(make_entry, "b"), make_entry("failed")])
+    curves = trajectory_curves([entry(make_entry, "a"), entry(make_entry, "b"), make_entry("failed")])
     assert [item.name for item in curves] == ["a", "b"]
     assert curves[0].colour != curves[1].colour
     draw_curves(curves, "synthetic val", tmp_path / "new" / "curve.png")
@@ -43,4 +43,4 @@ def test_every_network_has_its_colour_and_both_figures_are_written(
 def test_a_place_that_cannot_be_written_is_named(make_entry: Callable[..., Entry], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="choose another place with -o"):
-        draw_curves(curves_of([entry(make_entry, "a")]), "", tmp_path / "file" / "curve.png")
+        draw_curves(trajectory_curves([entry(make_entry, "a")]), "", tmp_path / "file" / "curve.png")

@@ -6,7 +6,17 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segbench.present.trajectory_points import RULE, STEPS, TIME, Point, front, half, is_oracle, labels_of, whole
+from segbench.present.trajectory_points import (
+    RULE,
+    STEPS,
+    TIME,
+    Point,
+    half,
+    is_oracle,
+    labels_of,
+    pareto_optimal,
+    whole,
+)
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -40,8 +50,8 @@ def test_equal_points_are_both_on_the_front_and_oracles_take_no_part() -> None:
     first, twin = point(1, 0.5), point(1, 0.5)
     oracle = point(0, 0.9, RULE, "oracle<0.005")
     assert is_oracle(oracle) and not is_oracle(first)
-    assert front([first, twin, oracle], "nfe_forward") == [first, twin]
-    assert front([first], "macs") == []
+    assert pareto_optimal([first, twin, oracle], "nfe_forward") == [first, twin]
+    assert pareto_optimal([first], "macs") == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
@@ -49,7 +59,7 @@ def test_on_the_front_more_cost_is_always_more_worth_and_nothing_outside_beats_i
     pairs: list[tuple[int, int]],
 ) -> None:
     points = [point(cost, score) for cost, score in pairs]
-    best = [(item.value("nfe_forward") or 0, item.value("miou") or 0) for item in front(points, "nfe_forward")]
+    best = [(item.value("nfe_forward") or 0, item.value("miou") or 0) for item in pareto_optimal(points, "nfe_forward")]
     assert best
     for (cost, score), (later, better) in pairwise(best):
         assert (cost, score) == (later, better) or (cost < later and score < better)

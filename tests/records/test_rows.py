@@ -3,13 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from segbench.cards.card import Card, Reference
+from segbench.cards.card import ModelCard, Reference
 from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import Measurement
-from segbench.records.rows import COLUMNS, read_ledger, tidy_rows
+from segbench.records.rows import EXPORT_COLUMNS, read_ledger, tidy_rows
 
-CARD = Card(
+CARD = ModelCard(
     title="U-Net",
     builder="a:B",
     reference=(
@@ -21,7 +21,7 @@ CARD = Card(
 
 def test_every_row_has_exactly_the_columns(make_entry: Callable[..., Entry]) -> None:
     rows = tidy_rows([make_entry("unet", Measurement("parameters", 7, "counted"))])
-    assert list(rows[0]) == COLUMNS
+    assert list(rows[0]) == EXPORT_COLUMNS
     assert rows[0]["value"] == 7
     assert rows[0]["samples"] == 1
 
@@ -55,5 +55,5 @@ def test_a_cell_that_died_leaves_one_row_with_the_cause(make_entry: Callable[...
 def test_a_ledger_reads_as_a_data_frame(tmp_path: Path, make_entry: Callable[..., Entry]) -> None:
     Ledger(tmp_path).append(make_entry("unet", Measurement("parameters", 7, "counted")))
     frame = read_ledger(tmp_path)
-    assert list(frame.columns) == COLUMNS
+    assert list(frame.columns) == EXPORT_COLUMNS
     assert frame["value"].tolist() == [7]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from segbench.records.measurement import Measurement
-from segbench.statistics.comparison import Reading, contrast, reading_of, split_rounds
+from segbench.statistics.comparison import ComparedValue, compared_value, contrast, split_rounds
 
 
-def side(name: str, rounds: np.ndarray, session: str | None = None, quantity: str = "latency_s") -> Reading:
+def side(name: str, rounds: np.ndarray, session: str | None = None, quantity: str = "latency_s") -> ComparedValue:
     kept = tuple(tuple(float(x) for x in samples) for samples in rounds)
-    return Reading(name, quantity, float(np.median(rounds)), "measured:host", kept, session)
+    return ComparedValue(name, quantity, float(np.median(rounds)), "measured:host", kept, session)
 
 
 def drifting_machine(rng: np.random.Generator, rounds: int) -> np.ndarray:
@@ -82,7 +82,7 @@ def test_a_change_below_the_smallest_effect_is_the_same_however_sure() -> None:
 
 
 def test_counted_values_are_compared_exactly() -> None:
-    a = Reading("a", "macs", 62.26e9, "counted")
+    a = ComparedValue("a", "macs", 62.26e9, "counted")
     b = replace(a, name="b", value=35.2e9)
     found = contrast(a, b)
     assert (found.verdict, found.low) == ("less", found.ratio)
@@ -91,26 +91,26 @@ def test_counted_values_are_compared_exactly() -> None:
 
 
 def test_a_percentiles_ratio_is_that_of_the_values_shown() -> None:
-    a = Reading("a", "latency_p99_s", 0.010, "measured:host", ((0.010,),) * 5, "s")
-    b = Reading("b", "latency_p99_s", 0.080, "measured:host", ((0.011,),) * 4 + ((0.080,),), "s")
+    a = ComparedValue("a", "latency_p99_s", 0.010, "measured:host", ((0.010,),) * 5, "s")
+    b = ComparedValue("b", "latency_p99_s", 0.080, "measured:host", ((0.011,),) * 4 + ((0.080,),), "s")
     assert contrast(a, b).ratio == pytest.approx(8)
 
 
-def test_a_value_read_once_is_shown_with_its_doubt() -> None:
-    a = Reading("a", "train_peak_process_bytes", 2e9, "measured:host")
+def test_a_value_read_once_is_shown_with_its_warning() -> None:
+    a = ComparedValue("a", "train_peak_process_bytes", 2e9, "measured:host")
     found = contrast(a, replace(a, name="b", value=1e9))
     assert (found.verdict, found.low) == ("single", None)
     assert "noise is not known" in found.sentence
 
 
 def test_nothing_has_no_ratio() -> None:
-    a = Reading("a", "solver_rejected_steps", 0, "counted")
+    a = ComparedValue("a", "solver_rejected_steps", 0, "counted")
     assert contrast(a, replace(a, value=3.0)).ratio is None
 
 
 def test_different_quantities_are_never_compared() -> None:
     with pytest.raises(ValueError, match="different quantities"):
-        contrast(Reading("a", "macs", 1, "counted"), Reading("b", "flops", 2, "counted"))
+        contrast(ComparedValue("a", "macs", 1, "counted"), ComparedValue("b", "flops", 2, "counted"))
 
 
 def test_a_measurement_keeps_its_rounds_and_its_session() -> None:
@@ -118,6 +118,6 @@ def test_a_measurement_keeps_its_rounds_and_its_session() -> None:
         "latency_s", 2.0, "measured:host", samples=(1.0, 2.0, 3.0), detail={"rounds": [2, 1], "session": "ab"}
     )
     assert split_rounds(item) == ((1.0, 2.0), (3.0,))
-    found = reading_of("unet", item)
+    found = compared_value("unet", item)
     assert found is not None and found.session == "ab"
-    assert reading_of("unet", Measurement("energy_j", None, "measured:nvml", cause="no card")) is None
+    assert compared_value("unet", Measurement("energy_j", None, "measured:nvml", cause="no card")) is None

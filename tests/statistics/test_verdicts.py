@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from segbench.statistics.verdicts import VERDICTS, Pair, judge, judge_order
+from segbench.statistics.verdicts import VERDICTS, OursAndPaper, judge, judge_order
 
 PAPERS_TEST_TIME = {"unet": 4.0, "pspnet": 5.0, "deeplabv3": 16.0, "hrnetv2": 48.0, "baseline": 49.0, "segnode": 117.0}
 
@@ -17,7 +17,7 @@ PAPERS_TEST_TIME = {"unet": 4.0, "pspnet": 5.0, "deeplabv3": 16.0, "hrnetv2": 48
      (20.9e6 * 1.0051, "same direction"), (41.9e6, "contradicted"), (70e6, "contradicted")],
 )  # fmt: skip
 def test_parameters_are_reproduced_within_half_a_percent(ours: float, verdict: str) -> None:
-    assert judge("parameters", Pair(ours, 20.9e6, 65.8e6, 65.8e6)).verdict == verdict
+    assert judge("parameters", OursAndPaper(ours, 20.9e6, 65.8e6, 65.8e6)).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -29,16 +29,16 @@ def test_parameters_are_reproduced_within_half_a_percent(ours: float, verdict: s
 def test_a_ratio_is_reproduced_within_ten_percent_and_keeps_its_direction_within_a_factor_of_two(
     ours: float, verdict: str
 ) -> None:
-    assert judge("ratio", Pair(ours * 20, 0.43 * 31.1, 20, 31.1)).verdict == verdict
+    assert judge("ratio", OursAndPaper(ours * 20, 0.43 * 31.1, 20, 31.1)).verdict == verdict
 
 
 def test_absolute_values_on_other_hardware_do_not_count() -> None:
-    assert judge("ratio", Pair(4.3, 13.4, 10.0, 31.1)).verdict == "reproduced"
+    assert judge("ratio", OursAndPaper(4.3, 13.4, 10.0, 31.1)).verdict == "reproduced"
 
 
 def test_a_published_tie_with_the_yardstick_has_no_side() -> None:
-    assert judge("ratio", Pair(1.05, 24, 1.0, 24)).verdict == "reproduced"
-    assert judge("ratio", Pair(1.2, 24, 1.0, 24)).verdict == "contradicted"
+    assert judge("ratio", OursAndPaper(1.05, 24, 1.0, 24)).verdict == "reproduced"
+    assert judge("ratio", OursAndPaper(1.2, 24, 1.0, 24)).verdict == "contradicted"
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ def test_a_published_tie_with_the_yardstick_has_no_side() -> None:
     [(0.806, "reproduced"), (0.804, "reproduced"), (0.8149, "same direction"), (0.7, "contradicted")],
 )
 def test_an_miou_is_reproduced_within_half_a_point(ours: float, verdict: str) -> None:
-    assert judge("accuracy", Pair(ours, 0.809, 0.80, 0.80)).verdict == verdict
+    assert judge("accuracy", OursAndPaper(ours, 0.809, 0.80, 0.80)).verdict == verdict
 
 
 def test_what_is_not_there_is_missing_and_says_why() -> None:
-    assert judge("ratio", Pair(None, 48), absence="no device").why == "no device"
-    assert judge("ratio", Pair(3, None)).verdict == "missing"
-    assert judge("ratio", Pair(3, 48, None, 48)).verdict == "missing"
+    assert judge("ratio", OursAndPaper(None, 48), absence="no device").why == "no device"
+    assert judge("ratio", OursAndPaper(3, None)).verdict == "missing"
+    assert judge("ratio", OursAndPaper(3, 48, None, 48)).verdict == "missing"
 
 
 def test_an_obstacle_outweighs_equal_numbers_but_not_a_missing_one() -> None:
-    same = Pair(0.81, 0.81, 0.8, 0.8)
+    same = OursAndPaper(0.81, 0.81, 0.8, 0.8)
     assert judge("accuracy", same, obstacle="no pretraining").verdict == "not comparable"
-    assert judge("accuracy", Pair(None, 0.81), obstacle="no pretraining").verdict == "missing"
+    assert judge("accuracy", OursAndPaper(None, 0.81), obstacle="no pretraining").verdict == "missing"
 
 
 @given(*[st.floats(0.01, 100)] * 5)
@@ -66,9 +66,9 @@ def test_the_verdict_knows_no_unit(ours: float, paper: float, mine: float, their
     """The two sides may be in different units, as GiB and GB."""
     ratio = (ours / mine) / (paper / theirs)
     assume(all(abs(ratio - edge) > 1e-6 for edge in (0.9, 1.1, 0.5, 2.0)) and abs(ours / mine - 1) > 1e-6)
-    plain = judge("ratio", Pair(ours, paper, mine, theirs)).verdict
+    plain = judge("ratio", OursAndPaper(ours, paper, mine, theirs)).verdict
     assert plain in VERDICTS
-    assert judge("ratio", Pair(ours * unit, paper, mine * unit, theirs)).verdict == plain
+    assert judge("ratio", OursAndPaper(ours * unit, paper, mine * unit, theirs)).verdict == plain
 
 
 def test_the_papers_own_numbers_are_in_the_papers_order() -> None:

@@ -11,7 +11,7 @@ from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.studies.table2 import LARGEST
+from segbench.studies.table2 import LARGEST_BATCH_CONDITIONS
 
 GB = 10**9
 
@@ -51,7 +51,7 @@ def _entry(make_entry: Callable[..., Entry], model: str, column: str, value: flo
         "parameters": ("params", "parameters", "infer", 10**6),
     }[column]
     case = Case(task, model, device="none", batch_size=24 if task == "predict" else 1, modes=(mode,))
-    case = replace(case, budget_bytes=LARGEST["budget_bytes"]) if task == "max_batch" else case
+    case = replace(case, budget_bytes=LARGEST_BATCH_CONDITIONS["budget_bytes"]) if task == "max_batch" else case
     row = Measurement(quantity, value * unit, "counted" if column == "parameters" else method, mode=mode)
     return make_entry(model, row, case=case, key=f"{model}-{column}")
 

@@ -10,15 +10,15 @@ from segbench.present.judged import judged_sheet
 from segbench.records.ledger import Entry
 from segbench.studies.catalogue import paper_cards
 from segbench.studies.claims import CLAIMS, claims_table
-from segbench.studies.published import published, raw_value
-from segbench.studies.table2 import COLUMNS
+from segbench.studies.published import published_reference, raw_value
+from segbench.studies.table2 import TABLE2_COLUMNS
 
 
 def test_the_claims_follow_from_the_papers_own_table_2() -> None:
     cards = paper_cards()
     for claim in CLAIMS:
-        column = next(column for column in COLUMNS if column.name == claim.column)
-        numbers = [published(cards[name], column.quantity) for name in ("segnode-paper", "hrnetv2")]
+        column = next(column for column in TABLE2_COLUMNS if column.name == claim.column)
+        numbers = [published_reference(cards[name], column.quantity) for name in ("segnode-paper", "hrnetv2")]
         segnode, hrnet = (raw_value(number) for number in numbers if number)
         ratio = hrnet / segnode if claim.rival_needs else segnode / hrnet
         assert 100 * (ratio - 1) == pytest.approx(claim.percent, abs=0.8)

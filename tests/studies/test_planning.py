@@ -12,16 +12,16 @@ from segbench.devices.choice import Device
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.studies.duration import SECONDS_A_CELL, estimate
-from segbench.studies.planning import NOTHING_RUNS, Stage, kind_of, stage_of
+from segbench.studies.duration import SECONDS_A_CELL, estimate_duration
+from segbench.studies.planning import NOTHING_RUNS, StudyStage, kind_of, stage_of
 from segbench.studies.study import Kind
-from segbench.studies.table2 import BATCH, LARGEST, TABLE2, steps
+from segbench.studies.table2 import BATCH, LARGEST_BATCH_CONDITIONS, TABLE2, steps
 
 CPU, CARD = Device("cpu", "Test CPU"), Device("cuda:0", "NVIDIA V100", 34 * 10**9)
 MODELS = find_models(["unet", "hrnetv2"])
 
 
-def stages(where: Device, entries: list[Entry] | None = None) -> dict[str, Stage]:
+def stages(where: Device, entries: list[Entry] | None = None) -> dict[str, StudyStage]:
     return {step.task: stage_of(step, MODELS, where, entries or []) for step in steps(kind_of(where))}
 
 
@@ -54,7 +54,9 @@ def test_a_card_is_searched_and_timed_in_rounds() -> None:
 def test_an_epoch_waits_for_the_largest_batch_and_then_takes_it(make_entry: Callable[..., Entry]) -> None:
     waiting = stages(CARD)["epoch"]
     assert (waiting.cells, waiting.waiting) == ([], ("unet", "hrnetv2"))
-    case = Case("max_batch", "unet", device="cuda:0", modes=("train",), budget_bytes=LARGEST["budget_bytes"])
+    case = Case(
+        "max_batch", "unet", device="cuda:0", modes=("train",), budget_bytes=LARGEST_BATCH_CONDITIONS["budget_bytes"]
+    )
     known, other, inference = (
         make_entry("unet", Measurement("max_batch", value, "measured:cuda"), case=asked)
         for value, asked in (
@@ -85,7 +87,7 @@ def test_the_whole_table_asks_every_network() -> None:
 
 
 def test_an_empty_ledger_is_estimated_by_rule() -> None:
-    found = estimate(stages(NOTHING_RUNS)["predict"], [])
+    found = estimate_duration(stages(NOTHING_RUNS)["predict"], [])
     assert found.seconds == 4 * SECONDS_A_CELL["predict", "none"]
     assert (found.todo, found.held, found.basis) == (4, 0, "by rule")
 
@@ -95,12 +97,12 @@ def test_earlier_cells_tell_better_and_held_cells_cost_nothing(make_entry: Calla
     first, other = stage.cells[0], stage.cells[1]
     held = make_entry("unet", case=first.case, key=first.key, seconds=5.0)
     alike = make_entry("unet", case=replace(other.case, seed=1), key="another", seconds=7.0)
-    found = estimate(stage, [held, alike])
+    found = estimate_duration(stage, [held, alike])
     assert (found.todo, found.held, found.known) == (3, 1, 1)
     assert found.seconds == 7.0 + 2 * SECONDS_A_CELL["predict", "none"]
     assert found.basis == "1 as earlier cells took, 2 by rule"
-    assert estimate(stage, [held, alike], fresh=True).todo == 4
+    assert estimate_duration(stage, [held, alike], fresh=True).todo == 4
 
 
 def test_networks_that_wait_for_their_batch_are_counted_in() -> None:
-    assert estimate(stages(CARD)["epoch"], []).seconds == 2 * SECONDS_A_CELL["epoch", "cuda"]
+    assert estimate_duration(stages(CARD)["epoch"], []).seconds == 2 * SECONDS_A_CELL["epoch", "cuda"]

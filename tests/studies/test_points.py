@@ -1,4 +1,4 @@
-"""Networks on axes of cost and worth: like with like, and the best-filled conditions."""
+"""Networks on axes of cost and accuracy: like with like, and the best-filled conditions."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_what_was_asked_differently_shares_no_column(make_entry: Make) -> None:
     ]  # fmt: skip
     pareto = pareto_of([timed("unet"), timed("hrnetv2"), timed("segnode", channels_last=True, compile=True)])
     assert [spot.network for spot in pareto.spots] == ["unet", "hrnetv2"]
-    assert [axis.label for axis in pareto.axes] == ["test time, 480x360, batch 1, Test CPU, 1 thread"]
+    assert [axis.label for axis in pareto.axes] == ["latency, 480x360, batch 1, Test CPU, 1 thread"]
 
 
 def test_half_solved_networks_have_no_place(make_entry: Make) -> None:

@@ -11,7 +11,7 @@ from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.studies.catalogue import paper_cards
-from segbench.studies.table1 import ROWS, table1
+from segbench.studies.table1 import TABLE1_ROWS, table1
 
 Score = Callable[..., Entry]
 
@@ -27,7 +27,7 @@ def score(make_entry: Callable[..., Entry]) -> Score:
 
 def test_all_nine_rows_are_there_and_what_nobody_published_is_missing() -> None:
     table = table1([], paper_cards())
-    assert list(table.rows) == list(ROWS)
+    assert list(table.rows) == list(TABLE1_ROWS)
     standings = [cell.standing for cell in table.cells.values()]
     assert (standings.count("published"), standings.count("missing")) == (30, 6)
 
@@ -59,7 +59,7 @@ def test_small_networks_of_the_ledger_get_rows_of_their_own(score: Score) -> Non
 
 def test_scores_of_half_solved_networks_and_of_other_data_are_left_out(score: Score) -> None:
     table = table1([score("segnode-w8", 0.5, task="trajectory"), score("unet", 0.5, "synthetic")], paper_cards())
-    assert list(table.rows) == list(ROWS)
+    assert list(table.rows) == list(TABLE1_ROWS)
 
 
 def test_a_network_trained_on_other_data_is_not_the_papers(score: Score) -> None:

@@ -15,7 +15,7 @@ from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.studies.catalogue import paper_cards
-from segbench.studies.table2 import COLUMNS, LARGEST, OURS, ROWS
+from segbench.studies.table2 import LARGEST_BATCH_CONDITIONS, OURS, TABLE2_COLUMNS, TABLE2_ROWS
 from segbench.studies.table2_result import memory_definitions, table2, time_floors
 
 Make = Callable[..., list[Entry]]
@@ -32,7 +32,7 @@ def verdict(table: JudgedTable, model: str, column: str) -> str | None:
 
 def test_an_empty_ledger_gives_the_whole_table_with_the_papers_numbers_and_every_verdict_missing() -> None:
     table = judged([])
-    assert len(table.cells) == (len(ROWS) + len(OURS)) * len(COLUMNS)
+    assert len(table.cells) == (len(TABLE2_ROWS) + len(OURS)) * len(TABLE2_COLUMNS)
     assert table.tally()["missing"] == 36
     assert table.cells["unet", "test_time"].paper == "4 ms"
     assert table.cells["unet", "test_time"].standing == "published"
@@ -40,7 +40,7 @@ def test_an_empty_ledger_gives_the_whole_table_with_the_papers_numbers_and_every
 
 def test_the_papers_ratios_at_half_the_memory_are_reproduced(paper_entries: Make) -> None:
     table = judged(paper_entries())
-    for model in ROWS:
+    for model in TABLE2_ROWS:
         if model != "hrnetv2":
             assert verdict(table, model, "train_memory") == "reproduced"
             assert verdict(table, model, "parameters") == "reproduced"
@@ -77,9 +77,9 @@ def test_times_of_another_card_are_judged_by_their_ratio(timed: Callable[..., En
 
 
 def test_times_of_a_cpu_are_not_comparable_and_the_order_neither(timed: Callable[..., Entry]) -> None:
-    entries = [timed(model, "latency_s", place + 1.0, cuda=False) for place, model in enumerate(ROWS)]
+    entries = [timed(model, "latency_s", place + 1.0, cuda=False) for place, model in enumerate(TABLE2_ROWS)]
     table = judged(entries)
-    assert {verdict(table, model, "test_time") for model in ROWS} == {"not comparable"}
+    assert {verdict(table, model, "test_time") for model in TABLE2_ROWS} == {"not comparable"}
     assert "Test CPU" in table.cells["unet", "test_time"].judgement.why  # type: ignore[union-attr]
     assert table.orders["test_time"].verdict == "not comparable"
 
@@ -94,7 +94,9 @@ def test_an_epoch_is_compared_only_at_the_largest_batch(paper_entries: Make, tim
 def test_a_search_on_a_smaller_card_found_that_cards_batch(
     make_entry: Callable[..., Entry], environment: Environment
 ) -> None:
-    case = Case("max_batch", "unet", device="cuda:0", budget_bytes=LARGEST["budget_bytes"], modes=("train",))
+    case = Case(
+        "max_batch", "unet", device="cuda:0", budget_bytes=LARGEST_BATCH_CONDITIONS["budget_bytes"], modes=("train",)
+    )
     small = replace(environment, device="cuda:0", device_name="NVIDIA T4", device_memory_bytes=16 * 10**9)
     row = Measurement("max_batch", 15, "measured:cuda", mode="train")
     cell = judged([make_entry("unet", row, case=case, environment=small)]).cells["unet", "max_batch"]
@@ -104,7 +106,9 @@ def test_a_search_on_a_smaller_card_found_that_cards_batch(
 
 
 def test_a_cell_that_failed_says_why_it_is_missing(make_entry: Callable[..., Entry]) -> None:
-    case = Case("max_batch", "unet", device="none", modes=("train",), budget_bytes=LARGEST["budget_bytes"])
+    case = Case(
+        "max_batch", "unet", device="none", modes=("train",), budget_bytes=LARGEST_BATCH_CONDITIONS["budget_bytes"]
+    )
     entry = make_entry("unet", case=case, outcome="crashed", cause="killed by SIGSEGV")
     assert "killed by SIGSEGV" in judged([entry]).cells["unet", "max_batch"].judgement.why  # type: ignore[union-attr]
 
@@ -138,7 +142,9 @@ def test_a_cell_beside_plain_rivals_is_plain_itself(make_entry: Callable[..., En
 
 def test_a_largest_inference_batch_is_not_the_papers_quantity(make_entry: Callable[..., Entry]) -> None:
     row = Measurement("max_batch", 300, "predicted", mode="infer")
-    case = Case("max_batch", "unet", device="none", modes=("infer",), budget_bytes=LARGEST["budget_bytes"])
+    case = Case(
+        "max_batch", "unet", device="none", modes=("infer",), budget_bytes=LARGEST_BATCH_CONDITIONS["budget_bytes"]
+    )
     assert judged([make_entry("unet", row, case=case)]).cells["unet", "max_batch"].value is None
 
 
@@ -161,7 +167,7 @@ def test_the_definitions_show_the_verdict_each_would_get(make_entry: Callable[..
         return make_entry(model, *rows, case=Case("predict", model, device="none", batch_size=24, modes=("train",)))
 
     (table,) = memory_definitions([entry("hrnetv2", 100, 100), entry("segnode-paper", 43, 90)], paper_cards())
-    cells = dict(zip(table.columns, table.rows[list(ROWS).index("segnode-paper")], strict=True))
+    cells = dict(zip(table.columns, table.rows[list(TABLE2_ROWS).index("segnode-paper")], strict=True))
     assert (cells["live"].text, cells["live"].verdict) == ("0.43", "reproduced")
     assert cells["process"].verdict == "contradicted"
     assert cells["paper"].text == "0.43"

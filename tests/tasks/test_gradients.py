@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from segbench.errors import UnknownName, UserError
-from segbench.meters.gradients import Evaluations, Pair, ode_blocks
+from segbench.meters.gradients import Evaluations, SolverAndGradient, ode_blocks
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks import gradients
@@ -62,7 +62,7 @@ def test_keeping_less_takes_less_memory() -> None:
 
 
 def test_what_a_network_cannot_do_is_a_row_with_its_reason() -> None:
-    found = heard(CASE.with_arguments(norm="batch-per-stage", thin=False), solvers=("euler", "dopri5"))
+    found = heard(CASE.with_arguments(norm="batch-per-stage", recompute=False), solvers=("euler", "dopri5"))
     refused = {row.factors["gradient"]: row.cause for row in found.rows if row.outcome == "unsupported"}
     assert {"backprop", "aca", "adjoint", "adjoint-seminorm"} <= set(refused)
     assert found.value("nfe_forward", "euler", "backprop") == 4
@@ -76,7 +76,7 @@ def test_other_networks_and_names_are_refused() -> None:
 
 
 def test_a_method_that_does_not_fit_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    def measured(network: object, pair: Pair, loss: object) -> float:
+    def measured(network: object, pair: SolverAndGradient, loss: object) -> float:
         if pair.gradient == "backprop":
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return math.nan if pair.gradient == "adjoint" else 0.5

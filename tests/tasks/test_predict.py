@@ -60,7 +60,7 @@ def test_real_images_are_not_opened_for_a_prediction(report: Collected) -> None:
     assert report.rows["train_peak_live_bytes"].value
 
 
-def test_autotuning_and_channels_last_are_doubted(report: Collected) -> None:
+def test_autotuning_and_channels_last_is_warned_about(report: Collected) -> None:
     predict.run(Case.from_json({**CASE.to_json(), "cudnn_benchmark": True, "channels_last": True}), report)
     assert any("cudnn.benchmark" in sentence for sentence in report.notes)
     assert any("channels_last" in sentence for sentence in report.notes)

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from segbench.meters.clocks import CardState
+from segbench.meters.clocks import GpuState
 from segbench.meters.energy import Energy
 from segbench.meters.sampling import Timing
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks import epoch, latency, params
-from segbench.tasks.timed import Timed, plan_of, take_samples
+from segbench.tasks.timed import Timed, sampling_plan, take_samples
 
 
 class Notes:
@@ -113,7 +113,7 @@ def test_a_network_whose_path_depends_on_its_data_is_counted_on_the_cpu_with_a_n
 
 def timed(slowed: tuple[tuple[str, ...], ...]) -> Timed:
     samples = tuple(Timing(1.0) for _ in slowed)
-    return Timed((3.0, 1.0), True, samples, slowed, Energy(50.0, 5.0), 0.5, CardState(temperature_c=80))
+    return Timed((3.0, 1.0), True, samples, slowed, Energy(50.0, 5.0), 0.5, GpuState(temperature_c=80))
 
 
 def test_throttled_samples_are_marked_and_kept() -> None:
@@ -152,5 +152,5 @@ def test_energy_is_shared_out_over_images() -> None:
 
 
 def test_the_plan_of_a_round_is_in_the_case() -> None:
-    plan = plan_of(Case("latency", "x", warmup=4).with_options(round_seconds=2.5, round_min_runs=7, target=0.02))
+    plan = sampling_plan(Case("latency", "x", warmup=4).with_options(round_seconds=2.5, round_min_runs=7, target=0.02))
     assert (plan.warmup, plan.seconds, plan.min_runs, plan.target) == (4, 2.5, 7, 0.02)

@@ -67,7 +67,7 @@ def evaluated(folder: Path, **changes: Any) -> Listener:
     return listener
 
 
-@pytest.mark.parametrize("model", ["hrnetv2-small+thin", "segnode-w8"])
+@pytest.mark.parametrize("model", ["hrnetv2-small+recompute", "segnode-w8"])
 def test_norms_that_layers_compute_themselves_cannot_be_synchronised(tmp_path: Path, model: str) -> None:
     asked = case(tmp_path, model, sync_batch_norm=True)
     asked = asked.with_arguments(norm="batch") if model == "segnode-w8" else asked

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from segbench.meters.sampling import Timing
-from segbench.trajectories.costs import Ending, Patience, effort, look_macs, median_interval, times_of
+from segbench.trajectories.costs import NetworkEndingAt, Patience, effort, median_interval, readout_macs, times_of
 from segbench.trajectories.subject import Subject
 from segbench.zoo.segnode import SegNode
 
@@ -44,12 +44,12 @@ def test_an_adaptive_solver_tells_its_steps() -> None:
 def test_a_look_costs_the_exit_alone() -> None:
     subject = tiny()
     positions = sum(16 * 16 // 4**level * width for level, width in enumerate(TINY["widths"]))  # type: ignore[arg-type]
-    assert look_macs(subject, IMAGE) == 11 * positions
+    assert readout_macs(subject, IMAGE) == 11 * positions
 
 
 def test_a_network_that_ends_early_is_a_module_with_the_same_weights() -> None:
     subject = tiny()
-    ending = Ending(subject, subject.end_at(0.5))
+    ending = NetworkEndingAt(subject, subject.end_at(0.5))
     with torch.no_grad():
         assert torch.equal(ending(IMAGE), subject.network.trajectory(IMAGE, [0.5])[0])
     assert sum(p.numel() for p in ending.parameters()) == sum(p.numel() for p in subject.network.parameters())

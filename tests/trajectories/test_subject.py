@@ -119,7 +119,7 @@ def test_a_network_without_trajectory_is_refused_with_advice() -> None:
 
 
 def test_norms_tied_to_the_grid_allow_earlier_ends_but_no_other_steps() -> None:
-    network = SegNode(widths=(4, 4, 4, 4), stem=4, modules=1, blocks=1, norm="batch-per-stage", thin=False).eval()
+    network = SegNode(widths=(4, 4, 4, 4), stem=4, modules=1, blocks=1, norm="batch-per-stage", recompute=False).eval()
     subject = Subject(network)
     assert subject.usual_steps() == []
     images = torch.randn(1, 3, 64, 64)

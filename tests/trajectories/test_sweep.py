@@ -12,9 +12,9 @@ from segbench.data import Sample
 from segbench.errors import UserError
 from segbench.evaluation.protocol import Protocol
 from segbench.trajectories.subject import Subject
-from segbench.trajectories.sweep import Way, equal_sized, sweep
+from segbench.trajectories.sweep import InputPipeline, equal_sized, sweep_ends
 
-WAY = Way(Protocol(width=4, height=4), torch.device("cpu"), nullcontext)
+PIPELINE = InputPipeline(Protocol(width=4, height=4), torch.device("cpu"), nullcontext)
 
 
 class Images:
@@ -51,7 +51,7 @@ class Learning(nn.Module):
 
 def test_scores_rise_with_the_exits_as_built_in() -> None:
     subject = Subject(Learning())
-    found = sweep(subject, Images(), subject.ends_at([1, 2, 3, 4]), [], WAY, batch_size=2)
+    found = sweep_ends(subject, Images(), subject.ends_at([1, 2, 3, 4]), [], PIPELINE, batch_size=2)
     assert found.names == ("image 0", "image 1", "image 2")
     right = found.matrices[:, :, 1, 1] / found.matrices.sum((2, 3))
     assert right[:, 0].tolist() == [0.25, 0.5, 0.75, 1.0]
@@ -62,7 +62,7 @@ def test_scores_rise_with_the_exits_as_built_in() -> None:
 def test_a_state_that_is_not_finite_is_named_with_its_time_and_image() -> None:
     subject = Subject(Learning(breaks=3))
     with pytest.raises(UserError, match=r"not finite at t = 3 \(image image 0\)"):
-        sweep(subject, Images(), subject.ends_at([1, 2, 3, 4]), [], WAY)
+        sweep_ends(subject, Images(), subject.ends_at([1, 2, 3, 4]), [], PIPELINE)
 
 
 def test_batches_hold_neighbours_of_one_size() -> None:
@@ -74,5 +74,5 @@ def test_batches_hold_neighbours_of_one_size() -> None:
 
 def test_whoever_looks_on_sees_every_image_with_its_maps() -> None:
     subject, seen = Subject(Learning()), []
-    sweep(subject, Images(), subject.ends_at([2]), [], WAY, look=lambda *found: seen.append(found))
+    sweep_ends(subject, Images(), subject.ends_at([2]), [], PIPELINE, observe=lambda *found: seen.append(found))
     assert [(number, maps.shape) for number, _, maps in seen] == [(0, (2, 4, 4)), (1, (2, 4, 4)), (2, (2, 8, 8))]

@@ -7,7 +7,7 @@ import torch
 from segbench.data import Sample
 from segbench.errors import UserError
 from segbench.records.case import Case
-from segbench.workload.images import batch_source, normalise, real_batch
+from segbench.workload.images import batch_source, normalise_images, real_batch
 
 CPU = torch.device("cpu")
 
@@ -35,7 +35,7 @@ def test_real_images_are_resized_and_taken_again_from_the_start() -> None:
 
 
 def test_normalised_white_is_one_minus_mean_over_deviation() -> None:
-    white = normalise(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))
+    white = normalise_images(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))
     assert white[0, :, 0, 0].tolist() == pytest.approx([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from segbench.cards.card import Card
+from segbench.cards.card import ModelCard
 from segbench.errors import CardError, UserError
 from segbench.records.case import Case
 from segbench.workload.network import build_from_card, build_network, logits_of
@@ -71,7 +71,7 @@ def test_a_module_that_does_not_import_is_named_with_the_reason(tmp_path: Path) 
 
 
 def test_an_unknown_argument_is_the_cards_mistake() -> None:
-    card = Card(title="Conv", builder="torch.nn:Conv2d", arguments={"in_channels": 3, "colour": "red"})
+    card = ModelCard(title="Conv", builder="torch.nn:Conv2d", arguments={"in_channels": 3, "colour": "red"})
     with pytest.raises(CardError, match="unexpected keyword argument 'colour'"):
         build_from_card(card)
 

@@ -75,9 +75,9 @@ def test_time_has_no_say_until_it_is_learnt() -> None:
 
 def test_thin_layers_change_neither_the_result_nor_a_gradient() -> None:
     thick = ExchangeModule(WIDTHS, norm="group").double()
-    thin = ExchangeModule(WIDTHS, norm="group", thin=True).double()
-    thin.load_state_dict(thick.state_dict())
-    for module in (thick, thin):
+    recomputing = ExchangeModule(WIDTHS, norm="group", recompute=True).double()
+    recomputing.load_state_dict(thick.state_dict())
+    for module in (thick, recomputing):
         sum(maps.square().sum() for maps in module(tuple(maps.double() for maps in streams()))).backward()
-    for (name, one), other in zip(thick.named_parameters(), thin.parameters(), strict=True):
+    for (name, one), other in zip(thick.named_parameters(), recomputing.parameters(), strict=True):
         assert torch.allclose(one.grad, other.grad, rtol=1e-11, atol=1e-11), name

@@ -76,7 +76,7 @@ def test_a_trajectory_starts_at_the_entry_and_ends_at_the_answer() -> None:
 
 @pytest.mark.parametrize("gradient", ["checkpoint-step", "checkpoint-stage"])
 def test_recomputing_gives_the_same_gradient(gradient: str) -> None:
-    plain, saving = segnode(thin=False).double(), segnode(gradient=gradient).double()
+    plain, saving = segnode(recompute=False).double(), segnode(gradient=gradient).double()
     for (name, one), (_, other) in zip(gradients(plain), gradients(saving), strict=True):
         assert torch.allclose(one, other, rtol=1e-10, atol=1e-14), name
 

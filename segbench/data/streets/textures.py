@@ -26,7 +26,7 @@ PER_METRE = 64
 
 @cache
 def screen_tile(name: str, side: int) -> Tile:
-    """Levels 0..15 `(side, side)`, from which a picture cuts its window at random."""
+    """Levels 0..15 `(side, side)`, from which a picture crops its window at random."""
     rng = np.random.default_rng(sum(name.encode()))
     if name == "smooth":
         return np.full((side, side), int(_MIDDLE), np.uint8)

@@ -11,7 +11,7 @@ from segbench.present.amounts import by_unit
 from segbench.present.figures_memory import MemoryLine
 from segbench.present.judged import MARKS, JudgedCell, JudgedTable
 from segbench.present.page.pareto import Pareto
-from segbench.present.page.trajectory_viewer import Picture, Trajectory
+from segbench.present.page.trajectory_viewer import Trajectory, ViewerPicture
 from segbench.present.report import Report
 from segbench.present.style import ROLE_COLOURS, identities
 from segbench.records.case import Json
@@ -147,7 +147,7 @@ def _trajectory(item: Trajectory) -> Json:
     return {"points": points, "pictures": [_picture(each) for each in item.pictures], "classes": colours}
 
 
-def _picture(item: Picture) -> Json:
+def _picture(item: ViewerPicture) -> Json:
     frames = [{"labels": _uri(frame.labels), "miou": frame.miou} if frame else None for frame in item.frames]
     return {"name": item.name, "photo": _uri(item.photo), "truth": _uri(item.truth), "frames": frames}
 

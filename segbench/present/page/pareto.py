@@ -1,4 +1,4 @@
-"""The data of the plot of cost against worth: axes to choose from, and what each network has on them."""
+"""The data of the plot of cost against accuracy: axes to choose from, and what each network has on them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Axis:
+class ParetoAxis:
     """A quantity under one set of conditions, the same for every network on it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Value:
+class ParetoValue:
     """One network's place on one axis; `text` is what people read, `low` and `high` its 95 % interval."""
 
     value: float
@@ -46,34 +46,34 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Spot:
+class ParetoPoint:
     """One network and its places by axis."""
 
     network: str
-    values: Mapping[str, Value]
+    values: Mapping[str, ParetoValue]
 
 
 @dataclass(frozen=True)
 class Pareto:
     """All of it; `x` and `y` are the axes shown first."""
 
-    axes: Sequence[Axis] = ()
-    spots: Sequence[Spot] = field(default=())
+    axes: Sequence[ParetoAxis] = ()
+    spots: Sequence[ParetoPoint] = field(default=())
     x: str = ""
     y: str = ""
 
-    def axis(self, key: str) -> Axis:
+    def axis(self, key: str) -> ParetoAxis:
         return next(axis for axis in self.axes if axis.key == key)
 
 
-def front(spots: Sequence[Spot], x: Axis, y: Axis) -> list[Spot]:
+def pareto_front(spots: Sequence[ParetoPoint], x: ParetoAxis, y: ParetoAxis) -> list[ParetoPoint]:
     """The networks that no other equals in both and beats in one, sorted along x; those with both values only."""
     known = [spot for spot in spots if x.key in spot.values and y.key in spot.values]
     kept = [spot for spot in known if not any(_beats(other, spot, x, y) for other in known)]
     return sorted(kept, key=lambda spot: spot.values[x.key].value)
 
 
-def _beats(one: Spot, other: Spot, x: Axis, y: Axis) -> bool:
+def _beats(one: ParetoPoint, other: ParetoPoint, x: ParetoAxis, y: ParetoAxis) -> bool:
     gains = [
         (1 if axis.better == "higher" else -1) * (one.values[axis.key].value - other.values[axis.key].value)
         for axis in (x, y)

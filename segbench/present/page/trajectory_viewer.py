@@ -39,7 +39,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ViewerPicture:
     """One image: photo and truth as base64 PNGs, and a frame for every point (None where none was kept)."""
 
     name: str
@@ -61,7 +61,7 @@ class Trajectory:
 
     label: str
     points: tuple[Point, ...]
-    pictures: tuple[Picture, ...]
+    pictures: tuple[ViewerPicture, ...]
     classes: tuple[tuple[str, tuple[int, int, int]], ...]
 
 
@@ -85,11 +85,11 @@ def _trajectory(entry: Entry, label: str, points: Sequence[Point]) -> Trajectory
     return Trajectory(label, tuple(points), pictures, classes)
 
 
-def _pictures(points: Sequence[Point]) -> tuple[Picture, ...]:
+def _pictures(points: Sequence[Point]) -> tuple[ViewerPicture, ...]:
     kept: Mapping[str, Json] = next((found for point in points if (found := point.detail("miou", "pictures"))), {})
     frames = [point.detail("miou", "frames") or {} for point in points]
     return tuple(
-        Picture(name, item["photo"], item["truth"], tuple(_frame(of_point.get(name)) for of_point in frames))
+        ViewerPicture(name, item["photo"], item["truth"], tuple(_frame(of_point.get(name)) for of_point in frames))
         for name, item in list(kept.items())[:MOST_IMAGES]
     )
 

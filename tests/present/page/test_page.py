@@ -11,7 +11,7 @@ import pytest
 
 from segbench.present.page.page import MOST_ROWS, page_html
 from segbench.present.page.trajectory_viewer import trajectories
-from segbench.present.report import Reason, Report
+from segbench.present.report import Report, ReportReason
 from segbench.present.table import Cell, Table
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -45,7 +45,7 @@ class Tags(HTMLParser):
 def page(trajectory: Make, make_entry: Make) -> str:
     entries = [trajectory(), make_entry("net</script>", Measurement("parameters", 1e6, "counted"))]
     table = Table("t", "A table", ["network", "ratio"], [[Cell("unet"), Cell("1.19", 1.19, "why", "contradicted")]])
-    reason = Reason("Test time", "`segbench params` counts <b>254 GFLOP</b>", "a datasheet")
+    reason = ReportReason("Test time", "`segbench params` counts <b>254 GFLOP</b>", "a datasheet")
     report = Report(
         "Title & more", ["lead"], tables=[table], reasons=[reason], trajectories=trajectories(entries),
         rows=tidy_rows(entries), facts=[("torch", "2.13.0")],

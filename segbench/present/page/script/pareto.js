@@ -1,4 +1,4 @@
-// What a network costs against what it buys: axes to choose, the front drawn, beaten networks pale.
+// What a network costs against its accuracy: axes to choose, the Pareto front drawn, dominated networks pale.
 
 function drawPareto(section) {
   const place = section.querySelector(".chart");

@@ -1,4 +1,4 @@
-// Ratios to the yardstick: one panel a column, the paper's mark hollow, ours filled in the verdict's colour.
+// Ratios to the reference: one panel a column, the paper's mark hollow, ours filled in the verdict's colour.
 
 function drawRatios(place, table) {
   const panels = table.columns.filter((column) => table.rows.some((row) => table.cells[row.key][column.key].ratio !== null

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from segbench.errors import UserError
-from segbench.trajectories.stopping import (
+from segbench.trajectories.early_exit import (
     Change,
     Confidence,
+    ExitRule,
     Oracle,
-    Rule,
     Scheduled,
+    SolverStepper,
     StateChange,
-    Walk,
     answer_early,
     parse_rule,
 )
@@ -41,7 +41,7 @@ def images() -> torch.Tensor:
         ("oracle<0.02", Oracle(0.02)),
     ],
 )
-def test_rules_are_read_as_written(text: str, rule: Rule | Oracle) -> None:
+def test_rules_are_read_as_written(text: str, rule: ExitRule | Oracle) -> None:
     assert parse_rule(text) == rule
     assert parse_rule(rule.name) == rule
 
@@ -66,7 +66,7 @@ def test_images_that_leave_do_not_change_the_others_answers(solver: str, images:
 def test_an_image_is_charged_for_the_evaluations_it_took_part_in(images: torch.Tensor) -> None:
     found = answer_early(tiny(solver="rk4"), images, Scheduled("by hand", [1, 4, 2, 4, 3]))
     assert found.evaluations == (4, 16, 8, 16, 12)
-    assert found.looks == (0, 0, 0, 0, 0)
+    assert found.observations == (0, 0, 0, 0, 0)
 
 
 def test_images_that_leave_are_not_computed_any_more(images: torch.Tensor) -> None:
@@ -87,9 +87,9 @@ def test_extreme_thresholds_stop_after_the_first_step_or_never(images: torch.Ten
 
 
 def test_looks_are_counted_and_none_is_taken_at_the_end(images: torch.Tensor) -> None:
-    assert set(answer_early(tiny(), images, Change(0.0)).looks) == {4}, "at 0, 1, 2 and 3 steps"
-    assert set(answer_early(tiny(), images, Change(1.0)).looks) == {2}
-    assert set(answer_early(tiny(), images, StateChange(0.0)).looks) == {0}
+    assert set(answer_early(tiny(), images, Change(0.0)).observations) == {4}, "at 0, 1, 2 and 3 steps"
+    assert set(answer_early(tiny(), images, Change(1.0)).observations) == {2}
+    assert set(answer_early(tiny(), images, StateChange(0.0)).observations) == {0}
 
 
 def test_a_rule_sees_each_image_for_itself(images: torch.Tensor) -> None:
@@ -107,9 +107,9 @@ def test_an_adaptive_solver_cannot_be_left_between_steps(images: torch.Tensor) -
 def test_under_autocast_the_state_is_kept_in_full_as_in_the_sweep(images: torch.Tensor) -> None:
     subject = tiny()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        walk = Walk(subject.streams.ode, subject.streams.encode(images))
-        while not walk.is_over:
-            walk.advance()
+        stepper = SolverStepper(subject.streams.ode, subject.streams.encode(images))
+        while not stepper.is_over:
+            stepper.advance()
         (end,) = subject.states(images, subject.ends_at([]))
-    assert {part.dtype for part in walk.state} == {torch.float32}
-    assert all(torch.equal(mine, other) for mine, other in zip(walk.state, end, strict=True))
+    assert {part.dtype for part in stepper.state} == {torch.float32}
+    assert all(torch.equal(mine, other) for mine, other in zip(stepper.state, end, strict=True))

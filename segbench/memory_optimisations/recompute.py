@@ -1,4 +1,4 @@
-"""Switch `thin`: wherever norm, ReLU and convolution follow each other, keep one tensor for them instead of two.
+"""Switch `recompute`: wherever norm, ReLU and convolution follow each other, keep one tensor for them instead of two.
 
 Gradients are exact; 5 to 10 % more time. It reaches the layers of every `nn.Sequential`, across nested ones, and every
 `NormReluConv`; a network that calls its layers by name in a `forward` of its own keeps them as they are.
@@ -11,29 +11,30 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from segbench.layers.norm_relu_conv import NormReluConv, norm_relu_conv
 from segbench.layers.norms import StageBatchNorm2d
-from segbench.layers.thin import NormReluConv, norm_relu_conv
-from segbench.savers.classes import mix_in
+from segbench.memory_optimisations.classes import mix_in
 
 
-def thin(network: nn.Module) -> int:
+def recompute_norms(network: nn.Module) -> int:
     """Rewrites the network in place; parameters and names in the state dict stay.
 
     Returns:
-        How many triples are thin now.
+        How many triples recompute now.
     """
     blocks = [module for module in network.modules() if isinstance(module, NormReluConv)]
     for block in blocks:
-        block.thin = True
+        block.recompute = True
     sequences = {sequence: len(_triples(_layers(sequence))) for sequence in _sequences(network)}
     for sequence, triples in sequences.items():
         if triples:
-            mix_in(Thin, sequence)
+            mix_in(RecomputingSequential, sequence)
     return len(blocks) + sum(sequences.values())
 
 
-class Thin(nn.Sequential):
-    """Before an `nn.Sequential`: the same layers one after another, triples of them as thin nodes while training."""
+class RecomputingSequential(nn.Sequential):
+    """Before an `nn.Sequential`: the same layers one after another, triples of them as recomputing nodes while
+    training."""
 
     def forward(self, input: Tensor) -> Tensor:
         layers = _layers(self)
@@ -43,7 +44,7 @@ class Thin(nn.Sequential):
             if place in triples:
                 norm, _, conv = layers[place : place + 3]
                 assert isinstance(conv, nn.Conv2d)
-                input = norm_relu_conv(input, norm, conv, norm.weight, norm.bias, thin=True)  # type: ignore[arg-type]
+                input = norm_relu_conv(input, norm, conv, norm.weight, norm.bias, recompute=True)  # type: ignore[arg-type]
                 place += 3
             else:
                 input = layers[place](input)
@@ -54,7 +55,7 @@ class Thin(nn.Sequential):
 def _sequences(module: nn.Module) -> Iterator[nn.Sequential]:
     """Outermost plain sequences, and those inside of their other layers."""
     inner: Sequence[nn.Module] = list(module.children())
-    if isinstance(module, nn.Sequential) and (_is_plain(module) or isinstance(module, Thin)):
+    if isinstance(module, nn.Sequential) and (_is_plain(module) or isinstance(module, RecomputingSequential)):
         yield module
         inner = _layers(module)
     for child in inner:

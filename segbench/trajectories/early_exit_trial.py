@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segbench.meters.stopwatch import Stopwatch
-from segbench.trajectories.stopping import Rule, Stopped, answer_early
+from segbench.trajectories.early_exit import ExitRule, Stopped, answer_early
 from segbench.trajectories.subject import End, Subject
-from segbench.trajectories.sweep import Way, equal_sized
+from segbench.trajectories.sweep import InputPipeline, equal_sized
 from segbench.workload.images import Samples
 
-RuleOf = Callable[[Sequence[int]], Rule]
+RuleOf = Callable[[Sequence[int]], ExitRule]
 """The rule for a batch of these images, by their numbers in the data set."""
 
 Told = Callable[[int], object]
@@ -28,21 +28,27 @@ class Trial:
     """What each image did, in the data set's order.
 
     Attributes:
-        steps, evaluations, looks: of each image `(n,)`.
+        steps, evaluations, observations: of each image `(n,)`.
         seconds, whole_seconds: an image, with the rule and with the whole solve, one sample a batch; pairs, of which
             each in turn has the other before it.
     """
 
     steps: NDArray[np.int64]
     evaluations: NDArray[np.float64]
-    looks: NDArray[np.int64]
+    observations: NDArray[np.int64]
     seconds: NDArray[np.float64]
     whole_seconds: NDArray[np.float64]
 
 
 @torch.no_grad()
 def try_rule(
-    subject: Subject, dataset: Samples, way: Way, rule_of: RuleOf, batch_size: int, watch: Stopwatch, told: Told
+    subject: Subject,
+    dataset: Samples,
+    pipeline: InputPipeline,
+    rule_of: RuleOf,
+    batch_size: int,
+    watch: Stopwatch,
+    told: Told,
 ) -> Trial:
     """Runs the rule over the data set with real skipping, from inputs on the device to class maps.
 
@@ -50,25 +56,25 @@ def try_rule(
     """
     subject.network.eval()
     whole = subject.end_at(subject.t_end)
-    steps, evaluations, looks = list[int](), list[float](), list[int]()
+    steps, evaluations, observations = list[int](), list[float](), list[int]()
     seconds: list[tuple[float, float]] = []
     for number, samples in enumerate(equal_sized(dataset, batch_size)):
-        images, rule = way.inputs(samples), rule_of(range(len(steps), len(steps) + len(samples)))
-        with way.autocast():
+        images, rule = pipeline.inputs(samples), rule_of(range(len(steps), len(steps) + len(samples)))
+        with pipeline.autocast():
             if number == 0:
                 answer_early(subject, images, rule)
             stopped, timing = _timed(subject, images, rule, whole, watch, rule_first=number % 2 == 0)
         steps += stopped.steps
         evaluations += stopped.evaluations
-        looks += stopped.looks
+        observations += stopped.observations
         seconds.append((timing["rule"] / len(samples), timing["whole"] / len(samples)))
         told(len(steps))
     early, late = np.array(seconds).T
-    return Trial(np.array(steps), np.array(evaluations), np.array(looks), early, late)
+    return Trial(np.array(steps), np.array(evaluations), np.array(observations), early, late)
 
 
 def _timed(
-    subject: Subject, images: Tensor, rule: Rule, whole: End, watch: Stopwatch, rule_first: bool
+    subject: Subject, images: Tensor, rule: ExitRule, whole: End, watch: Stopwatch, rule_first: bool
 ) -> tuple[Stopped, Mapping[str, float]]:
     """What the rule did, and the seconds of both."""
     watch.start()

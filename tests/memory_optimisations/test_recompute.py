@@ -5,8 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from segbench.layers.thin import NormReluConv
-from segbench.savers.thin import thin
+from segbench.layers.norm_relu_conv import NormReluConv
+from segbench.memory_optimisations.recompute import recompute_norms
 
 
 def _layers(inputs: int, outputs: int) -> list[nn.Module]:
@@ -22,7 +22,7 @@ def _after_a_step(network: nn.Module, images: Tensor) -> tuple[Tensor, tuple[Ten
 def _assert_same_step(network: nn.Module, triples: int) -> None:
     network = network.double()
     rewritten = copy.deepcopy(network)
-    assert thin(rewritten) == triples
+    assert recompute_norms(rewritten) == triples
     images = torch.randn(2, 3, 8, 8, dtype=torch.double)
     plain, saving = _after_a_step(network, images), _after_a_step(rewritten, images)
     torch.testing.assert_close(saving[:2], plain[:2], rtol=1e-12, atol=1e-12)
@@ -81,13 +81,13 @@ def test_what_is_not_known_to_be_the_same_stays_as_it_is() -> None:
         nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.ConvTranspose2d(3, 4, 2)),
         watched,
     ):
-        assert thin(network) == 0
+        assert recompute_norms(network) == 0
         assert type(network) is nn.Sequential
 
 
 def test_applying_it_twice_is_applying_it_once() -> None:
     network = nn.Sequential(nn.Sequential(*_layers(3, 4)), nn.Sequential(*_layers(4, 6)))
-    assert thin(network) == thin(network) == 1
+    assert recompute_norms(network) == recompute_norms(network) == 1
     images = torch.randn(2, 3, 4, 4)
     assert network(images).shape == (2, 6, 4, 4)
 
@@ -109,6 +109,6 @@ def test_a_rewritten_network_holds_less() -> None:
         return sum(found.values())
 
     plain = held(network)
-    thin(network)
-    # Plain: the images, and two maps a triple. Thin: the images, and one map a triple.
+    recompute_norms(network)
+    # Plain: the images, and two maps a triple. RecomputingSequential: the images, and one map a triple.
     assert plain - held(network) == 4 * images.numel()

@@ -5,10 +5,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from segbench.layers.thin import NormReluConv
+from segbench.layers.norm_relu_conv import NormReluConv
+from segbench.memory_optimisations.checkpoint import checkpoint_modules
 from segbench.ode.block import ODEBlock
 from segbench.ode.state import State
-from segbench.savers.checkpoint import checkpoint_modules
 from segbench.zoo.map_ode import MapODE
 
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from segbench.estimate import doubts
+from segbench.estimate import prediction_warnings
 from segbench.estimate.corrections import like
 from segbench.estimate.trace import StorageTrace
 
 
-def doubted(run: nn.Module, *shape: int, channels_last: bool = False) -> list[str]:
+def warned_about(run: nn.Module, *shape: int, channels_last: bool = False) -> list[str]:
     trace = StorageTrace("cuda")
     told: list[str] = []
     with like("cuda", on_attention=lambda: told.append("attention")), trace:
@@ -17,15 +17,15 @@ def doubted(run: nn.Module, *shape: int, channels_last: bool = False) -> list[st
         if channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         run.to("meta")(inputs)
-    return [*told, *trace.doubts.sentences]
+    return [*told, *trace.warnings.sentences]
 
 
-def test_an_ordinary_network_raises_no_doubt() -> None:
-    assert doubted(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), 2, 3, 8, 8) == []
+def test_an_ordinary_network_brings_no_warning() -> None:
+    assert warned_about(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), 2, 3, 8, 8) == []
 
 
-def test_channels_last_is_doubted() -> None:
-    assert doubted(nn.Conv2d(3, 8, 3), 2, 3, 8, 8, channels_last=True) == [doubts.CHANNELS_LAST]
+def test_channels_last_is_warned_about() -> None:
+    assert warned_about(nn.Conv2d(3, 8, 3), 2, 3, 8, 8, channels_last=True) == [prediction_warnings.CHANNELS_LAST]
 
 
 def test_attention_is_told() -> None:
@@ -33,10 +33,10 @@ def test_attention_is_told() -> None:
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             return nn.functional.scaled_dot_product_attention(inputs, inputs, inputs)
 
-    assert doubted(Attends(), 2, 4, 8, 8) == ["attention"]
+    assert warned_about(Attends(), 2, 4, 8, 8) == ["attention"]
 
 
-def test_operators_of_others_are_doubted() -> None:
+def test_operators_of_others_is_warned_about() -> None:
     @torch.library.custom_op("segbench_test::twice", mutates_args=())
     def twice(x: torch.Tensor) -> torch.Tensor:
         return x * 2
@@ -49,10 +49,10 @@ def test_operators_of_others_are_doubted() -> None:
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             return twice(inputs)  # type: ignore[no-any-return]
 
-    (sentence,) = doubted(Uses(), 2, 3)
+    (sentence,) = warned_about(Uses(), 2, 3)
     assert "segbench_test" in sentence
 
 
-def test_an_unknown_release_of_torch_is_doubted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_release_of_torch_is_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "__version__", "3.1.0")
-    assert "torch 3.1" in doubts.Doubts().sentences[0]
+    assert "torch 3.1" in prediction_warnings.PredictionWarnings().sentences[0]

@@ -11,7 +11,7 @@ import torchdiffeq
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.estimate.pace import UNSTATED
+from segbench.estimate.assumed_steps import UNSTATED
 from segbench.estimate.step import Traced, trace_step
 from segbench.meters.live_bytes import measure_live_peaks
 from segbench.ode.block import ODEBlock
@@ -109,7 +109,7 @@ def test_memory_grows_with_the_stated_number_unless_the_gradient_is_an_adjoint()
     assert peak(True, 62) == pytest.approx(peak(True, 32), rel=0.01)
 
 
-def test_without_a_statement_the_number_is_assumed_and_doubted() -> None:
+def test_without_a_statement_the_number_is_assumed_with_a_warning() -> None:
     assert UNSTATED in traced(lambda: Net(adjoint=True, forced=False), "infer", nfe=None).warnings
 
 

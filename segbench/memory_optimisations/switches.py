@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 from torch import nn
 
 from segbench.errors import UnknownName, UserError
-from segbench.savers.checkpoint import checkpoint_modules
-from segbench.savers.thin import thin
+from segbench.memory_optimisations.checkpoint import checkpoint_modules
+from segbench.memory_optimisations.recompute import recompute_norms
 
 SWITCHES: dict[str, Callable[[nn.Module], int]] = {
-    "thin": thin,
+    "recompute": recompute_norms,
     "checkpoint": lambda network: len(checkpoint_modules(network)),
 }
 """Each rewrites a network in place and says how many places it changed; applied in this order, however named."""
 
 
-def apply_switches(network: nn.Module, names: Iterable[str]) -> dict[str, int]:
+def apply_optimisations(network: nn.Module, names: Iterable[str]) -> dict[str, int]:
     """Applies switches to a network in place.
 
     Returns:

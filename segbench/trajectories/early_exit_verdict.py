@@ -38,7 +38,7 @@ class Difference:
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class StaticCurve:
     """A static knob's points.
 
     Attributes:
@@ -51,7 +51,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class EarlyExitVerdict:
     """A rule judged.
 
     Attributes:
@@ -74,12 +74,12 @@ CONTROLS = ("shorter", "coarser", "permuted")
 """The end-time curve, the step-number curve, the rule's stops permuted over the images."""
 
 
-def judge(
+def judge_early_exit(
     stops: NDArray[np.int64],
     costs: NDArray[np.float64],
     grid: Sequence[Matrices],
-    curves: Mapping[str, Curve],
-) -> Verdict:
+    curves: Mapping[str, StaticCurve],
+) -> EarlyExitVerdict:
     """Sets a rule beside its controls, on the same images.
 
     Args:
@@ -102,17 +102,17 @@ def judge(
     permuted = _permuted(stops, grid)
     low, high = interval(value - permuted)
     against["permuted"] = Difference(value - float(permuted.mean()), low, high)
-    return Verdict(value, *interval(mine), against)
+    return EarlyExitVerdict(value, *interval(mine), against)
 
 
-def curves_of(sweep: Sweep, efforts: Mapping[End, Effort]) -> dict[str, Curve]:
+def static_curves(sweep: Sweep, efforts: Mapping[End, Effort]) -> dict[str, StaticCurve]:
     """Both static curves by evaluations of f; the whole solve belongs to both."""
     curves = {}
     for name, ends in (("shorter", sweep.times), ("coarser", [*sweep.coarser, sweep.reference])):
         costs = {end: float(efforts[end].evaluations or 0.0) for end in ends}
         ordered = sorted(ends, key=costs.__getitem__)
         if len(ends) > 1:
-            curves[name] = Curve(tuple(costs[end] for end in ordered), tuple(sweep.of(end) for end in ordered))
+            curves[name] = StaticCurve(tuple(costs[end] for end in ordered), tuple(sweep.of(end) for end in ordered))
     return curves
 
 

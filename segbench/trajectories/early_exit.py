@@ -22,7 +22,7 @@ from segbench.trajectories.subject import OneState, Subject
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """What a rule sees of the images that are still running.
 
     Attributes:
@@ -37,17 +37,17 @@ class Look:
     state: State
     scores: Tensor | None
 
-    def of(self, rows: Tensor) -> Look:
+    def of(self, rows: Tensor) -> Observation:
         """The same for some of the images, by their rows."""
         if len(rows) == len(self.images):
             return self
         kept = tuple(self.images[row] for row in rows.tolist())
         rows = rows.to(self.state[0].device)
         scores = None if self.scores is None else self.scores[rows]
-        return Look(kept, self.step, tuple(part[rows] for part in self.state), scores)
+        return Observation(kept, self.step, tuple(part[rows] for part in self.state), scores)
 
 
-class Rule(Protocol):
+class ExitRule(Protocol):
     """When an image is done."""
 
     @property
@@ -56,9 +56,9 @@ class Rule(Protocol):
 
     @property
     def reads_scores(self) -> bool:
-        """Whether every look costs a read-out."""
+        """Whether every observation costs a read-out."""
 
-    def done(self, now: Look, before: Look) -> Tensor:
+    def done(self, now: Observation, before: Observation) -> Tensor:
         """Which images are done `(n,)` bool, from what is seen now and was seen a step earlier."""
 
 
@@ -73,7 +73,7 @@ class Change:
     def name(self) -> str:
         return f"change<{self.limit:g}"
 
-    def done(self, now: Look, before: Look) -> Tensor:
+    def done(self, now: Observation, before: Observation) -> Tensor:
         assert now.scores is not None and before.scores is not None
         return (now.scores.argmax(1) != before.scores.argmax(1)).double().mean((1, 2)) < self.limit
 
@@ -89,7 +89,7 @@ class Confidence:
     def name(self) -> str:
         return f"confidence>{self.limit:g}"
 
-    def done(self, now: Look, before: Look) -> Tensor:  # noqa: ARG002
+    def done(self, now: Observation, before: Observation) -> Tensor:  # noqa: ARG002
         assert now.scores is not None
         return now.scores.softmax(1).amax(1).double().mean((1, 2)) > self.limit
 
@@ -105,7 +105,7 @@ class StateChange:
     def name(self) -> str:
         return f"state<{self.limit:g}"
 
-    def done(self, now: Look, before: Look) -> Tensor:
+    def done(self, now: Observation, before: Observation) -> Tensor:
         return length(advance(now.state, [-1.0], [before.state])) / length(now.state) < self.limit
 
 
@@ -122,7 +122,7 @@ class Scheduled:
     steps: Sequence[int]
     reads_scores: bool = False
 
-    def done(self, now: Look, before: Look) -> Tensor:  # noqa: ARG002
+    def done(self, now: Observation, before: Observation) -> Tensor:  # noqa: ARG002
         wanted = torch.tensor([self.steps[image] for image in now.images], device=now.state[0].device)
         return wanted <= now.step
 
@@ -141,7 +141,7 @@ class Oracle:
         return f"oracle<{self.limit:g}"
 
 
-_RULES: dict[tuple[str, str], tuple[Callable[[float], Rule | Oracle], float]] = {
+_RULES: dict[tuple[str, str], tuple[Callable[[float], ExitRule | Oracle], float]] = {
     ("change", "<"): (Change, 0.05),
     ("confidence", ">"): (Confidence, 0.9),
     ("state", "<"): (StateChange, 0.1),
@@ -152,7 +152,7 @@ _RULES: dict[tuple[str, str], tuple[Callable[[float], Rule | Oracle], float]] = 
 _ADVICE = "write change<0.05, confidence>0.9, state<0.1 or oracle (or a word alone for these thresholds)"
 
 
-def parse_rule(text: str) -> Rule | Oracle:
+def parse_rule(text: str) -> ExitRule | Oracle:
     """The rule a user means by `change<0.05`, or by `change` alone.
 
     Raises:
@@ -179,51 +179,55 @@ class Stopped:
     Attributes:
         steps: each image made.
         evaluations: of f each image took part in.
-        looks: read-outs the rule made for each image, beyond the one of the answer.
+        observations: read-outs the rule made for each image, beyond the one of the answer.
         logits: `(N, classes, H, W)`.
     """
 
     steps: tuple[int, ...]
     evaluations: tuple[float, ...]
-    looks: tuple[int, ...]
+    observations: tuple[int, ...]
     logits: Tensor
 
 
 @torch.no_grad()
-def answer_early(subject: Subject, images: Tensor, rule: Rule) -> Stopped:
+def answer_early(subject: Subject, images: Tensor, rule: ExitRule) -> Stopped:
     """Solves step by step on the training's grid; an image that is done is read out and leaves the batch.
 
-    At least one step is made, and no look is taken after the last one.
+    At least one step is made, and no observation is made after the last one.
 
     Raises:
         UserError: the network has no single state, or its solver no fixed grid.
     """
     network, count = subject.streams, len(images)
     size = (images.shape[-2], images.shape[-1])
-    walk = Walk(network.ode, network.encode(images))
-    looks = Counter[int]()
+    stepper = SolverStepper(network.ode, network.encode(images))
+    observations = Counter[int]()
     steps, evaluations = [0] * count, [0.0] * count
     logits: list[Tensor] = [images.new_empty(0)] * count
-    before = _look(network, walk, tuple(range(count)), rule, looks)
+    before = _observe(network, stepper, tuple(range(count)), rule, observations)
     while before.images:
-        walk.advance()
-        now = _look(network, walk, before.images, rule, looks)
-        done = rule.done(now, before) if not walk.is_over else torch.ones(len(now.images), dtype=torch.bool)
+        stepper.advance()
+        now = _observe(network, stepper, before.images, rule, observations)
+        done = rule.done(now, before) if not stepper.is_over else torch.ones(len(now.images), dtype=torch.bool)
         leaving, before = now.of(_rows(done)), now.of(_rows(~done))
-        walk.keep(_rows(~done))
+        stepper.keep(_rows(~done))
         if leaving.images:
             answers = network.decode(leaving.state, size)
         for row, image in enumerate(leaving.images):
-            steps[image], evaluations[image], logits[image] = walk.step, walk.evaluations, answers[row]
-    return Stopped(tuple(steps), tuple(evaluations), tuple(looks[image] for image in range(count)), torch.stack(logits))
+            steps[image], evaluations[image], logits[image] = stepper.step, stepper.evaluations, answers[row]
+    return Stopped(
+        tuple(steps), tuple(evaluations), tuple(observations[image] for image in range(count)), torch.stack(logits)
+    )
 
 
-def _look(network: OneState, walk: Walk, images: tuple[int, ...], rule: Rule, looks: Counter[int]) -> Look:
+def _observe(
+    network: OneState, stepper: SolverStepper, images: tuple[int, ...], rule: ExitRule, observations: Counter[int]
+) -> Observation:
     """What the rule may see; nothing is read out at the end, where there is nothing left to decide."""
-    if not rule.reads_scores or walk.is_over:
-        return Look(images, walk.step, walk.state, None)
-    looks.update(images)
-    return Look(images, walk.step, walk.state, network.decode(walk.state, _size(walk.state)))
+    if not rule.reads_scores or stepper.is_over:
+        return Observation(images, stepper.step, stepper.state, None)
+    observations.update(images)
+    return Observation(images, stepper.step, stepper.state, network.decode(stepper.state, _size(stepper.state)))
 
 
 def _size(state: State) -> tuple[int, int]:
@@ -234,7 +238,7 @@ def _rows(chosen: Tensor) -> Tensor:
     return chosen.nonzero()[:, 0]
 
 
-class Walk:
+class SolverStepper:
     """A solve on a fixed grid, one step at a time, from which samples can be taken away.
 
     Args:

@@ -1,10 +1,10 @@
 """Norm, ReLU and convolution as one module, or as one autograd node that keeps only its input.
 
 Plain autograd keeps two tensors for the triple: the norm's input and the ReLU's output (which the convolution reads).
-The thin node keeps the input and computes the other again in its backward pass: half the memory for one norm and one
-ReLU more, 5 to 10 % of the time of SegNode's f (our measurement). Gradients are exact.
-The idea is Bulo et al.'s (2018, "In-Place Activated BatchNorm": recompute what is cheap), without their restriction to
-invertible activations, since the input is kept rather than the output.
+The recomputing node keeps the input and computes the other again in its backward pass: half the memory for one norm and
+    one ReLU more, 5 to 10 % of the time of SegNode's f (our measurement). Gradients are exact. The idea is Bulo et
+    al.'s (2018, "In-Place Activated BatchNorm": recompute what is cheap), without their restriction to invertible
+    activations, since the input is kept rather than the output.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class NormReluConv(nn.Module):
         kernel: odd side of the convolution, padded so that stride 1 keeps the size.
         stride: of the convolution; an odd side of n becomes (n + 1) / 2 at stride 2.
         norm: kind, see `make_norm`.
-        thin: keep only the input for the backward pass (training mode only; evaluation is always plain).
+        recompute: keep only the input for the backward pass (training mode only; evaluation is always plain).
         time_conditioned: scale and shift the normalised values by t (`FiLM`), two more parameters a channel.
         stages: for norm `batch-per-stage`.
     """
@@ -42,7 +42,7 @@ class NormReluConv(nn.Module):
         kernel: int = 3,
         stride: int = 1,
         norm: str = "group",
-        thin: bool = False,
+        recompute: bool = False,
         time_conditioned: bool = False,
         stages: int = 0,
     ) -> None:
@@ -50,18 +50,18 @@ class NormReluConv(nn.Module):
         self.norm = make_norm(norm, in_channels, stages)
         self.film = FiLM(in_channels) if time_conditioned else None
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
-        self.thin = thin
+        self.recompute = recompute
 
     def forward(self, images: Tensor, time: float | Tensor = 0.0) -> Tensor:
         """`(N, in_channels, H, W)` to `(N, out_channels, H / stride, W / stride)`; `time` matters to FiLM only."""
         weight, bias = self.norm.weight, self.norm.bias
         if self.film is not None:
             weight, bias = self.film(weight, bias, time)
-        return norm_relu_conv(images, self.norm, self.conv, weight, bias, thin=self.thin and self.training)
+        return norm_relu_conv(images, self.norm, self.conv, weight, bias, recompute=self.recompute and self.training)
 
 
 def norm_relu_conv(
-    images: Tensor, norm: nn.Module, conv: nn.Conv2d, weight: Tensor | None, bias: Tensor | None, *, thin: bool
+    images: Tensor, norm: nn.Module, conv: nn.Conv2d, weight: Tensor | None, bias: Tensor | None, *, recompute: bool
 ) -> Tensor:
     """`conv(relu(norm(images)))`, with `weight` and `bias` in place of the norm's own.
 
@@ -70,17 +70,17 @@ def norm_relu_conv(
         norm: group or batch norm, ours or torch's.
         conv: zero-padded.
         weight, bias: `(C,)`, may carry a gradient of their own.
-        thin: as one node that keeps `images` only; without gradients it is plain anyway.
+        recompute: as one node that keeps `images` only; without gradients it is plain anyway.
     """
-    if thin and torch.is_grad_enabled():
-        output: Tensor = _Thin.apply(  # type: ignore[no-untyped-call]
+    if recompute and torch.is_grad_enabled():
+        output: Tensor = _Recomputing.apply(  # type: ignore[no-untyped-call]
             norm, conv, images, weight, bias, conv.weight, conv.bias
         )
         return output
     return conv(functional.relu(normalise(norm, images, weight, bias), inplace=True))  # type: ignore[no-any-return]
 
 
-class _Thin(torch.autograd.Function):
+class _Recomputing(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,

@@ -23,7 +23,7 @@ CHANNELS_LAST = (
 )
 
 
-class Doubts:
+class PredictionWarnings:
     """Collects each sentence once.
 
     Attributes:

@@ -30,36 +30,36 @@ _BEFORE_STEPS = 2
 
 
 @contextlib.contextmanager
-def paced(nfe: int | None, mirrors: Mirrors, doubt: Callable[[str], None]) -> Iterator[None]:
+def assuming_steps(nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None]) -> Iterator[None]:
     """Within it adaptive solves of torchdiffeq and of `segbench.ode` take equal steps, about `nfe` evaluations in all.
 
     The error estimates and the first step's choice are still carried out, for the memory they take.
 
     Args:
         nfe: evaluations of f in an adaptive solve, for `aca` in its search alone; None takes `STEPS` steps, which is
-            doubted.
+            said in a warning.
         mirrors: its assumptions are not noted where they are replaced.
-        doubt: told where an adaptive solver met no statement.
+        warn: told where an adaptive solver met no statement.
     """
-    pace = _Pace(nfe, mirrors, doubt)
+    assumed = _AssumedSteps(nfe, mirrors, warn)
     with contextlib.ExitStack() as stack:
         torchdiffeqs = sys.modules.get("torchdiffeq._impl.rk_common")
         if torchdiffeqs is not None:
             solver = torchdiffeqs.RKAdaptiveStepsizeODESolver
-            stack.enter_context(replaced(solver, "_before_integrate", pace.before_torchdiffeq))
-            stack.enter_context(_paced_module(torchdiffeqs, "_select_initial_step", "_compute_error_ratio", pace))
+            stack.enter_context(replaced(solver, "_before_integrate", assumed.before_torchdiffeq))
+            stack.enter_context(_assuming_module(torchdiffeqs, "_select_initial_step", "_compute_error_ratio", assumed))
         own = sys.modules.get("segbench.ode.adaptive_grid")
         if own is not None:
-            stack.enter_context(replaced(own, "_steps", pace.before_own))
-            stack.enter_context(_paced_module(own, "_first_step", "_ratio", pace))
+            stack.enter_context(replaced(own, "_steps", assumed.before_own))
+            stack.enter_context(_assuming_module(own, "_first_step", "_ratio", assumed))
         yield
 
 
-class _Pace:
+class _AssumedSteps:
     """The length of the steps of the solve at hand."""
 
-    def __init__(self, nfe: int | None, mirrors: Mirrors, doubt: Callable[[str], None]) -> None:
-        self.nfe, self._mirrors, self._doubt = nfe, mirrors, doubt
+    def __init__(self, nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None]) -> None:
+        self.nfe, self._mirrors, self._warn = nfe, mirrors, warn
         self.length: Any = None
         self.steady: float = 1.0
 
@@ -93,7 +93,7 @@ class _Pace:
     def _start(self, way: Any, evaluations: int, order: int) -> None:
         """A solve over `way` begins. An error ratio of 0.9 ** order keeps the step as it is (safety factor 0.9)."""
         if self.nfe is None:
-            self._doubt(UNSTATED)
+            self._warn(UNSTATED)
         steps = STEPS if self.nfe is None else max(1, round((self.nfe - _BEFORE_STEPS) / evaluations))
         self.length, self.steady = way / steps * _BEYOND, 0.9**order
 
@@ -126,6 +126,6 @@ class _Instead(torch.autograd.Function):
 
 
 @contextlib.contextmanager
-def _paced_module(module: ModuleType, first_step: str, error_ratio: str, pace: _Pace) -> Iterator[None]:
-    with replaced(module, first_step, pace.first_step), replaced(module, error_ratio, pace.error_ratio):
+def _assuming_module(module: ModuleType, first_step: str, error_ratio: str, assumed: _AssumedSteps) -> Iterator[None]:
+    with replaced(module, first_step, assumed.first_step), replaced(module, error_ratio, assumed.error_ratio):
         yield

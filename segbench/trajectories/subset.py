@@ -1,4 +1,4 @@
-"""Part of a data set, for a first look."""
+"""An evenly spread subset of a data set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from segbench.data.dataset import Forwarding
 from segbench.errors import UserError
 
 
-class Part(Forwarding):
+class EvenSubset(Forwarding):
     """So many samples, spread evenly over a data set.
 
     Args:
@@ -22,7 +22,7 @@ class Part(Forwarding):
 
     def __init__(self, dataset: Dataset, count: int) -> None:
         if count < 1:
-            raise UserError(f"--images {count} leaves nothing to look at; give 1 or more")
+            raise UserError(f"--images {count} leaves no image; give 1 or more")
         super().__init__(dataset)
         count = min(count, len(dataset))
         self._indices = [int(place) for place in np.linspace(0, len(dataset) - 1, count).round()]

@@ -20,8 +20,8 @@ from torch.utils.checkpoint import checkpoint
 
 from segbench.layers.norms import frozen_statistics
 from segbench.layers.stage import at_stage, current_stage
+from segbench.memory_optimisations.classes import mix_in
 from segbench.ode.block import ODEBlock
-from segbench.savers.classes import mix_in
 
 
 def checkpoint_modules(network: nn.Module) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segbench.evaluation.resampling import mean_iou
-from segbench.trajectories.verdict import Curve, judge, oracle_stops
+from segbench.trajectories.early_exit_verdict import StaticCurve, judge_early_exit, oracle_stops
 
 IMAGES = 40
 
@@ -28,14 +28,14 @@ APART = grid(np.stack([np.where(EASY, 90, 10), np.where(EASY, 90, 30), np.where(
 """Half of the images are finished at the start."""
 
 
-def curves(points: list[np.ndarray]) -> dict[str, Curve]:
-    curve = Curve((0, 1, 2, 3), tuple(points))
+def curves(points: list[np.ndarray]) -> dict[str, StaticCurve]:
+    curve = StaticCurve((0, 1, 2, 3), tuple(points))
     return {"shorter": curve, "coarser": curve}
 
 
 def test_a_rule_that_stops_all_alike_is_a_point_of_the_static_curve() -> None:
     stops = np.full(IMAGES, 2)
-    found = judge(stops, stops.astype(float), ALIKE, curves(ALIKE))
+    found = judge_early_exit(stops, stops.astype(float), ALIKE, curves(ALIKE))
     assert found.miou == pytest.approx(float(mean_iou(ALIKE[2].sum(0))))
     for difference in found.against.values():
         assert difference.value == pytest.approx(0) and difference.low == pytest.approx(0)
@@ -44,20 +44,20 @@ def test_a_rule_that_stops_all_alike_is_a_point_of_the_static_curve() -> None:
 
 def test_stops_by_chance_gain_nothing() -> None:
     stops = np.random.default_rng(0).integers(1, 4, IMAGES)
-    found = judge(stops, stops.astype(float), APART, curves(APART))
+    found = judge_early_exit(stops, stops.astype(float), APART, curves(APART))
     assert not found.gains
 
 
 def test_leaving_exactly_the_finished_images_early_beats_every_control() -> None:
     stops = np.where(EASY, 1, 3)
-    found = judge(stops, stops.astype(float), APART, curves(APART))
+    found = judge_early_exit(stops, stops.astype(float), APART, curves(APART))
     assert all(difference.is_gain for difference in found.against.values())
     assert found.gains
 
 
 def test_without_the_second_curve_no_gain_is_claimed() -> None:
     stops = np.where(EASY, 1, 3)
-    found = judge(stops, stops.astype(float), APART, {"shorter": curves(APART)["shorter"]})
+    found = judge_early_exit(stops, stops.astype(float), APART, {"shorter": curves(APART)["shorter"]})
     assert not found.gains
 
 

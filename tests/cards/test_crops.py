@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from segbench.cards.cuts import crop_of, cuts_of
+from segbench.cards.crops import crop_of, crops_of
 from segbench.cards.datasets import DATASETS
 from segbench.errors import UnknownName
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_has_cuts(name):
-    cuts = cuts_of(name)
-    assert cuts.width > 0 and cuts.height > 0 and 0 < cuts.zoom[0] <= cuts.zoom[1]
+    crops = crops_of(name)
+    assert crops.width > 0 and crops.height > 0 and 0 < crops.scale_jitter[0] <= crops.scale_jitter[1]
 
 
 def test_crops_are_hrnets_where_it_has_them():
@@ -28,4 +28,4 @@ def test_other_data_sets_leave_the_size_to_the_card_unless_it_is_said():
 
 def test_an_unknown_data_set_is_refused():
     with pytest.raises(UnknownName, match="camvid"):
-        cuts_of("camvit")
+        crops_of("camvit")
