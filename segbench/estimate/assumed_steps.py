@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from segbench.estimate.corrections import replaced
 from segbench.estimate.mirrors import Mirrors
+from segbench.estimate.replacing import replaced
 
 STEPS = 3
 """Where nothing is stated; from three steps on, the peak of a solve without a graph does not change."""

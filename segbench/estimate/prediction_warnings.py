@@ -13,10 +13,6 @@ VALIDATED = ("2.13",)
 _OWN_OPERATORS = ("aten", "prim", "prims", "profiler")
 _aten = torch.ops.aten
 
-ATTENTION = (
-    "scaled_dot_product_attention is predicted by its mathematical form, which keeps the whole attention matrix; "
-    "CUDA's fused kernels do not, so the prediction is too high"
-)
 CHANNELS_LAST = (
     "tensors are channels_last: cuDNN's persistent batch normalisation then keeps a reserve that is not counted, so "
     "that the prediction may be too low"

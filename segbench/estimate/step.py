@@ -14,11 +14,12 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from segbench.estimate.assumed_steps import assuming_steps
+from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.autocast import autocast_on_meta
 from segbench.estimate.corrections import Target, like
 from segbench.estimate.log import StorageLog
 from segbench.estimate.overheads import Overheads
-from segbench.estimate.prediction_warnings import ATTENTION
+from segbench.estimate.program import program_on
 from segbench.estimate.trace import StorageTrace, tensors_in
 
 STEPS = 3
@@ -53,6 +54,7 @@ class Traced:
         operators: how many operators ran.
         assumptions: what the oracle had to answer, as `place took answer`, and how often.
         warnings: what was seen that is known to be predicted wrongly.
+        attention: which kernels attention took, as `efficient: float32, heads of 64`, and how often.
     """
 
     log: StorageLog
@@ -60,6 +62,7 @@ class Traced:
     operators: int
     assumptions: dict[str, int]
     warnings: tuple[str, ...]
+    attention: dict[str, int]
 
 
 def trace_step(
@@ -69,6 +72,7 @@ def trace_step(
     target: Target = "cuda",
     overheads: Overheads | None = None,
     nfe: int | None = None,
+    kernels: Kernels | None = None,
 ) -> Traced:
     """Builds a workload on `meta` and traces its training step or its inference.
 
@@ -79,10 +83,11 @@ def trace_step(
         target: the device whose memory is meant.
         overheads: workspaces to be counted.
         nfe: evaluations of f in an adaptive solver's forward solve, see `segbench.estimate.assumed_steps`.
+        kernels: what decides between CUDA's kernels of attention.
     """
     trace = StorageTrace(target, overheads)
-    corrected = like(target, on_attention=lambda: trace.warnings.add(ATTENTION))
-    with corrected, autocast_on_meta(target, trace.warnings.add), trace:
+    autocast = autocast_on_meta(target, trace.warnings.add)
+    with like(target), program_on(target, kernels) as attention, autocast, trace:
         trace.enter("build", step=0)
         with torch.device("meta"):
             workload = build()
@@ -95,7 +100,14 @@ def trace_step(
                 _run_step(workload, mode, batch, trace)
         log = trace.close()
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return Traced(log, parameters, trace.operators, dict(trace.mirrors.assumptions), tuple(trace.warnings.sentences))
+    return Traced(
+        log=log,
+        parameters=parameters,
+        operators=trace.operators,
+        assumptions=dict(trace.mirrors.assumptions),
+        warnings=tuple(trace.warnings.sentences),
+        attention=dict(attention.taken),
+    )
 
 
 def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> None:

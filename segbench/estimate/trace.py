@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from segbench.estimate.attention import backward_buffers
 from segbench.estimate.corrections import Target
 from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.log import StorageLog
@@ -153,6 +154,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if in_backward not in self._threads_with_cublas and self._overheads.cublas_bytes:
                 self._threads_with_cublas.add(in_backward)
                 self.lifetimes.lasting(self._overheads.cublas_bytes, name, "workspaces")
+        self.lifetimes.passing_together(backward_buffers(function, args), name, "temporaries")
         size = self._overheads.convolution_workspace(function, args, output)
         if size:
             self.lifetimes.passing(size, name, "workspaces")

@@ -9,10 +9,9 @@ from functools import cache
 from segbench.estimate.allocator import Replay
 from segbench.estimate.largest import FAMILY, Largest, largest_batch
 from segbench.estimate.log import StorageLog
-from segbench.estimate.step import trace_step
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
-from segbench.tasks.predict import overheads_of, workload_on_meta
+from segbench.tasks.predict import overheads_of, traced_step
 from segbench.tasks.protocol import Reporter
 from segbench.units import GIB
 
@@ -34,9 +33,7 @@ def run(case: Case, report: Reporter) -> None:
 def _tracer(case: Case, mode: str) -> Callable[[int], StorageLog]:
     @cache
     def trace(batch: int) -> StorageLog:
-        return trace_step(
-            lambda: workload_on_meta(case), mode, batch, overheads=overheads_of(case), nfe=case.option("nfe")
-        ).log
+        return traced_step(case, mode, batch).log
 
     return trace
 

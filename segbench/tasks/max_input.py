@@ -8,11 +8,10 @@ from functools import cache
 
 from segbench.estimate.largest import guess, largest_near
 from segbench.estimate.log import StorageLog
-from segbench.estimate.step import trace_step
 from segbench.records.axis import InputAxis
 from segbench.records.case import Case, Json
 from segbench.tasks.max_batch import allocator_limit, bracket_rows
-from segbench.tasks.predict import batch_of, overheads_of, workload_on_meta
+from segbench.tasks.predict import batch_of, traced_step
 from segbench.tasks.protocol import Reporter
 
 HIGHEST_INPUT = 2048
@@ -46,13 +45,6 @@ def _tracer(case: Case, mode: str, axis: InputAxis) -> Callable[[int], StorageLo
     @cache
     def trace(number: int) -> StorageLog:
         width, height = axis.size(number)
-        sized = replace(case, width=width, height=height)
-        return trace_step(
-            lambda: workload_on_meta(sized),
-            mode,
-            batch_of(case, mode),
-            overheads=overheads_of(case),
-            nfe=case.option("nfe"),
-        ).log
+        return traced_step(replace(case, width=width, height=height), mode, batch_of(case, mode)).log
 
     return trace

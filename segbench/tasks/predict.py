@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 from segbench.errors import UserError
+from segbench.estimate.attention_backends import BACKENDS, Kernels
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, MODERN_CONTEXT, Overheads
 from segbench.estimate.prediction import Prediction, predict_step
+from segbench.estimate.step import Traced, trace_step
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks.protocol import Reporter
@@ -19,12 +21,20 @@ def run(case: Case, report: Reporter) -> None:
     """Reports every memory quantity of each of the case's modes, as CUDA would need it.
 
     Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `nfe` (see
-        `segbench.estimate.assumed_steps`); `timeline` adds bytes by role over the step to the detail.
+        `segbench.estimate.assumed_steps`); `attention` (see `Kernels`); `timeline` adds bytes by role over the step to
+        the detail.
     """
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
         batch = batch_of(case, mode)
-        found = predict_step(lambda: workload_on_meta(case), mode, batch, overheads_of(case), nfe=case.option("nfe"))
+        found = predict_step(
+            lambda: workload_on_meta(case),
+            mode,
+            batch,
+            overheads_of(case),
+            nfe=case.option("nfe"),
+            kernels=kernels_of(case),
+        )
         seconds = time.perf_counter() - started
         if number == 0:
             report.measured(Measurement("parameters", found.parameters, "counted"))
@@ -55,6 +65,27 @@ def overheads_of(case: Case) -> Overheads:
     )
 
 
+def kernels_of(case: Case) -> Kernels:
+    """What decides between kernels of attention: the option `attention` names the one that is preferred.
+
+    Raises:
+        UserError: there is no such kernel.
+    """
+    return Kernels(preferred=case.option("attention"))
+
+
+def traced_step(case: Case, mode: str, batch: int) -> Traced:
+    """The trace of the case's step with so many images, under all of the case's options."""
+    return trace_step(
+        lambda: workload_on_meta(case),
+        mode,
+        batch,
+        overheads=overheads_of(case),
+        nfe=case.option("nfe"),
+        kernels=kernels_of(case),
+    )
+
+
 def batch_of(case: Case, mode: str) -> int:
     """Images of a step in this mode."""
     return case.batch_size if mode == "train" else case.infer_batch
@@ -70,6 +101,18 @@ def notes(found: Prediction, case: Case) -> list[str]:
     return [
         *(f"{case.model}: {sentence}" for sentence in warnings),
         *(f"{case.model}: assumed that {place}, which depends on weights or images" for place in places),
+        *_attention_notes(found, case),
+    ]
+
+
+def _attention_notes(found: Prediction, case: Case) -> list[str]:
+    """Which kernels were assumed; by torch's own rules for CUDA, which no trace on `meta` can prove."""
+    kinds = sorted(found.attention)
+    if not kinds:
+        return []
+    return [
+        f"{case.model}: attention is predicted with CUDA's kernels ({'; '.join(kinds)}), chosen by torch's rules for "
+        f"GPUs from Ampere on; choose another with --attention {'|'.join(BACKENDS)}"
     ]
 
 
@@ -96,6 +139,7 @@ def _detail(found: Prediction, seconds: float, with_timeline: bool) -> dict[str,
         "peak": {"phase": found.peak_phase, "operator": found.peak_operator, "module": found.peak_module},
         "assumptions": found.assumptions,
         "warnings": list(found.warnings),
+        "attention": found.attention,
         "operators": found.operators,
         "seconds": round(seconds, 3),
     }

@@ -11,13 +11,12 @@ from segbench.estimate.trace import StorageTrace
 
 def warned_about(run: nn.Module, *shape: int, channels_last: bool = False) -> list[str]:
     trace = StorageTrace("cuda")
-    told: list[str] = []
-    with like("cuda", on_attention=lambda: told.append("attention")), trace:
+    with like("cuda"), trace:
         inputs = torch.randn(shape, device="meta")
         if channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         run.to("meta")(inputs)
-    return [*told, *trace.warnings.sentences]
+    return trace.warnings.sentences
 
 
 def test_an_ordinary_network_brings_no_warning() -> None:
@@ -26,14 +25,6 @@ def test_an_ordinary_network_brings_no_warning() -> None:
 
 def test_channels_last_is_warned_about() -> None:
     assert warned_about(nn.Conv2d(3, 8, 3), 2, 3, 8, 8, channels_last=True) == [prediction_warnings.CHANNELS_LAST]
-
-
-def test_attention_is_told() -> None:
-    class Attends(nn.Module):
-        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            return nn.functional.scaled_dot_product_attention(inputs, inputs, inputs)
-
-    assert warned_about(Attends(), 2, 4, 8, 8) == ["attention"]
 
 
 def test_operators_of_others_is_warned_about() -> None:

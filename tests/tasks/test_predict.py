@@ -113,3 +113,39 @@ def test_a_snapshot_is_a_pickle_of_the_first_mode(report: Collected, tmp_path: P
     path = tmp_path / "step.pickle"
     snapshot.run(CASE.with_options(path=str(path)), report)
     assert {"segments", "device_traces"} <= set(pickle.loads(path.read_bytes()))
+
+
+ATTENDING = """
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+class Attending(nn.Module):
+    def __init__(self, classes=11):
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 16, 4, 4), nn.ConvTranspose2d(16, classes, 4, 4)
+    def forward(self, images):
+        features = self.stem(images)
+        tokens = features.flatten(2).transpose(1, 2).unsqueeze(1).contiguous()
+        mixed = scaled_dot_product_attention(tokens, tokens, tokens)
+        return self.head(mixed.squeeze(1).transpose(1, 2).view_as(features))
+"""
+
+
+@pytest.fixture
+def attending(tmp_path: Path) -> Case:
+    path = tmp_path / "attending.py"
+    path.write_text(ATTENDING)
+    return Case("predict", f"{path}:Attending", device="none", width=64, height=48, batch_size=2, modes=("train",))
+
+
+def test_the_kernel_of_attention_is_told_and_can_be_chosen(report: Collected, attending: Case) -> None:
+    predict.run(attending, report)
+    usual = report.rows["train_peak_live_bytes"]
+    assert usual.detail["attention"] == {"efficient: float32, heads of 16": 3}
+    assert any("efficient: float32, heads of 16" in sentence and "--attention" in sentence for sentence in report.notes)
+    predict.run(attending.with_options(attention="math"), report)
+    assert (report.rows["train_peak_live_bytes"].value or 0) > (usual.value or 0)
+
+
+def test_an_unknown_kernel_of_attention_is_refused(report: Collected, attending: Case) -> None:
+    with pytest.raises(UserError, match="flash, efficient, cudnn, math"):
+        predict.run(attending.with_options(attention="fast"), report)
