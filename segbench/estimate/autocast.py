@@ -157,8 +157,15 @@ def autocast_on_meta(target: Target, warn: Callable[[str], None]) -> Iterator[No
 
         return wrap
 
+    def opening_on_cuda(_original: Any) -> Callable[..., Any]:
+        def autocast(enabled: bool = True, dtype: torch.dtype | None = None, cache_enabled: bool = True) -> Any:
+            return state.region(dtype or torch.float16, enabled, cache_enabled)
+
+        return autocast
+
     with (
         replaced(torch, "autocast", opening),
+        replaced(torch.cuda.amp, "autocast", opening_on_cuda),
         replaced(torch.amp, "autocast", opening),
         replaced(torch.amp, "is_autocast_available", asking(lambda: True)),
         replaced(torch, "is_autocast_enabled", asking(lambda: state.enabled)),
