@@ -54,6 +54,7 @@ class Traced:
         operators: how many operators ran.
         assumptions: what the oracle had to answer, as `place took answer`, and how often.
         warnings: what was seen that is known to be predicted wrongly.
+        classes: channels of the class scores; None where neither a loss nor an inference gave any.
         attention: which kernels attention took, as `efficient: float32, heads of 64`, and how often.
     """
 
@@ -63,6 +64,7 @@ class Traced:
     assumptions: dict[str, int]
     warnings: tuple[str, ...]
     attention: dict[str, int]
+    classes: int | None
 
 
 def trace_step(
@@ -107,6 +109,7 @@ def trace_step(
         assumptions=dict(trace.mirrors.assumptions),
         warnings=tuple(trace.warnings.sentences),
         attention=dict(attention.taken),
+        classes=trace.classes,
     )
 
 
@@ -119,7 +122,7 @@ def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -
         workload.train_step(images, labels)
     else:
         del labels
-        workload.infer(images)
+        trace.classes = workload.infer(images).shape[1]
 
 
 def _label_parameters(trace: StorageTrace, network: nn.Module) -> dict[torch.Tensor, str]:

@@ -57,6 +57,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         modules: to be told of the network whose calls are to be named.
         mirrors: values of small tensors, and the assumptions made where there were none.
         operators: how many were dispatched.
+        classes: channels of the scores that the last loss read; None without one.
         warnings: what was seen that is known to be predicted wrongly.
     """
 
@@ -66,6 +67,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.modules = ModuleNames()
         self.lifetimes = Lifetimes(on_death=self.mirrors.forget_address)
         self.operators = 0
+        self.classes: int | None = None
         self.warnings = PredictionWarnings()
         self._overheads = (overheads or Overheads()) if target == "cuda" else None
         self._fan_out: tuple[int, int] | None = None
@@ -96,6 +98,8 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         tensors = [tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_meta]
         output = self._run(function, args, kwargs, tensors)
         self.warnings.look_at(function, args)
+        if function is _aten.nll_loss2d_forward.default:
+            self.classes = args[0].shape[1]
         self._log(function, args, kwargs, output)
         return output
 

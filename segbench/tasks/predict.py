@@ -6,14 +6,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 
-from segbench.errors import UserError
+import torch
+
+from segbench.cards.catalogue import find_model
+from segbench.errors import CardError, UserError
+from segbench.estimate.allocator import replay
 from segbench.estimate.attention_backends import BACKENDS, Kernels
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, MODERN_CONTEXT, Overheads
-from segbench.estimate.prediction import Prediction, predict_step
+from segbench.estimate.prediction import Prediction, summarise
 from segbench.estimate.step import Traced, trace_step
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks.protocol import Reporter
+from segbench.workload.images import batch_source
+from segbench.workload.network import require_classes
+from segbench.workload.optimizer import build_optimizer
 from segbench.workload.step import Workload, build_workload
 
 
@@ -27,14 +34,8 @@ def run(case: Case, report: Reporter) -> None:
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
         batch = batch_of(case, mode)
-        found = predict_step(
-            lambda: workload_on_meta(case),
-            mode,
-            batch,
-            overheads_of(case),
-            nfe=case.option("nfe"),
-            kernels=kernels_of(case),
-        )
+        traced = traced_step(case, mode, batch)
+        found = summarise(traced, mode, batch, replay(traced.log), overheads_of(case))
         seconds = time.perf_counter() - started
         if number == 0:
             report.measured(Measurement("parameters", found.parameters, "counted"))
@@ -48,12 +49,28 @@ def run(case: Case, report: Reporter) -> None:
 def workload_on_meta(case: Case) -> Workload:
     """The case's network and step without data, memory or computation; real images would cost the same.
 
+    What cannot be built on `meta`, such as a network whose constructor reads weights, is built on the CPU and moved.
+
     Raises:
         UserError: torch.compile is asked for, whose memory planning cannot be foreseen.
     """
     if case.compile:
         raise UserError("the memory of a compiled network cannot be predicted; leave out --compile, or measure on CUDA")
-    return build_workload(replace(case, dataset=None), "meta")
+    case = replace(case, dataset=None)
+    try:
+        return build_workload(case, "meta")
+    except CardError:
+        return _moved(build_workload(replace(case, precision="fp32", optimizer="none"), "cpu"), case)
+
+
+def _moved(built: Workload, case: Case) -> Workload:
+    """A workload built on the CPU as one of the case on `meta`."""
+    network = built.network.to("meta")
+    optimizer = build_optimizer(case.optimizer, find_model(case.model).card.recipe, network.parameters())
+    meta = torch.device("meta")
+    return replace(
+        built, case=case, network=network, optimizer=optimizer, device=meta, batches=batch_source(case, meta)
+    )
 
 
 def overheads_of(case: Case) -> Overheads:
@@ -75,8 +92,12 @@ def kernels_of(case: Case) -> Kernels:
 
 
 def traced_step(case: Case, mode: str, batch: int) -> Traced:
-    """The trace of the case's step with so many images, under all of the case's options."""
-    return trace_step(
+    """The trace of the case's step with so many images, under all of the case's options.
+
+    Raises:
+        UserError: the network gives another number of classes than the case says, as a measurement refuses too.
+    """
+    traced = trace_step(
         lambda: workload_on_meta(case),
         mode,
         batch,
@@ -84,6 +105,10 @@ def traced_step(case: Case, mode: str, batch: int) -> Traced:
         nfe=case.option("nfe"),
         kernels=kernels_of(case),
     )
+    if traced.classes is not None:
+        scores = torch.empty((batch, traced.classes, 0, 0), device="meta")
+        require_classes(case.model, scores, case.classes, f"use --classes {traced.classes}")
+    return traced
 
 
 def batch_of(case: Case, mode: str) -> int:
