@@ -95,6 +95,7 @@ def trace_step(
             workload = build()
         network = workload.network
         owners = _label_parameters(trace, network)
+        trace.warnings.look_at_modules(network)
         assumed = assuming_steps(nfe, trace.mirrors, trace.warnings.add)
         with trace.modules.following(network), _phases(trace, owners), assumed:
             for step in range(1, STEPS + 1):

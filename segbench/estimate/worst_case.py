@@ -6,7 +6,6 @@ upper bound, which a batch of the hardest images comes near to.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,8 +24,13 @@ def _nonzero(tensor: Tensor) -> Tensor:
     return torch.empty((max(tensor.ndim, 1), tensor.numel()), dtype=torch.int64, device="meta").t()[:, : tensor.ndim]
 
 
+def _broadcast(tensor: Tensor, mask: Tensor) -> int:
+    shape: torch.Size = torch.broadcast_shapes(tensor.shape, mask.shape)  # type: ignore[no-untyped-call]
+    return shape.numel()
+
+
 def _masked_select(tensor: Tensor, mask: Tensor) -> Tensor:
-    return tensor.new_empty((math.prod(torch.broadcast_shapes(tensor.shape, mask.shape)),))
+    return tensor.new_empty((_broadcast(tensor, mask),))
 
 
 def _unique(tensor: Tensor, _sorted: bool = True, inverse: bool = False, counts: bool = False) -> Any:
