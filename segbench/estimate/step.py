@@ -16,6 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from segbench.estimate.assumed_steps import assuming_steps
 from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.autocast import autocast_on_meta
+from segbench.estimate.buckets import Strategy, bucket_gradients
 from segbench.estimate.corrections import Target, like
 from segbench.estimate.log import StorageLog
 from segbench.estimate.overheads import Overheads
@@ -75,6 +76,7 @@ def trace_step(
     overheads: Overheads | None = None,
     nfe: int | None = None,
     kernels: Kernels | None = None,
+    strategy: Strategy = "single",
 ) -> Traced:
     """Builds a workload on `meta` and traces its training step or its inference.
 
@@ -86,6 +88,7 @@ def trace_step(
         overheads: workspaces to be counted.
         nfe: evaluations of f in an adaptive solver's forward solve, see `segbench.estimate.assumed_steps`.
         kernels: what decides between CUDA's kernels of attention.
+        strategy: whether the training is one process of several, see `segbench.estimate.buckets`.
     """
     trace = StorageTrace(target, overheads)
     autocast = autocast_on_meta(target, trace.warnings.add)
@@ -95,6 +98,9 @@ def trace_step(
             workload = build()
         network = workload.network
         owners = _label_parameters(trace, network)
+        buckets = bucket_gradients(network.parameters(), strategy if mode == "train" else "single")
+        for bucket in buckets:
+            trace.lifetimes.label(bucket, "gradients", "buckets")
         trace.warnings.look_at_modules(network)
         assumed = assuming_steps(nfe, trace.mirrors, trace.warnings.add)
         with trace.modules.following(network), _phases(trace, owners), assumed:

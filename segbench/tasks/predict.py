@@ -12,6 +12,7 @@ from segbench.cards.catalogue import find_model
 from segbench.errors import CardError, UserError
 from segbench.estimate.allocator import replay
 from segbench.estimate.attention_backends import BACKENDS, Kernels
+from segbench.estimate.buckets import require_strategy
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, MODERN_CONTEXT, Overheads
 from segbench.estimate.prediction import Prediction, summarise
 from segbench.estimate.step import Traced, trace_step
@@ -28,8 +29,8 @@ def run(case: Case, report: Reporter) -> None:
     """Reports every memory quantity of each of the case's modes, as CUDA would need it.
 
     Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `nfe` (see
-        `segbench.estimate.assumed_steps`); `attention` (see `Kernels`); `timeline` adds bytes by role over the step to
-        the detail.
+        `segbench.estimate.assumed_steps`); `attention` (see `Kernels`); `strategy` (see `segbench.estimate.buckets`);
+        `timeline` adds bytes by role over the step to the detail.
     """
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
@@ -104,6 +105,7 @@ def traced_step(case: Case, mode: str, batch: int) -> Traced:
         overheads=overheads_of(case),
         nfe=case.option("nfe"),
         kernels=kernels_of(case),
+        strategy=require_strategy(case.option("strategy", "single")),
     )
     if traced.classes is not None:
         scores = torch.empty((batch, traced.classes, 0, 0), device="meta")
