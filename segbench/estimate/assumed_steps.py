@@ -7,7 +7,6 @@ proportional to it. The number of evaluations comes from a small real run, whose
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator
@@ -74,7 +73,9 @@ _CALLED_WITH = {
 def _require_known(torchdiffeqs: ModuleType) -> None:
     """Refuses a torchdiffeq whose inner functions are not the ones that are replaced here."""
     for name, parameters in _CALLED_WITH.items():
-        function = functools.reduce(lambda owner, part: getattr(owner, part, None), name.split("."), torchdiffeqs)
+        function: Any = torchdiffeqs
+        for part in name.split("."):
+            function = getattr(function, part, None)
         if function is None or tuple(inspect.signature(function).parameters) != parameters:
             raise UserError(
                 f"torchdiffeq is built otherwise than release {KNOWN_RELEASE}: {torchdiffeqs.__name__}.{name} is not "

@@ -10,6 +10,7 @@ process, which are not counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Literal, get_args
 
 import torch
@@ -46,8 +47,9 @@ def bucket_gradients(parameters: Iterable[nn.Parameter], strategy: Strategy) -> 
         bucket = torch.empty(sum(item.numel() for item in group), dtype=group[0].dtype, device=group[0].device)
         buckets.append(bucket)
         if strategy == "ddp-views":
-            for parameter, view in zip(group, bucket.split([item.numel() for item in group]), strict=True):
-                _keep_in(parameter, view.view(parameter.shape))
+            ends = accumulate(item.numel() for item in group)
+            for parameter, end in zip(group, ends, strict=True):
+                _keep_in(parameter, bucket[end - parameter.numel() : end].view(parameter.shape))
     return buckets
 
 
@@ -73,4 +75,4 @@ def _keep_in(parameter: nn.Parameter, view: torch.Tensor) -> None:
             view.copy_(item.grad)
             item.grad = view
 
-    parameter.register_post_accumulate_grad_hook(move)
+    parameter.register_post_accumulate_grad_hook(move)  # type: ignore[no-untyped-call]

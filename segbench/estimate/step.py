@@ -19,6 +19,7 @@ from segbench.estimate.autocast import autocast_on_meta
 from segbench.estimate.buckets import Strategy, bucket_gradients
 from segbench.estimate.corrections import Target, like
 from segbench.estimate.log import StorageLog
+from segbench.estimate.older_torch import TODAY, Release
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.program import program_on
 from segbench.estimate.trace import StorageTrace, tensors_in
@@ -77,6 +78,7 @@ def trace_step(
     nfe: int | None = None,
     kernels: Kernels | None = None,
     strategy: Strategy = "single",
+    release: Release = TODAY,
 ) -> Traced:
     """Builds a workload on `meta` and traces its training step or its inference.
 
@@ -88,11 +90,12 @@ def trace_step(
         overheads: workspaces to be counted.
         nfe: evaluations of f in an adaptive solver's forward solve, see `segbench.estimate.assumed_steps`.
         kernels: what decides between CUDA's kernels of attention.
+        release: of torch, whose habits are meant, see `segbench.estimate.older_torch`.
         strategy: whether the training is one process of several, see `segbench.estimate.buckets`.
     """
     trace = StorageTrace(target, overheads)
     autocast = autocast_on_meta(target, trace.warnings.add)
-    with like(target), program_on(target, kernels) as attention, autocast, trace:
+    with like(target, release), program_on(target, kernels, release) as attention, autocast, trace:
         trace.enter("build", step=0)
         with torch.device("meta"):
             workload = build()

@@ -13,6 +13,7 @@ from segbench.errors import CardError, UserError
 from segbench.estimate.allocator import replay
 from segbench.estimate.attention_backends import BACKENDS, Kernels
 from segbench.estimate.buckets import require_strategy
+from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, MODERN_CONTEXT, Overheads
 from segbench.estimate.prediction import Prediction, summarise
 from segbench.estimate.step import Traced, trace_step
@@ -30,7 +31,7 @@ def run(case: Case, report: Reporter) -> None:
 
     Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `nfe` (see
         `segbench.estimate.assumed_steps`); `attention` (see `Kernels`); `strategy` (see `segbench.estimate.buckets`);
-        `timeline` adds bytes by role over the step to the detail.
+        `assume_torch` (see `segbench.estimate.older_torch`); `timeline` adds bytes by role over the step to the detail.
     """
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
@@ -106,6 +107,7 @@ def traced_step(case: Case, mode: str, batch: int) -> Traced:
         nfe=case.option("nfe"),
         kernels=kernels_of(case),
         strategy=require_strategy(case.option("strategy", "single")),
+        release=release_of(case.option("assume_torch")),
     )
     if traced.classes is not None:
         scores = torch.empty((batch, traced.classes, 0, 0), device="meta")
