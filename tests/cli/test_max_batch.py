@@ -142,7 +142,7 @@ def test_fits_asks_for_batches_and_inputs_of_every_network(predictor: FakePredic
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--budget", "much"), "no card 'much'"),
+        (("--budget", "much"), "no GPU 'much'"),
         (("--budget", "rtx-4080"), "rtx-4090"),
         (("--mode", "both ways"), "choose train, infer or both"),
         (("--context", "some"), "not an amount of memory"),

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from segbench.gpus.catalogue import model_sets
 
+from segbench.cards.catalogue import model_sets
 from segbench.estimate.allocator import Action, CachingAllocator
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.prediction import Prediction, predict_step

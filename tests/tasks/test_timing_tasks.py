@@ -122,7 +122,7 @@ def test_throttled_samples_are_marked_and_kept() -> None:
     assert row.samples == (1.0, 1.0, 1.0)
     assert row.detail["throttled"] == [1]
     assert row.detail["throttled_by"] == ["software power cap"]
-    assert row.detail["card"]["temperature_c"] == 80
+    assert row.detail["gpu"]["temperature_c"] == 80
 
 
 def test_a_run_throttled_throughout_still_has_its_value() -> None:
