@@ -48,7 +48,7 @@ def measured(case: Case, mode: str) -> CudaPeaks:
 
 
 @pytest.mark.parametrize("mode", ["train", "infer"])
-@pytest.mark.parametrize("GPU", model_sets()["table2"])
+@pytest.mark.parametrize("gpu", model_sets()["table2"])
 def test_predictions_meet_the_goals(gpu: str, mode: str) -> None:
     case = Case("memory", gpu, device="cuda:0", batch_size=4, infer_batch=4)
     foretold, real = predicted(case, mode), measured(case, mode)
