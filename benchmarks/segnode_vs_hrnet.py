@@ -32,7 +32,7 @@ from statistics import median
 
 import torch
 
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.errors import UserError
 from segbench.estimate.prediction import predict_step
 from segbench.meters.contention import ContentionMeter

@@ -11,8 +11,8 @@ import typer
 
 from segbench import nvml
 from segbench.cards.catalogue import card_names, models_folder
-from segbench.cli.options import LedgerFolder
-from segbench.cli.session import show
+from segbench.cli.groups import LedgerFolder
+from segbench.cli.show import show
 from segbench.devices.choice import choose_device
 from segbench.errors import SegbenchError
 from segbench.present.amounts import in_bytes

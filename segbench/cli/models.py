@@ -7,16 +7,17 @@ from typing import Annotated
 import typer
 
 from segbench.cards.card import ModelCard, read_card
-from segbench.cards.catalogue import card_names, find_model, model_sets, models_folder
-from segbench.cli import options
-from segbench.cli.session import for_people, show
+from segbench.cards.catalogue import card_names, model_sets, models_folder
+from segbench.cards.model import find_model
+from segbench.cli.groups import PeoplesFormat
+from segbench.cli.show import for_people, show
 from segbench.present.amounts import as_published
 from segbench.present.sheet import Sheet
 
 
 def models(
     name: Annotated[str | None, typer.Argument(help="One card, shown whole.")] = None,
-    format: options.PeoplesFormat = "table",
+    format: PeoplesFormat = "table",
 ) -> None:
     """The networks of the catalogue, the named sets, and what was published of them."""
     sheet = _whole(find_model(name).card, name) if name else _catalogue()

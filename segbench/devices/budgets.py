@@ -62,9 +62,6 @@ GPU_BUDGETS = {
 PAPER_GPU = "v100-32gb"
 """The GPU of the paper's tables."""
 
-USUAL_CONTEXT = 500 * MIB
-"""Of a CUDA process, as predictions take it to be unless told (`segbench.estimate.overheads.MODERN_CONTEXT`)."""
-
 
 def parse_budget(text: str) -> Budget:
     """`32GB` (10^9 bytes), `32GiB` (2^30) or a GPU's name such as `v100-32gb`, in any case.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from segbench.records.axis import InputAxis
 from segbench.records.case import Case
@@ -42,7 +42,7 @@ def _batch_axis(case: Case) -> SearchAxis:
         name="max_batch",
         answer="max_batch",
         other="max_batch_fails_at",
-        at=lambda size: replace(case, task="memory", **{field: size}),  # type: ignore[arg-type]
+        at=lambda size: case.for_task("memory", **{field: size}),
         amount=lambda size: size,
         size_of=lambda amount: max(1, int(amount)),
         unit="batch",
@@ -54,7 +54,7 @@ def _input_axis(case: Case) -> SearchAxis:
 
     def at(size: int) -> Case:
         width, height = sizes.size(size)
-        return replace(case, task="memory", width=width, height=height)
+        return case.for_task("memory", width=width, height=height)
 
     return SearchAxis(
         name="max_input",

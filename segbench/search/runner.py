@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from segbench.cells.cell import Listener, Result, Runner, run_in_child
+from segbench.cells.cell import Listener, Result, RunCase
+from segbench.cells.jobs import Job
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
@@ -26,21 +27,25 @@ _VERDICTS: dict[str, ProbeAnswer] = {
 }
 
 
-def search_in_children(
-    task: str, cases: Sequence[Case], timeout_s: float, listen: Listener, run: Runner = run_in_child
-) -> Iterator[Result]:
-    """A runner for the tasks `max_batch` and `max_input` on CUDA: one search a case.
+@dataclass(frozen=True)
+class Search:
+    """The search of one case: of one mode, with a budget, its task `max_batch` or `max_input`, on CUDA."""
 
-    Args:
-        task: not used, the cases know theirs.
-        cases: of one mode each, with a budget.
-        timeout_s: of each try.
-        listen: hears the tries' progress.
-        run: runs one try; tests give a fake.
-    """
-    del task
-    for case in cases:
-        yield _Search(case, axis_of(case), timeout_s, listen, run).result()
+    case: Case
+    alone: bool = True
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        return (self.case,)
+
+    def run(self, run_case: RunCase, timeout_s: float, listen: Listener) -> Iterator[Result]:
+        """The largest size that fits and the one that does not, each tried in a process of its own."""
+        yield _Search(self.case, axis_of(self.case), timeout_s, listen, run_case).result()
+
+
+def search_jobs(cases: Sequence[Case]) -> list[Job]:
+    """One search a case."""
+    return [Search(case) for case in cases]
 
 
 @dataclass
@@ -55,7 +60,7 @@ class _Search:
     axis: SearchAxis
     timeout_s: float
     listen: Listener
-    run: Runner
+    run_case: RunCase
     context: int = 0
     last: Result | None = None
     environment: Environment | None = None
@@ -83,7 +88,7 @@ class _Search:
         """Tries a size in a fresh process under the budget."""
         case = self.axis.at(size).with_options(context_bytes=self.context)
         self.listen(self.case, "progress", {"stage": f"{self.axis.unit} {size}", "done": 0, "total": 0})
-        result = next(iter(self.run("memory", [case], self.timeout_s, lambda *_: None)))
+        result = self.run_case(case, self.timeout_s, lambda *_: None)
         self.last = result
         self.environment = self.environment or result.environment
         return self._outcome(result)
@@ -117,7 +122,7 @@ class _Search:
     def _expectation(self) -> Expectation | None:
         """Where to begin, from a prediction; None where there is none, and the search gallops."""
         case = replace(self.case, device="none")
-        result = next(iter(self.run(self.axis.name, [case], self.timeout_s, lambda *_: None)))
+        result = self.run_case(case, self.timeout_s, lambda *_: None)
         answer = next((item for item in result.measurements if item.quantity == self.axis.answer), None)
         if answer is None:
             return None

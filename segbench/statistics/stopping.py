@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from segbench.errors import UserError
 from segbench.statistics.intervals import Rounds, estimate_median
-
-OPTIONS = ("target", "min_rounds", "min_runs", "max_runs", "max_seconds")
-"""Options of a case that say how long to measure and not what."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,8 @@ class StopRule:
             raise UserError(f"--max-runs {self.max_runs} is below --min-runs {self.min_runs}")
 
     def options(self) -> dict[str, float]:
-        """As options of a case."""
-        return {name: getattr(self, name) for name in OPTIONS}
+        """As options of a case (`segbench.records.options.TimingOptions`)."""
+        return asdict(self)
 
     def judge(self, rounds: Rounds, seconds: float) -> StopDecision:
         """The verdict after these rounds, which took so many seconds; pure."""

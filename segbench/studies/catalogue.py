@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segbench.cards.card import ModelCard
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.errors import CardError, UnknownName
 from segbench.present.judged import JudgedTable
 from segbench.present.table import Table

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from segbench.present.amounts import MISSING
 from segbench.present.judged import JudgedCell, JudgedTable
 from segbench.present.trajectory_points import half, labels_of, points_of
-from segbench.records.case import Case
 from segbench.records.ledger import Entry
+from segbench.records.options import TrajectoryOptions
 from segbench.statistics.verdicts import OursAndPaper, judge
 from segbench.studies.study import Step
 
@@ -26,15 +25,13 @@ TITLE = "Figures 3 and 4: accuracy along the solver's time"
 STEP = Step("accuracy, evaluations and time along the solver's time", "trajectory", modes=(("infer",),))
 
 
-def trajectory_case(case: Case, checkpoint: str, digest: str, width: int, height: int) -> Case:
-    """The sweep that both figures read: the solver's own grid, and pictures of a few images.
+def trajectory_options(checkpoint: str, digest: str) -> TrajectoryOptions:
+    """Of the sweep that both figures read: the solver's own grid, and pictures of a few images.
 
     Args:
-        case: network, device, data set.
         digest: of the weights, so that other weights are another cell.
     """
-    sized = replace(case, task="trajectory", width=width, height=height, modes=("infer",), split=case.split or "val")
-    return sized.with_options(pictures=PICTURES, checkpoint=checkpoint, weights=digest)
+    return TrajectoryOptions(pictures=PICTURES, checkpoint=checkpoint, weights=digest)
 
 
 def half_time(entries: Sequence[Entry]) -> JudgedTable:

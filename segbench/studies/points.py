@@ -40,9 +40,6 @@ _SAID_BY = {
 }
 """Quantity -> the axis that makes it superfluous: live bytes are shown where nothing was reserved, as on a CPU."""
 
-_PARTIAL = ("trajectory", "gradients", "train")
-"""Tasks that leave numbers of half-solved, differently solved or half-trained networks."""
-
 Found = tuple[Entry, Measurement]
 
 
@@ -90,7 +87,7 @@ def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[st
     groups: dict[str, dict[str, Found]] = defaultdict(dict)
     for entry in entries:
         item = measured(entry, quantity)
-        if item is not None and item.value is not None and entry.case.task not in _PARTIAL:
+        if item is not None and item.value is not None and not entry.case.kind.partial:
             groups[_conditions(entry, item)][entry.model] = (entry, item)
     if quantity == "miou":
         return list(groups.items())

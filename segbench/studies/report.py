@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from segbench.cards.naming import told_apart
 from segbench.present.figures import Figure
 from segbench.present.figures_memory import breakdown_figure, memory_lines, timeline_figure
 from segbench.present.figures_pareto import pareto_figure
@@ -14,7 +15,6 @@ from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, trajectories
 from segbench.present.report import Report, ReportReason
 from segbench.records.ledger import Entry
-from segbench.records.naming import told_apart
 from segbench.records.rows import tidy_rows
 from segbench.studies.catalogue import Findings, cards_of, findings
 from segbench.studies.command_tables import command_tables

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU, USUAL_CONTEXT
+from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU
+from segbench.records.options import CAMVID_IMAGES, USUAL_CONTEXT
 from segbench.records.reference_model import REFERENCE_MODEL
 from segbench.studies.study import Column, Kind, Step, Study
 
 BATCH = 24
 """Of the column "memory usage for batch size 24"."""
-
-EPOCH_IMAGES = 367
-"""CamVid's training images."""
 
 PAPER_NFE = 14
 """Evaluations of f that a prediction of the adaptive solver assumes: two accepted steps of dopri5. The paper states
@@ -45,7 +43,7 @@ TABLE2_COLUMNS = (
     Column("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST_BATCH_CONDITIONS),
     Column("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
     Column("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
-    Column("epoch_time", f"epoch\n{EPOCH_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
+    Column("epoch_time", f"epoch\n{CAMVID_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
     Column("test_time", "test time\none image", "latency_s", conditions=_TESTED, timed=True),
     Column("parameters", "\nparameters", "parameters", "parameters", {"classes": 11}),
 )
@@ -61,7 +59,7 @@ def steps(kind: Kind) -> list[Step]:
     """
     asked = _measured_costs() if kind == "cuda" else _predicted_costs()
     counted = Step(
-        "parameters and operations of one image", "params", "together", "cpu", modes=(("infer",),),
+        "parameters and operations of one image", "params", device="cpu", modes=(("infer",),),
         options={"crosscheck": False},
     )  # fmt: skip
     return [*asked, counted, *(_times(kind) if kind != "none" else ())]
@@ -77,8 +75,8 @@ def _predicted_costs() -> list[Step]:
     nfe = {"nfe": PAPER_NFE}
     fields = {"batch_size": BATCH, "warmup": 1}
     return [
-        Step(_MEMORY, "predict", "together", "none", fields, {**nfe, "timeline": True}, _EACH_MODE),
-        Step(_LARGEST, "max_batch", "together", "none", _BUDGET, nfe, (("train",),)),
+        Step(_MEMORY, "predict", "alone", "none", fields, {**nfe, "timeline": True}, _EACH_MODE),
+        Step(_LARGEST, "max_batch", device="none", fields=_BUDGET, options=nfe, modes=(("train",),)),
     ]
 
 
@@ -91,12 +89,12 @@ def _measured_costs() -> list[Step]:
 
 def _times(kind: Kind) -> list[Step]:
     largest = LARGEST_BATCH_CONDITIONS if kind == "cuda" else None
-    images = {"images": EPOCH_IMAGES, "workers": 0}
+    images = {"images": CAMVID_IMAGES, "workers": 0}
     epoch = f"time of an epoch at {'the largest batch' if largest else 'batch 1'}"
     return [
-        Step("time of one test image", "latency", "rounds", modes=(("infer",),), headline="latency_s"),
+        Step("time of one test image", "latency", "rounds", modes=(("infer",),)),
         Step(
-            epoch, "epoch", "rounds", options=images, modes=(("train",),), headline="epoch_s", largest_batch=largest
+            epoch, "epoch", "rounds", options=images, modes=(("train",),), largest_batch=largest
         ),
     ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from math import ceil
 
 import torch
 
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.data import open_dataset
 from segbench.learning.feed import Feed, LabelledAugmenter, batches
 from segbench.learning.plan import TrainingPlan

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.data import Dataset, Sample, open_dataset
 from segbench.data.cityscapes import write_prediction
 from segbench.data.dataset import Pixels

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from segbench import __version__
-from segbench.cards.catalogue import Model, find_model
+from segbench.cards.model import Model, find_model
 from segbench.errors import CheckpointError, UserError
 from segbench.evaluation.protocol import protocol_of
 from segbench.layers.norms import StageBatchNorm2d

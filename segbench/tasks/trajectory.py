@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.data import Dataset, Sample
 from segbench.errors import UserError
 from segbench.evaluation.protocol import protocol_of

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.cards.catalogue import find_model
 from segbench.cards.datasets import IGNORE
+from segbench.cards.model import find_model
 from segbench.records.case import Case
 from segbench.workload.images import Batch, batch_source
 from segbench.workload.network import build_network, logits_of, require_classes

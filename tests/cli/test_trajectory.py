@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import Result
 
-from segbench.cards.catalogue import find_model, models_folder
+from segbench.cards.catalogue import models_folder
+from segbench.cards.model import find_model
 from segbench.cli.trajectory import SHIPPED, parse_steps, parse_times
 from segbench.errors import UserError
 from segbench.records.case import Case

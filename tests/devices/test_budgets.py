@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from segbench.cli.predicting import Assumed
-from segbench.devices.budgets import GPU_BUDGETS, USUAL_CONTEXT, parse_budget
+from segbench.cli.predicting import PredictionFlags
+from segbench.devices.budgets import GPU_BUDGETS, parse_budget
 from segbench.errors import UserError
 from segbench.estimate.overheads import MODERN_CONTEXT
+from segbench.records.options import USUAL_CONTEXT
 from segbench.units import GIB, parse_bytes
 
 
@@ -38,4 +39,4 @@ def test_an_amount_without_a_sensible_unit_is_refused() -> None:
 
 
 def test_both_sides_of_the_process_boundary_and_the_flag_take_the_same_context() -> None:
-    assert parse_bytes(Assumed().context) == USUAL_CONTEXT == MODERN_CONTEXT
+    assert parse_bytes(PredictionFlags().context) == USUAL_CONTEXT == MODERN_CONTEXT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +10,8 @@ import pytest
 from segbench.cells.cell import Listener, Result
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
-from segbench.search.runner import search_in_children
+from segbench.records.options import Assumptions
+from segbench.search.runner import Search
 from segbench.units import GB, MB
 
 CASE = Case(
@@ -20,7 +20,7 @@ CASE = Case(
     device="cuda:0",
     modes=("train",),
     budget_bytes=32 * GB,
-    options=(("context_bytes", 0),),
+    options=Assumptions(context_bytes=0),
 )
 
 
@@ -36,15 +36,12 @@ class FakeDevice:
     tried: list[Case] = field(default_factory=list)
     context: int = 450 * MB
 
-    def __call__(self, task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[Result]:
-        (case,) = cases
+    def __call__(self, case: Case, timeout_s: float, listen: Listener) -> Result:
         if case.device == "none":
-            yield self._prediction(case)
-            return
-        assert task == "memory"
+            return self._prediction(case)
+        assert case.task == "memory"
         self.tried.append(case)
-        size = case.batch_size if case.task != "max_input" else case.width * case.height
-        yield self._measured(case, size)
+        return self._measured(case, case.batch_size)
 
     def _prediction(self, case: Case) -> Result:
         if self.predicted is None:
@@ -74,7 +71,7 @@ class FakeDevice:
 
 
 def searched(device: FakeDevice, case: Case = CASE) -> tuple[Result, dict[str, Measurement]]:
-    (result,) = search_in_children(case.task, [case], 60.0, lambda *_: None, run=device)
+    (result,) = Search(case).run(device, 60.0, lambda *_: None)
     return result, {item.quantity: item for item in result.measurements}
 
 

@@ -65,9 +65,9 @@ def test_the_batch_of_training_does_not_matter_to_inference() -> None:
 
 
 def test_how_long_was_measured_is_no_condition() -> None:
-    a, b = entry(), entry()
-    b = replace(b, case=b.case.with_options(max_seconds=5.0, stages="all"))
-    assert differences(a, b) == [("option stages", True)]
+    a, b = (replace(entry(), case=Case("epoch", "unet")) for _ in range(2))
+    b = replace(b, case=b.case.with_options(max_seconds=5.0, images=12))
+    assert differences(a, b) == [("option images", True)]
 
 
 def test_the_optimizer_of_the_card_counts_where_the_case_names_none() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
@@ -14,7 +12,7 @@ MACHINE = Environment("cpu", "A CPU", "2.13", "3.11", "Linux", "abc", 1)
 
 
 def entry(model: str = "unet", run: str = "r1", outcome: str = "ok", value: float = 10.0, **changes: object) -> Entry:
-    case = replace(Case("params", model, modes=("infer",)), **changes)
+    case = Case(**{"task": "params", "model": model, "modes": ("infer",), **changes})  # type: ignore[arg-type]
     rows = (
         Measurement("macs", value, "counted", "infer"),
         Measurement("parameters", 5, "counted"),

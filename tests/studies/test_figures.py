@@ -9,7 +9,7 @@ import pytest
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.studies.figures import half_time, trajectory_case
+from segbench.studies.figures import half_time, trajectory_options
 
 
 @pytest.fixture
@@ -69,7 +69,8 @@ def test_a_ledger_without_trajectories_has_no_rows() -> None:
 
 
 def test_other_weights_are_another_case() -> None:
-    case = Case("trajectory", "segnode-w8", dataset="synthetic")
-    one, other = (trajectory_case(case, "best.safetensors", digest, 240, 180) for digest in ("a", "b"))
+    one, other = (
+        Case("trajectory", "segnode-w8", options=trajectory_options("best.safetensors", digest))
+        for digest in ("a", "b")
+    )
     assert one.key("", "", "") != other.key("", "", "")
-    assert (one.width, one.option("pictures")) == (240, 3)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from segbench.cli.predicting import Assumed
+from segbench.cli.predicting import PredictionFlags
 from segbench.present.judged import JudgedTable
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
+from segbench.records.options import PredictOptions
 from segbench.studies.catalogue import paper_cards
 from segbench.studies.table2 import LARGEST_BATCH_CONDITIONS, OURS, TABLE2_COLUMNS, TABLE2_ROWS
 from segbench.studies.table2_result import memory_definitions, table2, time_floors
@@ -126,15 +127,15 @@ def test_numbers_under_other_conditions_do_not_count(paper_entries: Make, make_e
         {"optimizer": "none"},
         {"tf32": True},
         {"channels_last": True},
-        {"options": (("nfe", 30),)},
-        {"options": (("context_bytes", 1),)},
+        {"options": PredictOptions(nfe=30)},
+        {"options": PredictOptions(context_bytes=1)},
     ],
 )
 def test_a_cell_beside_plain_rivals_is_plain_itself(make_entry: Callable[..., Entry], changes: dict[str, Any]) -> None:
     row = Measurement("train_peak_reserved_bytes", 10**9, "predicted", mode="train")
     case = Case("predict", "unet", device="none", batch_size=24, optimizer="sgd")
     assert judged([make_entry("unet", row, case=case)]).cells["unet", "train_memory"].value == 10**9
-    asked = Assumed().in_case(case)
+    asked = replace(case, options=PredictionFlags().options(PredictOptions))
     assert judged([make_entry("unet", row, case=asked)]).cells["unet", "train_memory"].value == 10**9, "as commands ask"
     changed = make_entry("unet", row, case=replace(case, **changes))
     assert judged([changed]).cells["unet", "train_memory"].value is None

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from segbench.cards.naming import run_of, told_apart, with_run
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
-from segbench.records.naming import run_of, told_apart, with_run
 
 Make = Callable[..., Entry]
 

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
+from segbench.cards.sources import read_spec
 from segbench.records.ledger import CHECKPOINTS, Entry
 
-_NAMED_BY_TASK = ("trajectory", "gradients")
-"""Tasks that vary arguments themselves, and say so in names and columns of their own."""
+_WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 
 
 def run_of(checkpoint: str | PurePath) -> str:
-    """The training a file of weights comes from: `end-only` of `runs/end-only/best.safetensors`."""
+    """The training a folder or file of weights is of: `end-only` of `runs/end-only/best.safetensors`."""
     path = PurePath(checkpoint)
-    return path.parent.name if path.stem in CHECKPOINTS else path.stem
+    if path.stem in CHECKPOINTS:
+        return path.parent.name
+    return path.stem if path.suffix in _WEIGHTS else path.name
 
 
 def with_run(model: str, run: str) -> str:
@@ -28,12 +30,12 @@ def with_run(model: str, run: str) -> str:
 def told_apart(entries: Sequence[Entry]) -> list[Entry]:
     """The entries with what was replaced in each network's name, and with the training where there are several.
 
-    Users' files of one name and different text get the beginning of their hash.
+    Users' classes of one name and different text get the beginning of their hash.
     """
     texts: dict[str, set[str]] = defaultdict(set)
-    for entry in entries:
+    for entry in filter(is_users_code, entries):
         texts[entry.model].add(entry.card_hash)
-    files = {model for model, found in texts.items() if is_users_file(model) and len(found) > 1}
+    files = {model for model, found in texts.items() if len(found) > 1}
     named = [
         replace(entry, model=f"{entry.model} #{entry.card_hash[:4]}") if entry.model in files else entry
         for entry in entries
@@ -48,21 +50,18 @@ def told_apart(entries: Sequence[Entry]) -> list[Entry]:
     ]
 
 
-def is_users_file(model: str) -> bool:
-    """Whether a network's name is of a file, `net.py:Net`, whose text may change."""
-    return ".py:" in model
+def is_users_code(entry: Entry) -> bool:
+    """Whether a network is a class of the user's, `net.py:Net` or `package.module:Net`, whose text may change."""
+    return read_spec(entry.case.model).source in ("python file", "python module")
 
 
 def _with_arguments(entry: Entry) -> str:
-    if entry.case.task in _NAMED_BY_TASK:
+    if entry.case.kind.own_arguments:
         return entry.model
     return " ".join([entry.model, *(f"{name}={value}" for name, value in entry.case.arguments)])
 
 
 def _run(entry: Entry) -> str:
     """The training that an entry is or judges; empty for a measurement of cost."""
-    if entry.case.task == "train":
-        return PurePath(str(entry.case.option("folder", ""))).name
-    if entry.case.task == "evaluate":
-        return run_of(str(entry.case.option("checkpoint", "")))
-    return ""
+    option = entry.case.kind.trained_run
+    return run_of(str(entry.case.option(option))) if option else ""
