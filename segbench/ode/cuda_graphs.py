@@ -26,6 +26,9 @@ Function = Callable[[float | Tensor, tuple[Tensor, ...]], Results]
 _WARM_UPS = 3
 """As in torch's manual: cuDNN chooses its algorithms and libraries allocate their workspaces before the capture."""
 
+_CAPTURE_MODE = "thread_local"
+"""A loader that pins memory and NCCL's watchdog call CUDA from threads of their own; by default that ends a capture."""
+
 
 class CudaGraphs:
     """The captured functions of one f, by function, conditions, and shapes.
@@ -47,13 +50,13 @@ class CudaGraphs:
     def replay(
         self, conditions: tuple[Hashable, ...], function: Function, time: float | Tensor, tensors: tuple[Tensor, ...]
     ) -> Results:
-        """What `function(time, tensors)` gives; plain outside of CUDA.
+        """What `function(time, tensors)` gives; plain outside of CUDA and within another capture.
 
         Args:
             conditions: everything but the arguments on which the result's computation depends.
         """
-        if tensors[0].device.type != "cuda":
-            return function(time, tensors)
+        if tensors[0].device.type != "cuda" or torch.cuda.is_current_stream_capturing():
+            return function(time, tensors)  # within the capture of a whole network f is part of that graph
         layout = tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in tensors)
         addresses = tuple(parameter.data_ptr() for parameter in self._f.parameters())
         key = (conditions, layout, addresses)
@@ -71,7 +74,7 @@ class CudaGraphs:
                 function(time, inputs)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode=_CAPTURE_MODE):
             outputs = function(time, inputs)
         return Capture(graph, time, inputs, outputs)
 

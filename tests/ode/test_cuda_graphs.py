@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +12,7 @@ from torch import Tensor, nn
 from segbench.errors import UserError
 from segbench.layers.norm_relu_conv import NormReluConv
 from segbench.ode.block import ODEBlock
-from segbench.ode.cuda_graphs import Capture
+from segbench.ode.cuda_graphs import Capture, CudaGraphs, Function, Results
 from segbench.ode.state import State
 
 
@@ -56,6 +59,58 @@ def test_outside_of_cuda_nothing_changes() -> None:
     start = (torch.randn(2, 4, 5, 5),)
     plain, graphed = (ODEBlock(_Field(), gradient="checkpoint-stage", cuda_graph=flag) for flag in (False, True))
     assert torch.equal(plain(start)[0], graphed(start)[0])
+
+
+class _EagerCapture(CudaGraphs):
+    """Runs at once what would be captured, and keeps the leaves that autograd reaches meanwhile."""
+
+    def __init__(self, f: nn.Module) -> None:
+        super().__init__(f)
+        self.leaves: list[Tensor] = []
+
+    def replay(
+        self, conditions: tuple[Hashable, ...], function: Function, time: float | Tensor, tensors: tuple[Tensor, ...]
+    ) -> Results:
+        with _leaves_reached_by_autograd(self.leaves.append):
+            return function(time, tensors)
+
+
+@contextmanager
+def _leaves_reached_by_autograd(found: Callable[[Tensor], None]) -> Iterator[None]:
+    """Whose AccumulateGrad nodes a call of `torch.autograd.grad` meets, all the way down."""
+    plain = torch.autograd.grad
+
+    def watched(outputs: Tensor | Sequence[Tensor], *args: Any, **kwargs: Any) -> Any:
+        pending = [output.grad_fn for output in ([outputs] if isinstance(outputs, Tensor) else outputs)]
+        while pending:
+            node = pending.pop()
+            if node is not None and hasattr(node, "variable"):
+                found(node.variable)
+            pending += [] if node is None else [following for following, _ in node.next_functions]
+        return plain(outputs, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.autograd, "grad", watched)
+        yield
+
+
+@pytest.mark.parametrize("compile_f", [False, "eager"])
+def test_a_captured_product_reaches_no_parameters_own_node_but_gives_its_gradient(compile_f: bool | str) -> None:
+    """The real engine would make the forward's stream wait for the capturing one there."""
+    start = torch.randn(2, 4, 5, 5)
+    plain = ODEBlock(_Field(), gradient="checkpoint-stage")
+    graphed = ODEBlock(_Field(), gradient="checkpoint-stage", cuda_graph=True, compile_f=compile_f)
+    graphed.f.block.recompute = not compile_f
+    graphed._graphs = capture = _EagerCapture(graphed.f)
+    gradients = [
+        torch.autograd.grad(block((start,))[0].sin().sum(), list(block.parameters())) for block in (plain, graphed)
+    ]
+    own = {id(parameter) for parameter in graphed.parameters()}
+    assert capture.leaves and not own & {id(leaf) for leaf in capture.leaves}
+    addresses = {parameter.data_ptr() for parameter in graphed.parameters()}
+    assert addresses <= {leaf.data_ptr() for leaf in capture.leaves}, "aliases lie in the parameters' memory"
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.gpu
