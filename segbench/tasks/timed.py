@@ -89,6 +89,10 @@ class Timed:
         return found
 
 
+_LEAST_CUDA_WINDOW_S = 1.5
+"""Ten renewals of NVML's energy counter, which takes 20 to 100 ms for one, with something to spare."""
+
+
 def sampling_plan(case: Case) -> SamplingPlan:
     """How long this process is to measure; a command that measures in rounds sets the options `round_...`."""
     usual = SamplingPlan()
@@ -98,6 +102,7 @@ def sampling_plan(case: Case) -> SamplingPlan:
         max_runs=case.option("round_max_runs", usual.max_runs),
         seconds=case.option("round_seconds", usual.seconds),
         target=case.option("target", usual.target),
+        least_seconds=_LEAST_CUDA_WINDOW_S if case.device.startswith("cuda") else usual.least_seconds,
     )
 
 

@@ -154,3 +154,8 @@ def test_energy_is_shared_out_over_images() -> None:
 def test_the_plan_of_a_round_is_in_the_case() -> None:
     plan = sampling_plan(Case("latency", "x", warmup=4).with_options(round_seconds=2.5, round_min_runs=7, target=0.02))
     assert (plan.warmup, plan.seconds, plan.min_runs, plan.target) == (4, 2.5, 7, 0.02)
+
+
+def test_on_cuda_a_round_has_a_least_window_for_energy_and_percentiles() -> None:
+    assert sampling_plan(Case("latency", "x", device="cuda:0")).least_seconds == 1.5
+    assert sampling_plan(Case("latency", "x", device="cpu")).least_seconds == 0
