@@ -86,7 +86,9 @@ def repeat(
     samples: list[Timing] = []
     next_look = plan.min_runs
     while not _limit_reached(samples, plan, clock() - start):
-        if len(samples) >= next_look and clock() - begun >= plan.least_seconds:  # looking sorts all samples: at ever larger counts, so that it stays cheap
+        if (
+            len(samples) >= next_look and clock() - begun >= plan.least_seconds
+        ):  # looking sorts all samples: at ever larger counts, so that it stays cheap
             if half_width([item.total for item in samples]) <= plan.target:
                 break
             next_look = math.ceil(1.25 * next_look)

@@ -15,7 +15,7 @@ Json = Any
 """Whatever `json` can carry: None, bool, int, float, str, lists and string-keyed dicts of these."""
 
 PRECISIONS = ("fp32", "bf16", "fp16")
-_SWITCHES = ("channels_last", "tf32", "cudnn_benchmark", "compile")
+_SWITCHES = ("channels_last", "tf32", "cudnn_benchmark", "compile", "cuda_graph")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Case:
         threads: CPU threads of the child; None leaves torch's default, which the child records.
         budget_bytes: memory that must not be exceeded, for the searches.
         warmup: steps or calls before measuring starts.
+        cuda_graph: an inference's kernels are captured once and launched together.
         options: the task's own parameters, as sorted (name, value) pairs.
     """
 
@@ -65,6 +66,7 @@ class Case:
     tf32: bool = False
     cudnn_benchmark: bool = False
     compile: bool = False
+    cuda_graph: bool = False
     options: tuple[tuple[str, Json], ...] = field(default=())
 
     def __post_init__(self) -> None:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from torch import Tensor, nn
 
 from segbench.errors import UserError
 from segbench.layers.norm_relu_conv import NormReluConv
+from segbench.ode import cuda_graphs
 from segbench.ode.block import ODEBlock
-from segbench.ode.cuda_graphs import Capture, CudaGraphs, Function, Results
+from segbench.ode.cuda_graphs import Capture, CudaGraphs, Function, Results, captured
 from segbench.ode.state import State
 
 
@@ -48,6 +50,62 @@ def test_replays_read_their_own_inputs_and_do_not_share_outputs() -> None:
     assert nothing is None
     assert first.tolist() == [2.0] * 3
     assert second.tolist() == [5.0] * 3
+
+
+class _FakeCuda:
+    """Streams and graphs that write down what happens on which."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._where = "default"
+
+    def Stream(self) -> _FakeStream:
+        return _FakeStream("side", self.told)
+
+    def current_stream(self) -> _FakeStream:
+        return _FakeStream(self._where, self.told)
+
+    def CUDAGraph(self) -> str:
+        return "graph"
+
+    def graph(self, graph: str, capture_error_mode: str) -> AbstractContextManager[None]:
+        return self._on(f"{graph}, {capture_error_mode}")
+
+    def stream(self, stream: _FakeStream) -> AbstractContextManager[None]:
+        return self._on(stream.name)
+
+    @contextmanager
+    def _on(self, where: str) -> Iterator[None]:
+        self._where = where
+        yield
+        self._where = "default"
+
+    def run(self) -> str:
+        self.told.append(f"run on {self._where}")
+        return "results"
+
+
+@dataclass
+class _FakeStream:
+    name: str
+    told: list[str]
+
+    def wait_stream(self, other: _FakeStream) -> None:
+        self.told.append(f"{self.name} waits for {other.name}")
+
+
+def test_a_call_is_warmed_up_on_a_stream_of_its_own_before_it_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = _FakeCuda()
+    monkeypatch.setattr(cuda_graphs.torch, "cuda", fake)
+    assert captured(fake.run, nullcontext()) == ("graph", "results")
+    warm_up = ["side waits for default", *["run on side"] * 3, "default waits for side"]
+    assert fake.told == [*warm_up, "run on graph, thread_local"]
+
+
+def test_every_name_of_the_fake_is_one_of_the_real_library() -> None:
+    real = {"Stream", "current_stream", "CUDAGraph", "graph", "stream"}
+    assert real <= set(dir(torch.cuda)) and real <= set(dir(_FakeCuda))
+    assert "capture_error_mode" in signature(torch.cuda.graph.__init__).parameters
 
 
 def test_statistics_for_each_stage_cannot_be_replayed() -> None:
