@@ -119,5 +119,9 @@ SyncBatchNorm = Annotated[
 ]
 ChannelsLast = Annotated[
     bool | None,
-    typer.Option("--channels-last/--no-channels-last", help="NHWC. \\[default: on the CPU]", rich_help_panel=_RUN),
+    typer.Option(
+        "--channels-last/--no-channels-last",
+        help="NHWC. \\[default: on the CPU, and on CUDA with bf16, fp16 or --tf32]",
+        rich_help_panel=_RUN,
+    ),
 ]
