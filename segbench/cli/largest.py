@@ -92,7 +92,7 @@ def understood(request: SearchRequest) -> Search:
         budget_bytes=budget.bytes,
         **request.fields,
     )
-    case = request.assumed.in_case(case)
+    case = request.assumed.in_case(case, (budget.name, where.title))
     modes = _modes(request.mode)
 
     def one_search_a_mode(network: Model) -> list[Case]:

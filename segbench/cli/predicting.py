@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from segbench.devices.budgets import PAPER_GPU, Budget, parse_budget
+from segbench.devices.budgets import PAPER_GPU, Budget, compute_capability, cublas_workspace, parse_budget
 from segbench.devices.choice import Device
 from segbench.errors import UserError
 from segbench.records.case import Case
@@ -35,7 +36,10 @@ Workspaces = Annotated[
 ]
 CublasText = Annotated[
     str | None,
-    typer.Option("--cublas", help="A cuBLAS handle's workspace in predictions. \\[default: 8.1 MiB; Hopper has 32MiB]"),
+    typer.Option(
+        "--cublas",
+        help="A cuBLAS handle's workspace in predictions. \\[default: the GPU's: 32 MiB from Hopper on, else 8.1]",
+    ),
 ]
 
 
@@ -58,8 +62,11 @@ class Assumed:
     cublas: str | None = None
     nfe: int | None = None
 
-    def in_case(self, case: Case) -> Case:
+    def in_case(self, case: Case, gpus: Sequence[str] = ()) -> Case:
         """The case with these as options, those only that deviate from the defaults, and the context.
+
+        Args:
+            gpus: names of the GPU that is predicted for, as far as one is known; they decide on cuBLAS's workspace.
 
         Raises:
             UserError: an amount that cannot be read, or another word for the workspaces.
@@ -71,6 +78,8 @@ class Assumed:
             options["workspaces"] = self.workspaces
         if self.cublas is not None:
             options["cublas_bytes"] = parse_bytes(self.cublas)
+        elif gpu := next((name for name in gpus if compute_capability(name)), None):
+            options["cublas_bytes"] = cublas_workspace(gpu)
         if self.nfe is not None:
             options["nfe"] = self.nfe
         return case.with_options(**options)
