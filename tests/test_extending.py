@@ -92,8 +92,6 @@ def _output(command: str, folder: Path) -> str:
     words = command.split()
     words[:1] = [sys.executable, "-m", "segbench"] if words[0] == "segbench" else [sys.executable]
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-    done = subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=240
-    )
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout

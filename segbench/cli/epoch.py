@@ -13,6 +13,7 @@ from segbench.cells.rounds import in_rounds
 from segbench.cli.cases import images_of_epoch
 from segbench.cli.flags import flags
 from segbench.cli.groups import (
+    CompilerFlags,
     ConditionFlags,
     DataFlags,
     NetworkFlags,
@@ -48,11 +49,12 @@ Images = Annotated[
 Workers = Annotated[int, Option("--workers", help="Processes that load images.", min=0)]
 
 
-@flags()
+@flags(without=("cuda_graph",))
 def epoch(
     network: NetworkFlags,
     conditions: ConditionFlags,
     size: SizeFlags,
+    compiler: CompilerFlags,
     data: DataFlags,
     timing: TimingFlags,
     run: RunFlags,
@@ -69,7 +71,7 @@ def epoch(
     """
     session = Session(run, output)
     models, where = network.models(), conditions.where("epoch")
-    fields = case_fields(where, network, conditions, size, data)
+    fields = case_fields(where, network, conditions, size, compiler, data)
     if budget is not None and batch_size != "max":
         raise UserError(f"--budget {budget} says how large a batch may become; give it with -b max")
     if workers and data.dataset is None:

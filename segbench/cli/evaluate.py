@@ -79,7 +79,7 @@ class EvaluationFlags(Group):
     skip_broken: Annotated[bool, Option("--skip-broken", help="Leave unusable files out, and count them.")] = False
 
 
-@flags(without=("classes", "optimizer", "channels_last", "compile", "seed"), timeout=86400.0, split="val")
+@flags(without=("classes", "optimizer", "channels_last", "seed"), timeout=86400.0, split="val")
 def evaluate(
     network: NetworkFlags,
     data: LabelledFlags,

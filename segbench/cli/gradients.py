@@ -46,7 +46,7 @@ BatchSize = Annotated[int, Option("-b", "--batch-size", help="Images per step.",
 Rounds = Annotated[int, Option("--rounds", help="Timed steps of each method, in turns.", min=1)]
 
 
-@flags(without=("optimizer", "compile"), timeout=3600.0)
+@flags(without=("optimizer",), timeout=3600.0)
 def gradients(
     network: NetworkFlags,
     conditions: ConditionFlags,

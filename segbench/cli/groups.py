@@ -96,7 +96,6 @@ class ConditionFlags(Group):
     channels_last: Annotated[bool, Option("--channels-last", help="Store images and weights as NHWC.")] = False
     tf32: Annotated[bool, Option("--tf32/--no-tf32", help="Allow TF32 on CUDA.")] = False
     cudnn_benchmark: Annotated[bool, Option("--cudnn-benchmark", help="Let cuDNN try algorithms.")] = False
-    compile: Annotated[bool, Option("--compile", help="torch.compile the network.")] = False
     seed: Annotated[int, Option("--seed", help="Of weights, inputs and order.", min=0)] = 0
     threads: Annotated[int | None, Option("--threads", help="CPU threads of the measuring process.", min=1)] = None
 
@@ -104,8 +103,23 @@ class ConditionFlags(Group):
         return choose_device(self.device, command, predicts)
 
     def case_fields(self) -> Fields:
-        names = ("precision", "optimizer", "channels_last", "tf32", "cudnn_benchmark", "compile", "seed", "threads")
+        names = ("precision", "optimizer", "channels_last", "tf32", "cudnn_benchmark", "seed", "threads")
         return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompilerFlags(Group):
+    """How the network's kernels are launched."""
+
+    panel: ClassVar[str] = "Conditions"
+
+    compile: Annotated[bool, Option("--compile", help="torch.compile the network.")] = False
+    cuda_graph: Annotated[
+        bool, Option("--cuda-graph", help="Capture an inference's kernels once and launch them together.")
+    ] = False
+
+    def case_fields(self) -> Fields:
+        return {"compile": self.compile, "cuda_graph": self.cuda_graph}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +228,9 @@ class OutputFlags(Group):
     ] = None
 
 
-def case_fields(where: Device, network: NetworkFlags, *groups: ConditionFlags | SizeFlags | DataFlags) -> Fields:
+def case_fields(
+    where: Device, network: NetworkFlags, *groups: ConditionFlags | SizeFlags | CompilerFlags | DataFlags
+) -> Fields:
     """Fields of every case of a command that has these groups."""
     fields: Fields = {"device": where.name}
     for group in groups:

@@ -54,7 +54,7 @@ def searched(
         fields: of every case; `device` among them.
         reuse: instead of the command's flag.
     """
-    options = prediction.options(Assumptions)
+    options = prediction.options(Assumptions, (budget.name, session.executor.probe(str(fields["device"])).device_name))
     case = partial(Case, task, budget_bytes=budget.bytes, options=options, **fields)  # type: ignore[arg-type]
     cells = session.plan(models, lambda model: [case(model=model.spec.text, modes=(mode,)) for mode in modes])
     jobs_of = single_jobs if fields["device"] == "none" else search_jobs

@@ -8,6 +8,7 @@ from segbench.cells.rounds import in_rounds
 from segbench.cli.flags import flags
 from segbench.cli.groups import (
     BatchFlags,
+    CompilerFlags,
     ConditionFlags,
     DataFlags,
     NetworkFlags,
@@ -28,6 +29,7 @@ def latency(
     network: NetworkFlags,
     conditions: ConditionFlags,
     size: SizeFlags,
+    compiler: CompilerFlags,
     batch: BatchFlags,
     data: DataFlags,
     timing: TimingFlags,
@@ -46,7 +48,7 @@ def latency(
         infer_batch=batch.infer_batch,
         warmup=timing.warmup,
         options=timing.options(),
-        **case_fields(where, network, conditions, size, data),
+        **case_fields(where, network, conditions, size, compiler, data),
     )
     cells = session.plan(models, lambda model: [case(model=model.spec.text)])
     done = session.measure(cells, in_rounds(timing.rule()))

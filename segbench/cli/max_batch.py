@@ -18,7 +18,7 @@ Warmup = Annotated[
 ]
 
 
-@flags(without=("compile", "data_root", "split"))
+@flags(without=("data_root", "split"))
 def max_batch(
     network: NetworkFlags,
     conditions: ConditionFlags,

@@ -20,7 +20,7 @@ from segbench.cli.session import Session
 from segbench.present.largest import largest_sheet
 
 
-@flags(without=("compile", "data_root", "split", "infer_batch"))
+@flags(without=("data_root", "split", "infer_batch"))
 def max_input(
     network: NetworkFlags,
     conditions: ConditionFlags,

@@ -44,7 +44,7 @@ Warmup = Annotated[
 ]
 
 
-@flags(without=("compile",))
+@flags()
 def memory(
     network: NetworkFlags,
     conditions: ConditionFlags,

@@ -19,7 +19,7 @@ Depth = Annotated[int, Option("--modules", help="Also a table of modules, so man
 Crosscheck = Annotated[
     bool, Option("--crosscheck/--no-crosscheck", help="Let fvcore count too, which runs the network on the CPU.")
 ]
-_UNCHANGED_BY = ("device", "precision", "optimizer", "channels_last", "tf32", "cudnn_benchmark", "compile")
+_UNCHANGED_BY = ("device", "precision", "optimizer", "channels_last", "tf32", "cudnn_benchmark")
 
 
 @flags(without=(*_UNCHANGED_BY, "data_root", "split"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 from typer import Option
 
 from segbench.cli.flags import Group
-from segbench.devices.budgets import PAPER_GPU, Budget, parse_budget
+from segbench.devices.budgets import PAPER_GPU, Budget, compute_capability, cublas_workspace, parse_budget
 from segbench.devices.choice import Device
 from segbench.errors import UserError
 from segbench.records.options import Assumptions
@@ -46,15 +47,21 @@ class PredictionFlags(Group):
     ] = "none"
     cublas: Annotated[
         str | None,
-        Option("--cublas", help="A cuBLAS handle's workspace. \\[default: 8.1 MiB; Hopper has 32MiB]"),
+        Option("--cublas", help="A cuBLAS handle's workspace. \\[default: the GPU's: 32 MiB from Hopper on, else 8.1]"),
     ] = None
     nfe: Annotated[
         int | None,
         Option("--nfe", help="Evaluations of f in an adaptive solve (aca: its search), for predictions.", min=3),
     ] = None
 
-    def options(self, kind: type[AssumptionsT]) -> AssumptionsT:
+    def options(self, kind: type[AssumptionsT], gpus: Sequence[str] = ()) -> AssumptionsT:
         """As options of a task that predicts.
+
+        Args:
+            gpus: names of the GPU that is predicted for, as far as one is known; they decide on cuBLAS's workspace.
+
+        Args:
+            gpus: names of the GPU that is predicted for, as far as one is known; they decide on cuBLAS's workspace.
 
         Raises:
             UserError: an amount that cannot be read, or another word for the workspaces.
@@ -62,7 +69,8 @@ class PredictionFlags(Group):
         if self.workspaces not in ("none", "upper"):
             raise UserError(f"no workspaces {self.workspaces!r}; choose none or upper")
         workspaces: Literal["none", "upper"] = "upper" if self.workspaces == "upper" else "none"
-        cublas = parse_bytes(self.cublas) if self.cublas is not None else None
+        gpu = next((name for name in gpus if compute_capability(name)), None)
+        cublas = parse_bytes(self.cublas) if self.cublas is not None else cublas_workspace(gpu) if gpu else None
         return kind.parse(
             {
                 "context_bytes": parse_bytes(self.context),

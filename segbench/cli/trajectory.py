@@ -79,7 +79,7 @@ class EndFlags(Group):
     )
 
 
-@flags(without=("optimizer", "compile", "batch_size"), timeout=86400.0, split="val")
+@flags(without=("optimizer", "batch_size"), timeout=86400.0, split="val")
 def trajectory(
     ends: EndFlags,
     data: LabelledFlags,

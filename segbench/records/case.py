@@ -19,7 +19,7 @@ Json = Any
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 OPTIMIZERS = ("sgd", "adamw", "muon", "none")
-_SWITCHES = ("channels_last", "tf32", "cudnn_benchmark", "compile")
+_SWITCHES = ("channels_last", "tf32", "cudnn_benchmark", "compile", "cuda_graph")
 _AT_LEAST = {"width": 1, "height": 1, "batch_size": 1, "infer_batch": 1, "classes": 1, "warmup": 0, "seed": 0}
 _MOST = 2**31 - 1
 """What torch takes as a size, a seed or a number of threads on every system."""
@@ -49,6 +49,7 @@ class Case:
         threads: CPU threads of the child; None leaves torch's default, which the child records.
         budget_bytes: memory that must not be exceeded, for the searches.
         warmup: steps or calls before measuring starts.
+        cuda_graph: an inference's kernels are captured once and launched together.
         options: the task's own parameters.
 
     Raises:
@@ -78,6 +79,7 @@ class Case:
     tf32: bool = False
     cudnn_benchmark: bool = False
     compile: bool = False
+    cuda_graph: bool = False
     options: Options | None = None
 
     def __post_init__(self) -> None:

@@ -65,6 +65,10 @@ _TABLE = [
     Quantity("latency_argmax_s", "second", "up-sampling to full size and argmax, per image"),
     Quantity("latency_copy_out_s", "second", "device-to-host copy of the labels, per image"),
     Quantity("throughput_images_per_s", "image/second", "images per second at the case's batch", "", "higher"),
+    Quantity(
+        "pipelined_images_per_s", "image/second", "images per second, several batches in flight on CUDA", "", "higher"
+    ),
+    Quantity("gpu_busy_fraction", "fraction", "share of a call in which the GPU has work", "", "neither"),
     Quantity("train_step_s", "second", "one training step, data loading included"),
     Quantity("train_data_s", "second", "waiting for the batch, per step"),
     Quantity("train_forward_s", "second", "forward and loss, per step"),
@@ -88,7 +92,8 @@ _TABLE = [
     Quantity("class_accuracy", "fraction", "mean over classes of recall", "", "higher"),
     Quantity("image_accuracy", "fraction", "share of whole images whose class is right (pretraining)", "", "higher"),
     Quantity("boundary_f", "fraction", "F-score of class boundaries within a tolerance", "", "higher"),
-    Quantity("energy_j", "joule", "energy per image or epoch by NVML's counter"),
+    Quantity("energy_j", "joule", "energy per image or epoch by NVML's counter, idling between calls included"),
+    Quantity("energy_above_idle_j", "joule", "energy per image or epoch beyond what the waiting GPU draws"),
     Quantity("images_per_s", "image/second", "images read, decoded and batched per second", "", "higher"),
 ]
 

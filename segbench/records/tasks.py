@@ -111,9 +111,10 @@ _TABLE = (
         alone=False, seconds={"cpu": 4.0},
     ),
     Task(
-        "latency", "latency_s", TimingOptions, ("infer",), (*_RUNNING, "infer_batch", "dataset", "split", "compile"),
-        answers=("latency_s", "energy_j"), timed=True, alike=(*_SAME_MACHINE, "inference batch"),
-        seconds={"cuda": 60.0, "cpu": 90.0},
+        "latency", "latency_s", TimingOptions, ("infer",),
+        factors=(*_RUNNING, "infer_batch", "dataset", "split", "compile", "cuda_graph"),
+        answers=("latency_s", "energy_j", "pipelined_images_per_s", "gpu_busy_fraction"),
+        timed=True, alike=(*_SAME_MACHINE, "inference batch"), seconds={"cuda": 60.0, "cpu": 90.0},
     ),
     Task(
         "epoch", "epoch_s", EpochOptions, ("train",), (*_RUNNING, "batch_size", "optimizer", "compile"),

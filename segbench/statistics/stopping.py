@@ -32,14 +32,15 @@ class StopRule:
     Attributes:
         target: wanted relative half-width of the median's 95 % confidence interval.
         min_rounds: fresh processes at least; the interval rests on them.
-        min_runs, max_runs: timed calls over all rounds.
+        min_runs, max_runs: timed calls over all rounds; by default more than a GPU makes in the window that its energy
+            counter needs.
         max_seconds: time for the network's processes, start included, compiling not; looked at between rounds.
     """
 
     target: float = 0.01
     min_rounds: int = 5
     min_runs: int = 10
-    max_runs: int = 1000
+    max_runs: int = 10_000
     max_seconds: float = 60.0
 
     def __post_init__(self) -> None:

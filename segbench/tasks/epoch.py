@@ -32,9 +32,13 @@ def run(case: Case, report: Reporter) -> None:
     device = device_of(case)
     workload = compiled(build_workload(case, device))
     next_batch = _held_batch(workload) if case.dataset is None else _loaded_batches(workload)
-    timed = take_samples(TrainingStep(workload, next_batch, stopwatch_for(device)), device, case, report)
+    step = TrainingStep(workload, next_batch, stopwatch_for(device))
+    timed = take_samples(step, device, case, report)
+    if workload.awaits_momenta:
+        report.note("every step was skipped, as its fp16 gradients overflowed: the optimizer's time is missing")
     for measurement in _rows(timed, case, device):
         report.measured(measurement)
+    report.measured(timed.busy_row(step, device, "train", {"batch_size": case.batch_size}))
 
 
 def _held_batch(workload: Workload) -> Callable[[], Batch]:
@@ -73,7 +77,7 @@ def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measuremen
             yield Measurement("train_data_s", None, method, "train", cause=cause, factors=factors)
         else:
             yield row(f"train_{part}_s", _seconds_of(part))
-    yield timed.energy_row("train", steps / len(timed.samples), factors)
+    yield from timed.energy_rows("train", steps / len(timed.samples), factors)
     if case.compile:
         yield Measurement("compile_s", timed.compile_seconds, method, "train", factors=factors)
 

@@ -57,6 +57,16 @@ class Workload:
             self.scaler.update()
         return loss.detach()
 
+    @property
+    def awaits_momenta(self) -> bool:
+        """Whether the optimizer keeps a state and has none yet.
+
+        fp16's scaler skips steps whose gradients overflow, as the first ones do: they are cheaper than later ones.
+        """
+        if self.optimizer is None or self.optimizer.state:
+            return False
+        return not (isinstance(self.optimizer, torch.optim.SGD) and not self.optimizer.defaults["momentum"])
+
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy of full-size class scores."""
         with self.autocast():

@@ -70,6 +70,17 @@ def test_equal_calls_stop_as_soon_as_an_interval_exists() -> None:
     assert len(repeat(work.call, SamplingPlan(min_runs=2, seconds=100), clock=work.clock)) == 7
 
 
+def test_equal_calls_go_on_for_the_least_window() -> None:
+    work = Work(0.01)
+    plan = SamplingPlan(seconds=6, least_seconds=1.5)
+    assert 150 <= len(repeat(work.call, plan, seconds_gone=3, clock=work.clock)) <= 153
+
+
+def test_the_least_window_does_not_outlast_the_plans_seconds() -> None:
+    work = Work(0.01)
+    assert len(repeat(work.call, SamplingPlan(seconds=1, least_seconds=1.5), clock=work.clock)) <= 101
+
+
 def test_noisy_calls_go_on_to_the_limit_of_runs() -> None:
     work = Work(*([1.0, 2.0] * 50))
     assert len(repeat(work.call, SamplingPlan(max_runs=40, seconds=1e9), clock=work.clock)) == 40
