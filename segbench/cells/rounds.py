@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from segbench.cells.cell import Listener, Result, Runner
-from segbench.cells.merge import merge_rounds, rounds_of
+from segbench.cells.merge import merge_rounds, samples_of
 from segbench.records.case import Case, Json
+from segbench.statistics.intervals import Rounds
 from segbench.statistics.stopping import StopDecision, StopRule
 
 _UNDECIDED = StopDecision(False, False, math.inf, "")
@@ -26,7 +27,7 @@ def in_rounds(rule: StopRule, headline: str, session: str | None = None) -> Call
 
     Args:
         rule: when a network has been measured long enough.
-        headline: the quantity the rule looks at.
+        headline: the quantity the rule looks at; of a task that measures it along a factor, the row known least.
         session: names these rounds in the ledger and seeds their order; None draws one.
     """
 
@@ -47,7 +48,7 @@ def in_rounds(rule: StopRule, headline: str, session: str | None = None) -> Call
                     raise
                 stopped = interrupt  # every network has a round: what they told is kept, with its wider interval
             for entrant in entrants:
-                yield merge_rounds(entrant.case, entrant.results, headline, entrant.verdict, name)
+                yield merge_rounds(entrant.case, entrant.results, headline, entrant.judge, name)
             if stopped:
                 raise stopped
 
@@ -91,10 +92,13 @@ class _Entrant:
     def add(self, result: Result) -> None:
         self.results.append(result)
         if result.outcome == "ok":
-            samples = rounds_of(self.results, self.headline)
-            compiling = sum(seconds for block in rounds_of(self.results, "compile_s") for seconds in block)
-            seconds = sum(result.seconds for result in self.results) - compiling
-            self.verdict = self.rule.judge(samples, seconds) if samples else _UNTIMED
+            verdicts = [self.judge(rounds) for rounds in samples_of(self.results, self.headline)]
+            self.verdict = max(verdicts, key=lambda verdict: verdict.half_width, default=_UNTIMED)
+
+    def judge(self, rounds: Rounds) -> StopDecision:
+        """What the rule says of these samples after the time spent so far."""
+        compiling = sum(sum(block) for row in samples_of(self.results, "compile_s") for block in row)
+        return self.rule.judge(rounds, sum(result.seconds for result in self.results) - compiling)
 
 
 def _one_round(runner: Runner, task: str, entrant: _Entrant, timeout_s: float, listen: Listener) -> Result:

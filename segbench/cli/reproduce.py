@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from segbench.cards.catalogue import Model, find_models
+from segbench.cells.parts import once_and_in_rounds
 from segbench.cells.series import Done, plan
 from segbench.cli import options
 from segbench.cli.cases import default_classes, found_root
@@ -17,7 +18,7 @@ from segbench.cli.checkpoints import digest_of, usual_size
 from segbench.cli.report import command_line, tell
 from segbench.cli.session import Output, finish, measure, show
 from segbench.cli.timing import print_advice
-from segbench.cli.trajectory import SHIPPED
+from segbench.cli.trajectory import SHIPPED, TIMED, timing_rule
 from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import Device, choose_device
 from segbench.present.export import Exports
@@ -121,7 +122,7 @@ class _Trajectory:
         dataset = self._dataset or "synthetic"
         root = found_root(dataset, self._root)
         curves = curves_named(find_models(self._models or [SHIPPED]), dataset, self._root, self._checkpoints or [], [])
-        by_name = {curve.model.name: curve for curve in curves}
+        by_name, rule = {curve.model.name: curve for curve in curves}, timing_rule()
 
         def cases(network: Model) -> list[Case]:
             curve = by_name[network.name]
@@ -130,10 +131,11 @@ class _Trajectory:
                 data_root=root,
             )  # fmt: skip
             size = usual_size(curve.checkpoint, curve.model, dataset)
+            case = case.with_options(**rule.options())
             return [figures.trajectory_case(case, str(curve.checkpoint), digest_of(curve.checkpoint), *size)]
 
         cells = plan([curve.model for curve in curves], cases, where.title, package_version("torch") or "")
-        return StudyStage(figures.STEP, cells, together=False, arrange=lambda runner: runner)
+        return StudyStage(figures.STEP, cells, together=False, arrange=once_and_in_rounds(rule, TIMED))
 
 
 class _Stages:

@@ -14,6 +14,8 @@ _NOT_CONDITIONS = frozenset(
     {"task", "model", "arguments", "device", "data_root", "options", "budget_bytes", "warmup", "seed", "threads"}
 )
 """Fields of a case that are named otherwise here, or do not change what is compared."""
+_HOW_LONG = frozenset({*OPTIONS, "runs", "seconds"})
+"""Options that say how long to measure; the last two are those of a trajectory in ledgers of 0.1.0."""
 _OF_ONE_MODE = {"batch_size": "train", "infer_batch": "infer", "optimizer": "train"}
 _AUXILIARY = ("aux", "auxiliary", "aux_head", "auxiliary_head", "deep_supervision")
 """Arguments by which builders in the wild switch an auxiliary head; it costs training memory and often no inference."""
@@ -51,7 +53,7 @@ def conditions(entry: Entry, optimizer: str | None = None) -> dict[str, Json]:
         if item.name not in _NOT_CONDITIONS and (mode is None or mode in case.modes):
             found[item.name] = getattr(case, item.name)
     found |= {f"argument {name}": value for name, value in entry.arguments.items()}
-    found |= {f"option {name}": value for name, value in case.options if name not in OPTIONS}
+    found |= {f"option {name}": value for name, value in case.options if name not in _HOW_LONG}
     if is_users_file(entry.model):
         found["source"] = entry.card_hash
     if "optimizer" in found:

@@ -76,7 +76,8 @@ _TASKS = {
     "latency_s": ("latency",),
     "epoch_s": ("epoch",),
     "macs": ("params",),
-    "energy_j": ("latency",),
+    "energy_per_image_j": ("latency",),
+    "energy_per_epoch_j": ("epoch",),
     "parameters": ("params", "predict", "memory"),
     "miou": ("evaluate",),
 }

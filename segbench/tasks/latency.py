@@ -56,7 +56,7 @@ def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measuremen
             yield Measurement(f"latency_{part}_s", None, method, "infer", cause=cause, factors=factors)
         else:
             yield row(f"latency_{part}_s", _seconds_of(part, count))
-    yield timed.energy_row("infer", 1 / (count * len(timed.samples)), factors)
+    yield timed.energy_row("energy_per_image_j", "infer", 1 / (count * len(timed.samples)), factors)
     if case.compile:
         yield Measurement("compile_s", timed.compile_seconds, method, "infer", factors=factors)
 

@@ -18,7 +18,7 @@ def entry(model: str = "unet", run: str = "r1", outcome: str = "ok", value: floa
     rows = (
         Measurement("macs", value, "counted", "infer"),
         Measurement("parameters", 5, "counted"),
-        Measurement("energy_j", None, "measured:nvml", "infer", cause="no card"),
+        Measurement("energy_per_image_j", None, "measured:nvml", "infer", cause="no card"),
     )
     return Entry(run, f"{model}{changes}", model, "h", {}, case, MACHINE, outcome, None, rows, 1.0, run)
 

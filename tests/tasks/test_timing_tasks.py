@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,7 +14,7 @@ from segbench.meters.sampling import Timing
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks import epoch, latency, params
-from segbench.tasks.timed import Timed, sampling_plan, take_samples
+from segbench.tasks.timed import Timed, sampling_plan, take_samples, take_turns
 
 
 class Notes:
@@ -57,7 +57,7 @@ def test_latency_reports_the_whole_its_parts_and_the_reason_for_what_is_missing(
     assert all(part is not None and 0 < part <= max(whole.samples) for part in parts)
     assert rows["throughput_images_per_s"].value == pytest.approx(1 / whole.value, rel=0.1)
     assert "runs on the host" in str(rows["latency_copy_in_s"].cause)
-    assert "only NVIDIA" in str(rows["energy_j"].cause)
+    assert "only NVIDIA" in str(rows["energy_per_image_j"].cause)
     assert len(whole.warmup) >= 2 and "steady" in whole.detail and whole.detail["others_cores"] >= 0
 
 
@@ -122,7 +122,7 @@ def test_throttled_samples_are_marked_and_kept() -> None:
     assert row.samples == (1.0, 1.0, 1.0)
     assert row.detail["throttled"] == [1]
     assert row.detail["throttled_by"] == ["software power cap"]
-    assert row.detail["card"]["temperature_c"] == 80
+    assert row.detail["gpu"]["temperature_c"] == 80
 
 
 def test_a_run_throttled_throughout_still_has_its_value() -> None:
@@ -148,9 +148,37 @@ def test_a_call_that_compiles_is_no_warm_up_and_takes_none_of_the_time() -> None
 
 
 def test_energy_is_shared_out_over_images() -> None:
-    assert timed(((), ())).energy_row("infer", 1 / 10, {}).value == 5.0
+    assert timed(((), ())).energy_row("energy_per_image_j", "infer", 1 / 10, {}).value == 5.0
 
 
 def test_the_plan_of_a_round_is_in_the_case() -> None:
     plan = sampling_plan(Case("latency", "x", warmup=4).with_options(round_seconds=2.5, round_min_runs=7, target=0.02))
     assert (plan.warmup, plan.seconds, plan.min_runs, plan.target) == (4, 2.5, 7, 0.02)
+
+
+def calls_of(seconds: list[float], log: list[int]) -> list[Callable[[], Timing]]:
+    """Calls that say they take so long, and note who was called."""
+
+    def call(place: int) -> Callable[[], Timing]:
+        def timed() -> Timing:
+            log.append(place)
+            return Timing(seconds[place])
+
+        return timed
+
+    return [call(place) for place in range(len(seconds))]
+
+
+def test_calls_take_turns_in_an_order_drawn_anew_and_keep_their_own_samples() -> None:
+    log: list[int] = []
+    case = Case("trajectory", "x", warmup=2).with_options(round_min_runs=5, round_max_runs=5, round_seconds=0.01)
+    first, second, third = take_turns(calls_of([1.0, 2.0, 3.0], log), torch.device("cpu"), case, Notes())
+    turns = [tuple(log[start : start + 3]) for start in range(0, len(log), 3)]
+    assert all(sorted(turn) == [0, 1, 2] for turn in turns) and len(set(turns)) > 1
+    assert [[sample.total for sample in item.samples] for item in (first, second, third)] == [
+        [1.0] * 5,
+        [2.0] * 5,
+        [3.0] * 5,
+    ]
+    assert len(first.warmup) == len(turns) - 5 >= 2
+    assert len(third.slowed) == 5 and first.steady
