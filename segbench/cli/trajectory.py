@@ -158,6 +158,7 @@ def trajectory(
 
     cells = plan([item.model for item in curves], one_curve, where.title, package_version("torch") or "")
     done = measure(cells, ledger, timeout, reuse=reuse, arrange=once_and_in_rounds(rule, TIMED))
+    print_advice(done)
     _draw(done, f"{dataset} {split}", output)
     cards = {item.model.name: item.model.card for item in curves}
     finish(done, trajectory_sheets([item.entry for item in done]), cards, results)
@@ -171,6 +172,21 @@ def timing_rule(rounds: int = 3, runs: int = 12, max_seconds: float = 60.0) -> S
     """
     most = rounds * math.ceil(runs / rounds)
     return StopRule(min_rounds=rounds, min_runs=min(2 * rounds, most), max_runs=most, max_seconds=max_seconds)
+
+
+def print_advice(done: Sequence[Done]) -> None:
+    """On stderr: what is doubtful about a curve's times, each thing once, with the number of ends it holds for."""
+    console = Console(stderr=True)
+    for item in done:
+        advice = [row.detail.get("advice", ()) for row in item.entry.measurements if row.quantity == TIMED]
+        by_remedy: dict[str, list[str]] = {}
+        for sentence in (sentence for sentences in advice for sentence in sentences):
+            by_remedy.setdefault(sentence.rpartition(": ")[2], []).append(sentence)
+        for sentences in by_remedy.values():
+            ends = f"({len(sentences)} of {len(advice)} ends)"
+            console.print(
+                f"[yellow]{item.entry.model}:[/yellow] {sentences[0]} {ends}", highlight=False, soft_wrap=True
+            )
 
 
 def _draw(done: Sequence[Done], title: str, folder: Path) -> None:

@@ -77,6 +77,15 @@ def test_the_ends_are_timed_in_rounds_and_the_table_says_so(machine: FakeMachine
     assert sum(row.quantity == "latency_s" for row in entry.measurements) == 3
 
 
+def test_what_is_doubtful_about_the_times_is_told_once_for_all_ends(machine: FakeMachine, segbench: Segbench) -> None:
+    result = segbench("trajectory", "--rounds", "1", "--runs", "4")
+    lines = [line for line in result.stderr.splitlines() if line.startswith(f"{SHIPPED}:")]
+    assert [line.partition(": ")[2] for line in lines] == [
+        "only 4 samples: raise --min-runs or --max-seconds (3 of 3 ends)",
+        "one process only, so the spread between processes is unseen: raise --rounds (3 of 3 ends)",
+    ]
+
+
 def test_the_shipped_weights_are_those_the_card_states() -> None:
     weights = find_model(SHIPPED).card.weights
     assert weights is not None and weights.path is not None and weights.command is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segbench.evaluation.confusion import Confusion, confusion_of, mean_iou
@@ -79,6 +79,7 @@ def test_absent_classes_are_skipped_and_an_empty_matrix_has_no_score() -> None:
     assert np.isnan(mean_iou(np.zeros((3, 3), int)))
 
 
+@settings(deadline=None, max_examples=30)  # the first example imports torchmetrics
 @given(st.integers(2, 7), st.integers(0, 2**32 - 1))
 def test_the_matrix_is_what_torchmetrics_counts(classes: int, seed: int):
     torchmetrics = pytest.importorskip("torchmetrics.functional.classification")
