@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from segbench.cells.cell import Listener, Result, RunCase
 from segbench.cells.jobs import Job, JobsOf
-from segbench.cells.merge import merge_rounds, rounds_of
+from segbench.cells.merge import merge_rounds, samples_of
 from segbench.records.case import Case, Json
+from segbench.statistics.intervals import Rounds as SampleRounds
 from segbench.statistics.stopping import StopDecision, StopRule
 
 _UNDECIDED = StopDecision(False, False, math.inf, "")
@@ -53,7 +54,7 @@ class Rounds:
                 raise
             stopped = interrupt
         for entrant in entrants:
-            yield merge_rounds(entrant.case, entrant.results, entrant.headline, entrant.decision, self.session)
+            yield merge_rounds(entrant.case, entrant.results, entrant.headline, entrant.judge, self.session)
         if stopped:
             raise stopped
 
@@ -82,8 +83,8 @@ class _Entrant:
 
     @property
     def headline(self) -> str:
-        """The quantity that the rule looks at."""
-        return self.case.kind.quantity(self.case.modes[0])
+        """The quantity that the rule looks at; where it is measured along a factor, the row that is known least."""
+        return self.case.kind.rounds_about
 
     @property
     def is_open(self) -> bool:
@@ -106,10 +107,13 @@ class _Entrant:
     def add(self, result: Result) -> None:
         self.results.append(result)
         if result.outcome == "ok":
-            samples = rounds_of(self.results, self.headline)
-            compiling = sum(seconds for block in rounds_of(self.results, "compile_s") for seconds in block)
-            seconds = sum(result.seconds for result in self.results) - compiling
-            self.decision = self.rule.judge(samples, seconds) if samples else _UNTIMED
+            decisions = [self.judge(rounds) for rounds in samples_of(self.results, self.headline)]
+            self.decision = max(decisions, key=lambda decision: decision.half_width, default=_UNTIMED)
+
+    def judge(self, rounds: SampleRounds) -> StopDecision:
+        """What the rule says of these samples after the time spent so far."""
+        compiling = sum(sum(block) for row in samples_of(self.results, "compile_s") for block in row)
+        return self.rule.judge(rounds, sum(result.seconds for result in self.results) - compiling)
 
 
 def _one_round(run_case: RunCase, entrant: _Entrant, timeout_s: float, listen: Listener) -> Result:

@@ -11,7 +11,7 @@ from rich.console import Console
 from typer import Argument, Option
 
 from segbench.cards.model import Model, find_models
-from segbench.cells.jobs import single_jobs
+from segbench.cells.parts import once_and_in_rounds
 from segbench.cells.series import Done
 from segbench.cli.cases import default_classes
 from segbench.cli.checkpoints import digest_of, usual_size
@@ -21,7 +21,7 @@ from segbench.cli.report import command_line, tell
 from segbench.cli.session import Session
 from segbench.cli.show import show
 from segbench.cli.timing import print_advice
-from segbench.cli.trajectory import SHIPPED
+from segbench.cli.trajectory import SHIPPED, EndFlags
 from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import Device, choose_device
 from segbench.present.files import require_report_folder
@@ -125,18 +125,18 @@ class _Trajectory:
         data, dataset = self._data, self._data.named
         models = find_models(self._figure.model or [SHIPPED])
         curves = curves_named(models, dataset, data.data_root, self._figure.checkpoint or [], [])
-        by_name = {curve.model.name: curve for curve in curves}
+        by_name, rule = {curve.model.name: curve for curve in curves}, EndFlags().rule()
         fields = {**data.case_fields(), "split": "val", "device": where.name, "classes": default_classes(dataset)}
 
         def cases(model: Model) -> list[Case]:
             curve = by_name[model.name]
             width, height = usual_size(curve.checkpoint, curve.model, dataset)
-            options = figures.trajectory_options(str(curve.checkpoint), digest_of(curve.checkpoint))
+            options = figures.trajectory_options(str(curve.checkpoint), digest_of(curve.checkpoint), rule)
             text = model.spec.text
             return [Case("trajectory", text, width=width, height=height, options=options, **fields)]
 
         cells = self._session.plan([curve.model for curve in curves], cases)
-        return StudyStage(figures.STEP, cells, single_jobs)
+        return StudyStage(figures.STEP, cells, once_and_in_rounds(rule))
 
 
 class _Stages:

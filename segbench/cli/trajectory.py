@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from rich.console import Console
 from typer import Option
 
 from segbench.cards.model import Model
+from segbench.cells.parts import once_and_in_rounds
 from segbench.cells.series import Done
 from segbench.cli.checkpoints import digest_of, trained_arguments, usual_size
 from segbench.cli.flags import Group, flags
@@ -26,15 +28,19 @@ from segbench.cli.groups import (
     texts,
 )
 from segbench.cli.session import Session
+from segbench.cli.timing import print_advice_on_curves
 from segbench.cli.trajectory_curves import TrainedNetwork, curves_named
 from segbench.errors import UserError
 from segbench.present.trajectory import trajectory_sheets
 from segbench.records.case import Case
 from segbench.records.options import TrajectoryOptions
+from segbench.statistics.stopping import StopRule
 from segbench.units import parse_size
 
 SHIPPED = "segnode-synthetic"
 """The card whose weights come with segbench."""
+TIMED = "latency_s"
+"""What the rounds of a curve are about."""
 
 Models = Annotated[
     list[str] | None,
@@ -73,10 +79,17 @@ class EndFlags(Group):
         int | None, Option("--images", help="So many of the split, spread evenly. \\[default: all]", min=1)
     ] = None
     pictures: Annotated[int, Option("--pictures", help="Images in the strip.", min=0)] = 3
-    runs: Annotated[int, Option("--runs", help="Timed calls of each end.", min=2)] = 11
-    max_seconds: Annotated[float, Option("--max-seconds", help="Timing starts no further round after them.", min=0)] = (
-        60.0
-    )
+    rounds: Annotated[int, Option("--rounds", help="Fresh processes that time the ends, at least.", min=1)] = 3
+    runs: Annotated[
+        int, Option("--runs", help="Timed calls of each end over all rounds, at most.", min=2, max=100_000)
+    ] = 12
+    max_seconds: Annotated[float, Option("--max-seconds", help="Timing starts no further round after them.")] = 60.0
+
+    def rule(self) -> StopRule:
+        """How long the ends are timed: a few calls of each in a few processes, for there are many ends."""
+        most = self.rounds * math.ceil(self.runs / self.rounds)
+        least = min(2 * self.rounds, most)
+        return StopRule(min_rounds=self.rounds, min_runs=least, max_runs=most, max_seconds=self.max_seconds)
 
 
 @flags(without=("optimizer", "batch_size"), timeout=86400.0, split="val")
@@ -99,6 +112,8 @@ def trajectory(
     Writes trajectory.png (mIoU against evaluations, operations and time), trajectory-error.png (the error over time)
     and trajectory-strip.png (some images over time). Without a model: the network that comes with segbench, on
     synthetic streets, in less than a minute.
+
+    Accuracy is measured once; the ends are timed afterwards in rounds of fresh processes, in which they take turns.
     """
     session = Session(run, results)
     network = NetworkFlags(model=model or [SHIPPED], argument=argument)
@@ -113,7 +128,8 @@ def trajectory(
         return [_case_of(case, curve, ends, strip, data.named)]
 
     models = [curve.model for curve in curves]
-    done = session.measure(session.plan(models, one_curve))
+    done = session.measure(session.plan(models, one_curve), once_and_in_rounds(ends.rule()))
+    print_advice_on_curves(done)
     _draw(done, f"{data.named} {data.split}", output)
     session.finish(done, models, lambda entries, _: trajectory_sheets(entries))
 
@@ -130,12 +146,36 @@ def _case_of(case: partial[Case], curve: TrainedNetwork, ends: EndFlags, strip: 
         images=ends.images,
         pictures=ends.pictures,
         strip=str(strip) if ends.pictures else None,
-        runs=ends.runs,
-        seconds=ends.max_seconds,
+        **ends.rule().options(),
     )
     sized = case(model=curve.model.spec.text, width=width, height=height, options=options)
     sized = sized.with_arguments(**trained_arguments(curve.checkpoint, dict(sized.arguments)))
     return sized.with_arguments(solver=curve.solver, gradient="backprop") if curve.solver else sized
+
+
+def timing_rule(rounds: int = 3, runs: int = 12, max_seconds: float = 60.0) -> StopRule:
+    """How long the ends of a curve are timed: a few calls of each in a few processes, for there are many ends.
+
+    Raises:
+        UserError: no time at all.
+    """
+    most = rounds * math.ceil(runs / rounds)
+    return StopRule(min_rounds=rounds, min_runs=min(2 * rounds, most), max_runs=most, max_seconds=max_seconds)
+
+
+def print_advice(done: Sequence[Done]) -> None:
+    """On stderr: what is doubtful about a curve's times, each thing once, with the number of ends it holds for."""
+    console = Console(stderr=True)
+    for item in done:
+        advice = [row.detail.get("advice", ()) for row in item.entry.measurements if row.quantity == TIMED]
+        by_remedy: dict[str, list[str]] = {}
+        for sentence in (sentence for sentences in advice for sentence in sentences):
+            by_remedy.setdefault(sentence.rpartition(": ")[2], []).append(sentence)
+        for sentences in by_remedy.values():
+            ends = f"({len(sentences)} of {len(advice)} ends)"
+            console.print(
+                f"[yellow]{item.entry.model}:[/yellow] {sentences[0]} {ends}", highlight=False, soft_wrap=True
+            )
 
 
 def _draw(done: Sequence[Done], title: str, folder: Path) -> None:

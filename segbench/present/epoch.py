@@ -46,7 +46,7 @@ def epoch_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> li
 
 
 def _row(entry: Entry, rival: float | None, cards: Mapping[str, ModelCard]) -> list[str]:
-    epoch, step, energy = (value_of(entry, name) for name in ("epoch_s", "train_step_s", "energy_j"))
+    epoch, step, energy = (value_of(entry, name) for name in ("epoch_s", "train_step_s", "energy_per_epoch_j"))
     return [
         entry.model,
         str(entry.case.batch_size),
@@ -63,7 +63,7 @@ def _row(entry: Entry, rival: float | None, cards: Mapping[str, ModelCard]) -> l
 
 def _notes(entries: Sequence[Entry]) -> list[str]:
     notes = ["epoch: the median step times the steps of an epoch, the last one whole; data loading included"]
-    for name, label in (("train_data_s", "data"), ("energy_j", "energy")):
+    for name, label in (("train_data_s", "data"), ("energy_per_epoch_j", "energy")):
         causes = {item.cause for entry in entries if (item := measured(entry, name)) and item.cause}
         notes += [f"{label}: {cause}" for cause in sorted(causes)]
     compiled = [f"{entry.model} {in_seconds(value)}" for entry in entries if (value := value_of(entry, "compile_s"))]

@@ -53,7 +53,7 @@ def latency_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> 
 
 def _row(entry: Entry, rival: float | None, cards: Mapping[str, ModelCard]) -> list[str]:
     mine = value_of(entry, "latency_s")
-    speed, energy = value_of(entry, "throughput_images_per_s"), value_of(entry, "energy_j")
+    speed, energy = value_of(entry, "throughput_images_per_s"), value_of(entry, "energy_per_image_j")
     return [
         entry.model,
         in_seconds(mine),
@@ -76,7 +76,7 @@ def _rounds(entry: Entry) -> str:
 
 def _notes(entries: Sequence[Entry]) -> list[str]:
     notes = [f"per image: {quantity('latency_s').meaning}, median; rounds of fresh processes, interleaved"]
-    causes = {item.cause for entry in entries if (item := measured(entry, "energy_j")) and item.cause}
+    causes = {item.cause for entry in entries if (item := measured(entry, "energy_per_image_j")) and item.cause}
     compiled = [f"{entry.model} {in_seconds(value)}" for entry in entries if (value := value_of(entry, "compile_s"))]
     if compiled:
         notes.append("compiled; the first calls took longer by " + ", ".join(compiled))

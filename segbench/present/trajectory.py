@@ -88,11 +88,22 @@ def _notes(points: Sequence[Point]) -> list[str]:
         f"mIoU: one confusion matrix over {counted}; its intervals: bootstrap over images; "
         "mIoU drop: mIoU at T less mIoU here, in points, paired",
         "Pareto-optimal: no other end is both as cheap (in evaluations, in time) and as good",
+        *_how_timed(points),
     ]
     if any(point.value("solver_accepted_steps") is not None for point in points):
         notes.append("NFE (a+r): a accepted and r rejected steps")
     sentence = half_sentence(points)
     return [*notes, sentence] if sentence else notes
+
+
+def _how_timed(points: Sequence[Point]) -> list[str]:
+    """What the times and their intervals rest on; nothing of a ledger in which one process timed them."""
+    by_round = next((rounds for point in points if (rounds := point.detail("latency_s", "rounds"))), None)
+    if by_round is None:
+        return []
+    calls = f"{sum(by_round)} calls in {len(by_round)} round{'s' * (len(by_round) > 1)} of fresh processes"
+    basis = "its interval is over rounds" if len(by_round) > 1 else "an interval takes two rounds"
+    return [f"time: median of {calls}, in which all ends take turns; {basis}"]
 
 
 def half_sentence(points: Sequence[Point]) -> str | None:
@@ -121,8 +132,10 @@ def _savings(entry: Entry, points: Sequence[Point]) -> Sheet:
         ]
         for point in points
     ]
-    note = "over images; saved: of the whole solve's mean, the rule's own looks included"
-    return Sheet(f"{entry.model}, stopping each image by itself", columns, rows, [note])
+    notes = ["over images; saved: of the whole solve's mean, the rule's own looks included"]
+    timed = next((how for point in points if (how := point.detail("latency_s", "timed"))), None)
+    notes += [f"time: {timed}"] if timed else []
+    return Sheet(f"{entry.model}, stopping each image by itself", columns, rows, notes)
 
 
 def _controls(entry: Entry, points: Sequence[Point]) -> Sheet:

@@ -190,7 +190,7 @@ class EvaluateOptions(ProtocolOptions):
     against_digest: str | None = None
 
 
-class TrajectoryOptions(Options):
+class TrajectoryOptions(TimingOptions):
     """Of `trajectory`.
 
     Attributes:
@@ -198,7 +198,7 @@ class TrajectoryOptions(Options):
         stop: early-exit rules.
         images: how many of the split, spread evenly; None for all.
         pictures, strip: of how many images a strip is drawn, and into which file.
-        runs, seconds: how long the ends are timed.
+        part: `once` for what comes out the same each time, `timed` for a round of times; None for all of it.
     """
 
     checkpoint: ReadPath = ""
@@ -209,8 +209,7 @@ class TrajectoryOptions(Options):
     images: int | None = None
     pictures: int = 3
     strip: MaybeWritten = None
-    runs: int = 11
-    seconds: float = 60.0
+    part: Literal["once", "timed"] | None = None
 
 
 class TrainOptions(Options):

@@ -44,7 +44,8 @@ class Task:
         partial: its numbers are of half-solved, differently solved or half-trained networks, never to be set beside
             whole ones.
         own_arguments: it varies builder arguments itself and says so in its own rows.
-        timed: measured in interleaved rounds of fresh processes.
+        rounds_about: the quantity that interleaved rounds of fresh processes are to know well; empty for what one
+            process tells.
         alone: nothing else may run beside it; otherwise cases may share the processor's cores.
         predicted_by: the task that answers on no device; None where nothing can.
         alike: conditions that all rows of one table share, by the names of `segbench.studies.conditions`.
@@ -62,7 +63,7 @@ class Task:
     answers: tuple[str, ...] = ()
     partial: bool = False
     own_arguments: bool = False
-    timed: bool = False
+    rounds_about: str = ""
     alone: bool = True
     predicted_by: str | None = None
     alike: tuple[str, ...] = ()
@@ -77,6 +78,10 @@ class Task:
     @property
     def sweepable(self) -> bool:
         return bool(self.factors)
+
+    @property
+    def timed(self) -> bool:
+        return bool(self.rounds_about)
 
 
 _NETWORK = ("input", "classes", "seed", "threads")
@@ -113,12 +118,14 @@ _TABLE = (
     Task(
         "latency", "latency_s", TimingOptions, ("infer",),
         factors=(*_RUNNING, "infer_batch", "dataset", "split", "compile", "cuda_graph"),
-        answers=("latency_s", "energy_j", "pipelined_images_per_s", "gpu_busy_fraction"),
-        timed=True, alike=(*_SAME_MACHINE, "inference batch"), seconds={"cuda": 60.0, "cpu": 90.0},
+        answers=("latency_s", "energy_per_image_j", "pipelined_images_per_s", "gpu_busy_fraction"),
+        rounds_about="latency_s", alike=(*_SAME_MACHINE, "inference batch"), seconds={"cuda": 60.0, "cpu": 90.0},
     ),
     Task(
-        "epoch", "epoch_s", EpochOptions, ("train",), (*_RUNNING, "batch_size", "optimizer", "compile"),
-        answers=("epoch_s",), timed=True, alike=(*_SAME_MACHINE, "epoch"), seconds={"cuda": 90.0, "cpu": 180.0},
+        "epoch", "epoch_s", EpochOptions, ("train",),
+        factors=(*_RUNNING, "batch_size", "optimizer", "compile"),
+        answers=("epoch_s", "energy_per_epoch_j"),
+        rounds_about="epoch_s", alike=(*_SAME_MACHINE, "epoch"), seconds={"cuda": 90.0, "cpu": 180.0},
     ),
     Task("gradients", "gradient_relative_error", GradientsOptions, ("train",), partial=True, own_arguments=True),
     Task("train", "miou", TrainOptions, ("train",), partial=True, trained_run="folder"),
@@ -128,7 +135,7 @@ _TABLE = (
     ),
     Task(
         "trajectory", "miou", TrajectoryOptions, ("infer",), partial=True, own_arguments=True,
-        seconds={"cpu": 60.0, "cuda": 60.0},
+        rounds_about="latency_s", seconds={"cpu": 60.0, "cuda": 60.0},
     ),
     Task("benchmark", "{mode}_peak_live_bytes"),
     Task("check_dataset", "images_per_s", CheckDatasetOptions, needs_network=False),

@@ -9,6 +9,7 @@ from segbench.present.judged import JudgedCell, JudgedTable
 from segbench.present.trajectory_points import half, labels_of, points_of
 from segbench.records.ledger import Entry
 from segbench.records.options import TrajectoryOptions
+from segbench.statistics.stopping import StopRule
 from segbench.statistics.verdicts import OursAndPaper, judge
 from segbench.studies.study import Step
 
@@ -25,13 +26,14 @@ TITLE = "Figures 3 and 4: accuracy along the solver's time"
 STEP = Step("accuracy, evaluations and time along the solver's time", "trajectory", modes=(("infer",),))
 
 
-def trajectory_options(checkpoint: str, digest: str) -> TrajectoryOptions:
+def trajectory_options(checkpoint: str, digest: str, rule: StopRule) -> TrajectoryOptions:
     """Of the sweep that both figures read: the solver's own grid, and pictures of a few images.
 
     Args:
         digest: of the weights, so that other weights are another cell.
+        rule: how long the ends are timed.
     """
-    return TrajectoryOptions(pictures=PICTURES, checkpoint=checkpoint, weights=digest)
+    return TrajectoryOptions(pictures=PICTURES, checkpoint=checkpoint, weights=digest, **rule.options())
 
 
 def half_time(entries: Sequence[Entry]) -> JudgedTable:

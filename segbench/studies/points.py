@@ -25,7 +25,8 @@ _AXES = {
     "batch_latency_s": "latency of a batch",
     "epoch_s": "epoch time",
     "train_step_s": "training step",
-    "energy_j": "energy",
+    "energy_per_image_j": "energy per image",
+    "energy_per_epoch_j": "energy per epoch",
     "macs": "MACs",
     "parameters": "parameters",
     "miou": "mIoU",
@@ -115,7 +116,7 @@ def _conditions(entry: Entry, item: Measurement) -> str:
         within = f" within {in_bytes(case.budget_bytes)}" if case.budget_bytes else ""
         return f"{size}, {'training' if 'train' in case.modes else 'inference'}{within}{where}{precision}"
     batch = case.batch_size if item.mode == "train" else item.factors.get("batch_size", case.infer_batch)
-    at = "" if name == "epoch_s" else f", batch {batch}"
+    at = "" if name in ("epoch_s", "energy_per_epoch_j") else f", batch {batch}"
     without = ", no optimizer" if item.mode == "train" and case.optimizer == "none" else ""
     return f"{size}{at}{where}{precision}{without}"
 

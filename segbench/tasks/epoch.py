@@ -77,7 +77,7 @@ def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measuremen
             yield Measurement("train_data_s", None, method, "train", cause=cause, factors=factors)
         else:
             yield row(f"train_{part}_s", _seconds_of(part))
-    yield from timed.energy_rows("train", steps / len(timed.samples), factors)
+    yield from timed.energy_rows("epoch", "train", steps / len(timed.samples), factors)
     if case.compile:
         yield Measurement("compile_s", timed.compile_seconds, method, "train", factors=factors)
 

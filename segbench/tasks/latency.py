@@ -94,7 +94,7 @@ def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measuremen
             yield Measurement(f"latency_{part}_s", None, method, "infer", cause=cause, factors=factors)
         else:
             yield row(f"latency_{part}_s", _seconds_of(part, count))
-    yield from timed.energy_rows("infer", 1 / (count * len(timed.samples)), factors)
+    yield from timed.energy_rows("image", "infer", 1 / (count * len(timed.samples)), factors)
     if case.compile:
         yield Measurement("compile_s", timed.compile_seconds, method, "infer", factors=factors)
 

@@ -169,6 +169,42 @@ def test_ctrl_c_within_the_first_round_has_nothing_to_keep() -> None:
         measure(Machine(at_once), StopRule(min_rounds=5))
 
 
+def along(model: str, number: int) -> list[Measurement]:
+    """Two ends, the later one noisier from round to round."""
+    late = 2.0 + 0.2 * (number % 2)
+    return [
+        Measurement("latency_s", seconds, "measured:host", "infer", samples=(seconds,) * 2, factors={"t_end": t_end})
+        for t_end, seconds in ((0.5, 1.0), (1.0, late))
+    ]
+
+
+class Curve(Machine):
+    """A machine whose task measures at two ends."""
+
+    def run(self, case: Case, timeout_s: float, listen: Listener) -> Result:
+        self.cases.append(case)
+        return Result(case, "ok", None, ENVIRONMENT, tuple(along(case.model, len(self.cases))), 1.0)
+
+
+def test_rows_that_differ_in_a_factor_are_merged_each_on_its_own() -> None:
+    (found,) = measure(Curve(quiet), StopRule(min_rounds=3, max_runs=12), cases=[A])
+    early, late = found.measurements
+    assert [row.factors for row in (early, late)] == [{"t_end": 0.5}, {"t_end": 1.0}]
+    assert early.samples == (1.0,) * 6 * 2 and early.value == 1.0
+    assert set(late.samples) == {2.0, 2.2}
+    assert early.spread_low == early.spread_high == pytest.approx(1.0)
+    assert late.spread_low is not None and late.spread_low < 2.0
+
+
+def test_the_row_known_least_decides_and_each_is_explained_by_itself() -> None:
+    machine = Curve(quiet)
+    (found,) = measure(machine, StopRule(min_rounds=3, max_runs=12), cases=[A])
+    early, late = found.measurements
+    assert len(machine.cases) == 6, "the early end was known after three rounds"
+    assert early.detail["reached"] and not late.detail["reached"]
+    assert "--max-runs 12" in late.detail["why"]
+
+
 def test_listeners_hear_of_the_planned_case_and_the_round() -> None:
     heard: list[tuple[Case, str]] = []
     measure(

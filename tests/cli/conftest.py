@@ -68,9 +68,10 @@ class FakeMachine:
         one = factor * self.latency.get(case.model, 10.0) / 1000 * (1 + self.noise * (len(self.cases) % 2))
         samples = (one, 1.001 * one, 0.999 * one)
         detail = {"steady": True, "others_cores": 0.0}
+        energy = "energy_per_image_j" if mode == "infer" else "energy_per_epoch_j"
         for name in ("latency_s", "latency_forward_s") if mode == "infer" else ("epoch_s", "train_step_s"):
             yield Measurement(name, one, "measured:host", mode, samples=samples, warmup=(2 * one,), detail=detail)
-        yield Measurement("energy_j", None, "measured:nvml", mode, cause="no card here")
+        yield Measurement(energy, None, "measured:nvml", mode, cause="no GPU here")
 
 
 @pytest.fixture(autouse=True)

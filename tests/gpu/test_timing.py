@@ -94,7 +94,8 @@ def test_the_timing_tasks_report_every_part(task: object, headline: str) -> None
     assert report.rows[headline].detail["sm_mhz"]["highest"] > 0
     assert 0 < (report.rows["gpu_busy_fraction"].value or 0) <= 1, report.rows["gpu_busy_fraction"].cause
     missing = {name for name, row in report.rows.items() if row.value is None}
-    assert missing <= {"train_data_s", "energy_j", "energy_above_idle_j"}
+    energies = {f"energy_{kind}per_{what}_j" for kind in ("", "above_idle_") for what in ("image", "epoch")}
+    assert missing <= {"train_data_s", *energies}
 
 
 def test_batches_in_flight_are_no_slower_than_one_at_a_time() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from segbench.meters.sampling import SamplingPlan, Timing, half_width, is_steady, repeat, warm_up
+from segbench.meters.sampling import SamplingPlan, Timing, repeat, warm_up
+from segbench.statistics.steadiness import is_steady
 
 
 class Work:
@@ -45,13 +42,6 @@ def test_a_warm_up_that_never_steadies_takes_half_of_the_time_and_says_so() -> N
     found = warm_up(work.call, plan, work.clock)
     assert sum(found) >= 1.95
     assert not is_steady(found)
-
-
-def test_of_few_slow_calls_the_last_are_held_against_those_before() -> None:
-    assert not is_steady([10.0])
-    assert not is_steady([13.0, 10.0])
-    assert is_steady([13.0, 10.0, 10.1])
-    assert is_steady([10.0, 10.2, 10.1, 10.1])
 
 
 def test_slow_calls_are_warmed_up_as_often_as_was_asked_and_no_more() -> None:
@@ -101,16 +91,3 @@ def test_every_call_is_told() -> None:
     work = Work(1.0)
     repeat(work.call, SamplingPlan(min_runs=3, max_runs=3), clock=work.clock, tell=heard.append)
     assert heard == [1, 2, 3]
-
-
-def test_the_interval_of_a_median_by_order_statistics() -> None:
-    assert math.isinf(half_width([1.0] * 5))
-    assert half_width([1.0] * 6) == 0
-    hundred = [float(value) for value in range(1, 101)]
-    # Binomial(100, 1/2): ranks 40 and 61 hold the median in 95 % of samples.
-    assert half_width(hundred) == (61 - 41) / 2 / 50.5
-
-
-@given(st.lists(st.floats(0.1, 10), min_size=6, max_size=40), st.randoms())
-def test_the_order_of_samples_does_not_matter(samples: list[float], random) -> None:
-    assert half_width(samples) == half_width(random.sample(samples, len(samples)))

@@ -9,6 +9,7 @@ import pytest
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
+from segbench.statistics.stopping import StopRule
 from segbench.studies.figures import half_time, trajectory_options
 
 
@@ -70,7 +71,7 @@ def test_a_ledger_without_trajectories_has_no_rows() -> None:
 
 def test_other_weights_are_another_case() -> None:
     one, other = (
-        Case("trajectory", "segnode-w8", options=trajectory_options("best.safetensors", digest))
+        Case("trajectory", "segnode-w8", options=trajectory_options("best.safetensors", digest, StopRule()))
         for digest in ("a", "b")
     )
     assert one.key("", "", "") != other.key("", "", "")
