@@ -15,7 +15,7 @@ from segbench.cells.series import Done
 from segbench.cli.predicting import Assumed
 from segbench.errors import UserError
 from segbench.present.explain import explain_sheets
-from segbench.present.sheet import Sheet
+from segbench.present.table import Table
 from segbench.present.timeline import plot_timelines
 from segbench.records.case import Case
 
@@ -61,7 +61,7 @@ class Explanation:
         context = f"a context of {self.assumed.context} is added to the process only"
         return f"predicted in {sum(item.entry.seconds for item in done):.1f} s, {context}"
 
-    def sheets(self, done: Sequence[Done]) -> list[Sheet]:
+    def sheets(self, done: Sequence[Done]) -> list[Table]:
         """The tables of `--explain`."""
         return explain_sheets([item.entry for item in done]) if self.explain else []
 

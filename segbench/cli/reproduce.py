@@ -22,10 +22,8 @@ from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import Device, choose_device
 from segbench.present.export import Exports
 from segbench.present.files import require_report_folder
-from segbench.present.judged import judged_sheet
-from segbench.present.plan import PlannedStep, plan_sheet
-from segbench.present.sheet import Sheet
-from segbench.present.table import table_sheet
+from segbench.present.plan import PlannedStep, plan_lines, plan_sheet
+from segbench.present.table import Table
 from segbench.present.trajectory import trajectory_sheets
 from segbench.records.case import Case
 from segbench.records.host import package_version
@@ -79,11 +77,12 @@ def reproduce(
         require_report_folder(output)
     where = choose_device(device, "reproduce")
     stages = _Stages(names, where, ledger, _Trajectory(model, dataset, data_root, checkpoint))
-    sheet = _plan(stages, where, fresh)
+    steps = _plan(stages, where, fresh)
     if dry_run:
-        show([sheet], [], "markdown" if format == "markdown" else "table")
+        show([plan_sheet("Plan", steps, [_told(where)])], [], "markdown" if format == "markdown" else "table")
         return
-    _print_plan(sheet)
+    for line in plan_lines(steps):
+        Console(stderr=True).print(line)
     done = [item for stage in stages for item in _run(stage, ledger, timeout, fresh)]
     entries = newest(Ledger(ledger).entries())
     if output is not None:
@@ -167,29 +166,24 @@ def _able(where: Device) -> Device:
     return choose_device("cpu", "trajectory") if where.name == "none" else where
 
 
-def _plan(stages: _Stages, where: Device, fresh: bool) -> Sheet:
+def _plan(stages: _Stages, where: Device, fresh: bool) -> list[PlannedStep]:
     entries = stages.entries()
-    steps = [_planned(stage, estimate_duration(stage, entries, fresh), where) for stage in stages]
+    return [_planned(stage, estimate_duration(stage, entries, fresh), where) for stage in stages]
+
+
+def _told(where: Device) -> str:
     why = f"; {where.why}" if where.why else ""
     note = (
         f"on {where.title}"
         if where.name != "none"
         else "memory is predicted; what is counted or solved runs on the CPU"
     )
-    return plan_sheet("Plan", steps, [note + why])
+    return note + why
 
 
 def _planned(stage: StudyStage, found: DurationEstimate, where: Device) -> PlannedStep:
     device = {"none": "no device", "cpu": "cpu", "same": where.name if where.name != "none" else "cpu"}
     return PlannedStep(stage.step.title, device[stage.step.device], found.todo, found.held, found.seconds, found.basis)
-
-
-def _print_plan(sheet: Sheet) -> None:
-    """One line a step on stderr, so that stdout holds results only."""
-    console = Console(stderr=True)
-    for title, device, todo, held, about, _ in sheet.rows:
-        of_ledger = f", {held} in the ledger" if held != "0" else ""
-        console.print(f"{title}: {todo} cells{f' on {device}' if device else ''}{of_ledger}, about {about}")
 
 
 def _run(stage: StudyStage, ledger: Path, timeout_s: float, fresh: bool) -> list[Done]:
@@ -201,7 +195,7 @@ def _run(stage: StudyStage, ledger: Path, timeout_s: float, fresh: bool) -> list
     return done
 
 
-def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Sheet]:
+def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Table]:
     found = findings(names, entries)
     along = [entry for entry in entries if entry.case.task == "trajectory"] if set(names) & set(FIGURE_NAMES) else []
-    return [*map(judged_sheet, found.judged), *map(table_sheet, found.tables), *trajectory_sheets(along)]
+    return [*found.judged, *found.tables, *trajectory_sheets(along)]

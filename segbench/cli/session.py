@@ -16,8 +16,10 @@ from segbench.cells.cell import Runner
 from segbench.cells.series import Done, Planned, run_series
 from segbench.errors import UserError
 from segbench.present.export import Exports, as_csv, as_json, write_exports
+from segbench.present.markdown import to_markdown
 from segbench.present.progress import CellProgress, print_stderr_tail
-from segbench.present.sheet import Sheet, least_width, to_markdown, to_terminal
+from segbench.present.table import Table
+from segbench.present.terminal import least_width, to_terminal
 from segbench.records.case import Case
 from segbench.records.ledger import Ledger
 from segbench.records.measurement import ANSWERS
@@ -98,7 +100,7 @@ def measure(
     return sorted(done, key=lambda item: order[item.entry.key])
 
 
-def finish(done: Sequence[Done], sheets: Sequence[Sheet], cards: Mapping[str, ModelCard], output: Output) -> None:
+def finish(done: Sequence[Done], sheets: Sequence[Table], cards: Mapping[str, ModelCard], output: Output) -> None:
     """Shows, exports and judges; ends the command with its exit code."""
     rows = tidy_rows([item.entry for item in done], cards)
     show(sheets, rows, output.format)
@@ -129,7 +131,7 @@ def for_people(format: str) -> str:
     return format
 
 
-def show(sheets: Sequence[Sheet], rows: Sequence[Row], format: str) -> None:
+def show(sheets: Sequence[Table], rows: Sequence[Row], format: str) -> None:
     """Prints to stdout: tables for people, rows for programs.
 
     Raises:

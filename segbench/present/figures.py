@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segbench.present.csv_text import csv_text
 from segbench.present.style import styled
 
 if TYPE_CHECKING:
@@ -47,12 +46,8 @@ class Figure:
 
 def figure_csv(figure: Figure) -> str:
     """The data, floats to ten digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(figure.columns)
-    for row in figure.rows:
-        writer.writerow([f"{value:.10g}" if isinstance(value, float) else value for value in row])
-    return text.getvalue()
+    rows = [[f"{value:.10g}" if isinstance(value, float) else value for value in row] for row in figure.rows]
+    return csv_text(figure.columns, rows)
 
 
 def save_figure(figure: Figure, folder: Path) -> list[Path]:

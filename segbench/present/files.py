@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segbench.errors import UserError
+from segbench.present.csv_text import table_csv
 from segbench.present.export import as_csv
 from segbench.present.figures import save_figure
-from segbench.present.judged import judged_csv, judged_sheet
 from segbench.present.latex import to_latex
+from segbench.present.markdown import to_markdown
 from segbench.present.page.page import page_html
 from segbench.present.report import Report
-from segbench.present.sheet import Sheet, to_markdown
-from segbench.present.table import table_csv, table_sheet
 
 PAGE, TEXT, MEASUREMENTS = "report.html", "report.md", "measurements.csv"
 TABLES, FIGURES = "tables", "figures"
@@ -32,18 +31,12 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         raise UserError(f"{error.filename or folder} cannot be written: {error.strerror}; choose -o DIR") from error
 
 
-def tables_as_text(report: Report) -> dict[str, tuple[Sheet, str]]:
-    """Every table as a sheet and as CSV, by the name of its files."""
-    judged = {table.name: (judged_sheet(table), judged_csv(table)) for table in report.judged}
-    return judged | {table.name: (table_sheet(table), table_csv(table)) for table in report.tables}
-
-
 def _written(report: Report, folder: Path) -> Iterator[Path]:
     yield _write(folder / TEXT, _markdown(report))
     yield _write(folder / MEASUREMENTS, as_csv(report.rows))
-    for name, (sheet, text) in tables_as_text(report).items():
-        yield _write(folder / TABLES / f"{name}.csv", text)
-        yield _write(folder / TABLES / f"{name}.tex", to_latex(sheet, name))
+    for table in report.every_table:
+        yield _write(folder / TABLES / f"{table.name}.csv", table_csv(table))
+        yield _write(folder / TABLES / f"{table.name}.tex", to_latex(table))
     for figure in report.figures:
         yield from save_figure(figure, folder / FIGURES)
     yield _write(folder / PAGE, page_html(report))
@@ -88,7 +81,7 @@ def _markdown(report: Report) -> str:
         *report.lead,
         f"The same as a page: [{PAGE}]({PAGE}). Raw: [{MEASUREMENTS}]({MEASUREMENTS}).",
     ]
-    parts += [to_markdown(sheet) for sheet, _ in tables_as_text(report).values()]
+    parts += map(to_markdown, report.every_table)
     for figure in report.figures:
         parts.append(f"## {figure.title}\n\n![{figure.title}]({FIGURES}/{figure.image})\n\n{figure.caption}")
     if report.reasons:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from segbench.errors import UserError
 from segbench.present.files import FIGURES, PAGE, TABLES, TEXT
-from segbench.present.judged import judged_sheet
-from segbench.present.sheet import to_markdown
+from segbench.present.markdown import to_markdown
 from segbench.studies.catalogue import paper_cards
 from segbench.studies.evidence import COMMAND, LEDGER, read_entries, title_of
 from segbench.studies.report import newest
@@ -58,7 +57,7 @@ def _compared(report: Path) -> int:
 
 def _paper_beside_ours(report: Path) -> list[str]:
     entries = newest(read_entries([report / LEDGER]))
-    table = to_markdown(judged_sheet(table2(entries, paper_cards()))).strip()
+    table = to_markdown(table2(entries, paper_cards())).strip()
     figure = f"{report.name}/{FIGURES}/{_BEST_FIGURE}.svg"
     return [
         table,

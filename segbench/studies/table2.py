@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU, USUAL_CONTEXT
 from segbench.records.reference_model import REFERENCE_MODEL
-from segbench.studies.study import Column, Kind, Step, Study
+from segbench.studies.study import Kind, PaperColumn, Step, Study
 
 BATCH = 24
 """Of the column "memory usage for batch size 24"."""
@@ -42,12 +42,12 @@ LARGEST_BATCH_CONDITIONS = {**_SIZE, "modes": ("train",), "budget_bytes": GPU_BU
 """Conditions of the largest batch, which the epoch is timed at."""
 
 TABLE2_COLUMNS = (
-    Column("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST_BATCH_CONDITIONS),
-    Column("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
-    Column("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
-    Column("epoch_time", f"epoch\n{EPOCH_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
-    Column("test_time", "test time\none image", "latency_s", conditions=_TESTED, timed=True),
-    Column("parameters", "\nparameters", "parameters", "parameters", {"classes": 11}),
+    PaperColumn("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST_BATCH_CONDITIONS),
+    PaperColumn("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
+    PaperColumn("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
+    PaperColumn("epoch_time", f"epoch\n{EPOCH_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
+    PaperColumn("test_time", "test time\none image", "latency_s", conditions=_TESTED, timed=True),
+    PaperColumn("parameters", "\nparameters", "parameters", "parameters", {"classes": 11}),
 )
 
 DEFINITIONS = ("live", "allocated", "reserved", "process")

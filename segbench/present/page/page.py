@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from segbench.present.amounts import by_unit
 from segbench.present.figures_memory import MemoryLine
-from segbench.present.judged import MARKS, JudgedCell, JudgedTable
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, ViewerPicture
 from segbench.present.report import Report
-from segbench.present.style import ROLE_COLOURS, identities
+from segbench.present.style import MARKS, ROLE_COLOURS, identities
+from segbench.present.table import Cell, Table, with_ratio
 from segbench.records.case import Json
 from segbench.records.rows import Row
 from segbench.units import MIB
@@ -66,7 +66,7 @@ def _for_script(data: Json) -> str:
 
 def _data(report: Report) -> Json:
     names = [
-        *(key for table in report.judged for key in table.rows),
+        *(str(row[0].value) for table in report.judged for row in table.rows),
         *(spot.network for spot in report.pareto.spots),
         *(line.network for line in report.lines),
     ]
@@ -81,22 +81,27 @@ def _data(report: Report) -> Json:
     }
 
 
-def _judged(table: JudgedTable) -> Json:
-    def cell(key: str, column: str) -> Json:
-        item = table.cells[key, column]
-        verdict = item.judgement.verdict if item.judgement else None
+def _judged(table: Table) -> Json:
+    """What the chart of ratios draws."""
+    columns = table.columns[1:]
+
+    def cell(row: Sequence[Cell], place: int) -> Json:
+        item = row[place]
         return {
-            "ratio": item.our_ratio if item.value is not None else None,
-            "paperRatio": item.paper_ratio,
-            "verdict": verdict,
-            "mark": MARKS[verdict] if verdict else "",
-            "tip": _hint(table, key, column),
+            "ratio": item.ratio,
+            "paperRatio": item.paper.ratio if item.paper else None,
+            "verdict": item.verdict or None,
+            "mark": item.mark,
+            "tip": _hint(table, row, place),
         }
 
     return {
-        "columns": [{"key": key, "title": _plain(title)} for key, title in table.columns.items()],
-        "rows": [{"key": key, "label": label, "own": _own_row(table, key)} for key, label in table.rows.items()],
-        "cells": {key: {column: cell(key, column) for column in table.columns} for key in table.rows},
+        "columns": [{"key": column.key, "title": _plain(column.heading)} for column in columns],
+        "rows": [{"key": row[0].value, "label": row[0].text, "own": _own_row(row)} for row in table.rows],
+        "cells": {
+            str(row[0].value): {column.key: cell(row, place) for place, column in enumerate(columns, start=1)}
+            for row in table.rows
+        },
     }
 
 
@@ -194,27 +199,25 @@ def _conditions(row: Row) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _hint(table: JudgedTable, key: str, column: str) -> str:
+def _hint(table: Table, row: Sequence[Cell], place: int) -> str:
     """What pointing at a cell tells: names, both numbers, the verdict's ground, and how ours was found."""
-    cell = table.cells[key, column]
-    head = f"{table.rows[key]}: {_plain(table.columns[column])}"
-    lines = [head, f"ours {_number(cell, ours=True)}; paper {_number(cell, ours=False)}"]
-    if cell.judgement:
-        lines.append(f"{cell.judgement.verdict}: {cell.judgement.why}")
-    if cell.conditions:
-        lines.append(cell.conditions)
-    return "\n".join(lines)
+    cell = row[place]
+    ground = f"{cell.verdict}: {cell.judgement.why}" if cell.judgement else ""
+    if not table.beside_paper:
+        return ground
+    head = f"{row[0].text}: {_plain(table.columns[place].heading)}"
+    paper = cell.paper or Cell()
+    told = [head, f"ours {_number(cell)}; paper {_number(paper)}", ground, cell.conditions]
+    return "\n".join(filter(None, told))
 
 
-def _number(cell: JudgedCell, ours: bool) -> str:
-    text, ratio = (cell.ours, cell.our_ratio) if ours else (cell.paper, cell.paper_ratio)
-    known = (cell.value if ours else cell.paper_value) is not None
-    return f"{text} (ratio {ratio:.2f})" if known and ratio is not None else text
+def _number(cell: Cell) -> str:
+    return with_ratio(cell).replace(" (", " (ratio ") if cell.ratio is not None else cell.text
 
 
-def _own_row(table: JudgedTable, key: str) -> bool:
+def _own_row(row: Sequence[Cell]) -> bool:
     """Whether a row stands beside the paper without being in it."""
-    return not any(table.cells[key, column].judgement for column in table.columns)
+    return not any(cell.judgement for cell in row)
 
 
 def _coded(sentence: str) -> Markup:
@@ -225,11 +228,11 @@ def _coded(sentence: str) -> Markup:
     return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)))
 
 
-def _has_ratios(table: JudgedTable) -> bool:
-    return any(cell.our_ratio is not None and cell.value is not None for cell in table.cells.values())
+def _has_ratios(table: Table) -> bool:
+    return any(cell.ratio is not None for row in table.rows for cell in row)
 
 
-def _said(table: JudgedTable) -> str:
+def _said(table: Table) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in table.tally().items() if count)
 
 
