@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,16 @@ def test_the_ledger_gives_the_tables_and_the_figures_data(folder: Path) -> None:
 
 
 def test_the_evidence_is_whole(folder: Path) -> None:
-    for name in (COMMAND, ENVIRONMENT, LEDGER, "report.md", "report.html", "measurements.csv"):
+    for name in (COMMAND, ENVIRONMENT, LEDGER, "report.md"):
         assert (folder / name).is_file()
     assert not list(folder.glob("*.lock"))
+
+
+def test_every_figure_that_is_shown_is_there(folder: Path) -> None:
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
+    assert len(shown) == len(remade(folder).figures)
+    assert [name for name in shown if not (folder / name).is_file()] == []
 
 
 def test_nothing_in_it_names_a_machine(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tables of `segbench epoch`: time of an epoch, and where a step's time goes."""
+"""The tables of `segbench epoch`: time of an epoch, and the parts of a step."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def epoch_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> li
     parts = [[entry.model, *(value_of(entry, name) for name in _PARTS.values())] for entry in entries]
     return [
         table_of(f"Training time, epoch of {images} images", columns, rows, notes),
-        table_of("Where a step's time goes, median", ["network", *(Column(part, SECONDS) for part in _PARTS)], parts),
+        table_of("Training step by part, median", ["network", *(Column(part, SECONDS) for part in _PARTS)], parts),
     ]
 
 
@@ -63,7 +63,7 @@ def _row(entry: Entry, reference: float | None, cards: Mapping[str, ModelCard]) 
 
 
 def _notes(entries: Sequence[Entry]) -> list[str]:
-    notes = ["epoch: the median step times the steps of an epoch, the last one whole; data loading included"]
+    notes = ["epoch: the median step times the number of steps, the last one counted as whole; data loading included"]
     for name, label in (("train_data_s", "data"), ("energy_j", "energy")):
         causes = {item.cause for entry in entries if (item := measured(entry, name)) and item.cause}
         notes += [f"{label}: {cause}" for cause in sorted(causes)]

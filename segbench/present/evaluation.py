@@ -84,7 +84,7 @@ def _compared(entries: Sequence[Entry]) -> list[str]:
         if (item := measured(entry, "miou_difference"))
     }
     named = " or ".join(f"{place} ({in_percent(miou)})" for place, miou in others.items())
-    told = "points of mIoU, 95 % of a bootstrap over the same images; it says nothing about other seeds"
+    told = "points of mIoU, 95 % bootstrap interval over the same images; other seeds may differ more"
     return [f"difference to {named}: {told}"] if others else []
 
 

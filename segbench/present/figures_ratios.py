@@ -67,7 +67,7 @@ def _panel(axes: Any, title: str, rows: Sequence[Sequence[Value]], networks: Seq
     for _, network, ours, paper, verdict in rows:
         _mark(axes, networks.index(str(network)), ours, paper, str(verdict))
     if not any(row[2] is not None for row in rows):
-        axes.text(0.98, 0.03, "nothing of ours", transform=axes.transAxes, ha="right", color=MUTED, style="italic")
+        axes.text(0.98, 0.03, "no numbers of ours", transform=axes.transAxes, ha="right", color=MUTED, style="italic")
 
 
 def _mark(axes: Any, height: int, ours: Value, paper: Value, verdict: str) -> None:

@@ -48,7 +48,8 @@ def require_report_folder(folder: Path) -> None:
     Raises:
         UserError: `tables/` or `figures/` hold files, and the folder holds no report.
     """
-    strange = [] if (folder / TEXT).is_file() and (folder / MEASUREMENTS).is_file() else _replaceable(folder)
+    beside = any((folder / name).is_file() for name in (MEASUREMENTS, "ledger.jsonl"))
+    strange = [] if (folder / TEXT).is_file() and beside else _replaceable(folder)
     if strange:
         raise UserError(
             f"{strange[0]} would be replaced and {folder} is no report's folder; choose another with -o, so that"
@@ -79,7 +80,8 @@ def _markdown(report: Report) -> str:
     parts = [
         f"# {report.title}",
         *report.lead,
-        f"The same as a page: [{PAGE}]({PAGE}). Raw: [{MEASUREMENTS}]({MEASUREMENTS}).",
+        f"Beside this file `segbench report` writes the same as a page, `{PAGE}`, and every measurement, "
+        f"`{MEASUREMENTS}`; where they are missing, `segbench report ledger.jsonl -o .` makes them.",
     ]
     parts += map(to_markdown, report.every_table)
     for figure in report.figures:

@@ -1,4 +1,4 @@
-"""The tables of `segbench latency`: time per image, and where it goes."""
+"""The tables of `segbench latency`: time per image, and its parts."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def latency_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> 
     rows = [_row(entry, reference, cards) for entry in entries]
     notes = [provenance(entries), *_notes(entries), *paper_conditions(list(entries), "latency_s", cards)]
     parts = [[entry.model, *(value_of(entry, name) for name in _PARTS.values())] for entry in entries]
-    why = "forward: the network; one that returns full-size scores up-samples there"
+    why = "forward: the network itself; one that returns full-size scores up-samples there"
     return [
-        table_of(f"Inference time, batch {batch}", columns, rows, notes),
+        table_of(f"Latency, batch {batch}", columns, rows, notes),
         table_of(
-            "Where it goes, median per image", ["network", *(Column(part, SECONDS) for part in _PARTS)], parts, [why]
+            "Latency by part, median per image", ["network", *(Column(part, SECONDS) for part in _PARTS)], parts, [why]
         ),
     ]
 

@@ -79,5 +79,5 @@ def _notes(entries: Sequence[Entry], cards: Mapping[str, ModelCard], kind: str, 
     used = [reference_for(cards[e.model], name, e.case) for e in entries if e.model in cards for name in names]
     conditions = {f"{item.conditions} ({item.source})": None for item in used if item}
     if conditions:
-        notes.append("paper: " + "; ".join(conditions) + "; which peak it read is not said")
+        notes.append("paper: " + "; ".join(conditions) + "; the paper does not say which peak this is")
     return notes

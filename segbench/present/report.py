@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from segbench.present.figures import Figure
-from segbench.present.figures_memory import MemoryLine
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory
 from segbench.present.table import Table
+from segbench.present.timeline import MemoryLine
 from segbench.records.rows import Row
 
 

@@ -107,5 +107,6 @@ def styled() -> AbstractContextManager[None]:
             "figure.facecolor": "white",
             "savefig.dpi": 160,
             "svg.hashsalt": "segbench",
+            "svg.fonttype": "none",
         }
     )

@@ -57,7 +57,7 @@ def training_sheet(entries: Sequence[Entry]) -> Table:
     columns: Columns = [
         "network",
         *(Column("parameters", COUNT), Column("steps", COUNT)),
-        *(Column("training time", SECONDS), Column("time a step", SECONDS)),
+        *(Column("training time", SECONDS), Column("time per step", SECONDS)),
         *(Column("last", PERCENT), Column("best", PERCENT), Column("at step", COUNT)),
         "outcome",
     ]
@@ -66,7 +66,7 @@ def training_sheet(entries: Sequence[Entry]) -> Table:
         *_folders(entries),
         *_clocks(entries),
         *(
-            f"{what}; best is chosen on that split, so it flatters: evaluate on one that chose nothing"
+            f"{what}; best is selected on that split and is therefore optimistic: evaluate on another split"
             for what in _scored(entries)
         ),
     ]
@@ -112,7 +112,7 @@ def _clocks(entries: Sequence[Entry]) -> list[str]:
     notes = ["training time: CPU time of the process, all threads together, or wall time on CUDA"] if on_cpu else []
     names = [entry.model for entry in entries if measured(entry, "miou") and value_of(entry, "train_step_s") is None]
     return notes + (
-        [f"time a step of a run that had ended before, by the same clock: {', '.join(names)}"] if names else []
+        [f"time per step of a run that had ended before, by the same clock: {', '.join(names)}"] if names else []
     )
 
 

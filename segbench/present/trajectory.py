@@ -1,4 +1,4 @@
-"""The tables of `segbench trajectory`: every end with what it costs and buys, every stopping rule with its controls."""
+"""The tables of `segbench trajectory`: cost and accuracy of every end, every stopping rule with its controls."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _ends(entry: Entry, points: Sequence[Point]) -> Table:
     rows: Rows = [_row(point, optimal) for point in points]
     if entry.outcome != "ok":
         rows.append([outcome(entry), *[None] * (len(columns) - 1)])
-    return table_of(f"{entry.model} along its time", columns, rows, [provenance([entry]), *_notes(points)])
+    return table_of(f"{entry.model} along the solver's time", columns, rows, [provenance([entry]), *_notes(points)])
 
 
 def _row(point: Point, optimal: dict[str, list[Point]]) -> list[Value]:
@@ -93,9 +93,9 @@ def _notes(points: Sequence[Point]) -> list[str]:
     images = points[-1].detail("miou", "images") if points else None
     counted = f"{images} images" if images else "the images"
     notes = [
-        f"mIoU: one confusion matrix over {counted}; its intervals: bootstrap over images; "
-        "mIoU drop: mIoU at T less mIoU here, in points, paired",
-        "Pareto-optimal: no other end is both as cheap (in evaluations, in time) and as good",
+        f"mIoU: one confusion matrix over {counted}; intervals: bootstrap over images; "
+        "mIoU drop: mIoU at the end time T minus mIoU here, in points, on the same images",
+        "Pareto-optimal: no other end is at least as cheap (in evaluations, in time) and at least as good",
     ]
     if any(point.value("solver_accepted_steps") is not None for point in points):
         notes.append("NFE (a+r): a accepted and r rejected steps")
@@ -112,9 +112,9 @@ def half_sentence(points: Sequence[Point]) -> str | None:
     share = f"{spent / all_of_it:.0%} of the time" if spent and all_of_it else "time unknown"
     interval = cheap.interval("miou_drop")
     around = POINTS_INTERVAL.draw(interval) if interval else "no interval"
-    cost = f"{in_points(cheap.value('miou_drop'))} points of mIoU ({around})"
+    drop = f"mIoU drop {in_points(cheap.value('miou_drop'))} points ({around})"
     evaluations = f"{cheap.value('nfe_forward'):g} of {last.value('nfe_forward'):g} evaluations"
-    return f"{cheap.label}: {evaluations}, {share}, costs {cost}; {PAPER}"
+    return f"{cheap.label}: {evaluations}, {share}, {drop}; {PAPER}"
 
 
 def _savings(entry: Entry, points: Sequence[Point]) -> Table:
@@ -135,8 +135,8 @@ def _savings(entry: Entry, points: Sequence[Point]) -> Table:
         ]
         for point in points
     ]
-    note = "over images; saved: of the whole solve's mean, the rule's own looks included"
-    return table_of(f"{entry.model}, stopping each image by itself", columns, rows, [note])
+    note = "over images; saved: share of the whole solve's mean, the cost of the rule itself included"
+    return table_of(f"{entry.model}, early exit image by image", columns, rows, [note])
 
 
 def _controls(entry: Entry, points: Sequence[Point]) -> Table:
@@ -154,11 +154,11 @@ def _controls(entry: Entry, points: Sequence[Point]) -> Table:
         for point in points
     ]
     notes = [
-        "mIoU in points (95 %) at the same mean evaluations: against ending all images earlier, against fewer steps for"
-        " all, and against the rule's own stops dealt out to the images by chance",
-        "a gain is claimed only where all three intervals lie above 0; the oracle reads the truth",
+        "mIoU in points (95 %) at the same mean number of evaluations: against ending all images earlier, against fewer"
+        " steps for all, and against the rule's own stops permuted among the images",
+        "a gain is claimed only where all three intervals lie above 0; the oracle reads the ground truth",
     ]
-    return table_of(f"{entry.model}, the rules against their controls", columns, rows, notes)
+    return table_of(f"{entry.model}, early-exit rules against their controls", columns, rows, notes)
 
 
 def _against(point: Point, control: str) -> Value:

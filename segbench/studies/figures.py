@@ -1,4 +1,4 @@
-"""Figures 3 and 4 of the paper: how a segmentation refines along the solver's time, and what half of the time costs."""
+"""Figures 3 and 4 of the paper: segmentation along the solver's time, and the mIoU drop at half of the time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from segbench.studies.study import Step
 
 PAPER_DATASET = "pascal-context"
 PAPER_DROP = 0.03
-"""Accuracy given up for half of the time (SegNode paper, section 4.8: "3% of accuracy ... decreases by 50%"). That it
+"""mIoU drop for half of the time (SegNode paper, section 4.8: "3% of accuracy ... decreases by 50%"). That it
 means points of mIoU is our reading."""
 
 PICTURES = 3
@@ -45,10 +45,11 @@ def half_time(entries: Sequence[Entry]) -> Table:
         for number, (entry, label) in enumerate(zip(own, labels_of(own), strict=True))
     ]
     notes = [
-        "mIoU at the end less mIoU at the end time that takes half of the evaluations of f, or less; paper: section 4.8"
+        "mIoU at the end time T minus mIoU at the earlier end time whose evaluations of f are nearest to half of the "
+        "whole solve's; paper: section 4.8"
     ]
     columns = [Column(""), Column("points", _POINTS, "drop")]
-    return Table("Accuracy given up for half of the evaluations", columns, rows, notes, "half_time")
+    return Table("mIoU drop at half of the evaluations", columns, rows, notes, "half_time")
 
 
 _POINTS = Format("fraction", lambda drop: f"{100 * drop:.2f}")
@@ -59,7 +60,7 @@ def _drop(entry: Entry) -> Cell:
     value = point.value("miou_drop") if point else None
     dataset = (entry.case.dataset or "").partition(":")[0].removesuffix("-59")
     obstacle = None if dataset == PAPER_DATASET else f"on {dataset}; the paper's is on {PAPER_DATASET}"
-    absence = "no end time takes half of the evaluations or less"
+    absence = "no end time takes fewer evaluations"
     interval = point.interval("miou_drop") if point else None
     spread = f", 95 % {100 * interval[0]:.2f} to {100 * interval[1]:.2f}" if interval else ""
     return Cell(

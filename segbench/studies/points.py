@@ -77,8 +77,8 @@ def networks_table(pareto: Pareto) -> Table | None:
         for spot in pareto.spots
     ]
     columns = [Column(axis.heading, _format(axis.key, axis.unit)) for axis in pareto.axes]
-    notes = ["on each column all networks were asked under the same conditions"]
-    return table_of("Every network", ["network", *columns], rows, notes, name="networks")
+    notes = ["in each column all networks were measured or predicted under the same conditions"]
+    return table_of("All networks", ["network", *columns], rows, notes, name="networks")
 
 
 def _format(quantity: str, unit: str) -> Format:

@@ -80,7 +80,7 @@ _TASKS = {
     "parameters": ("params", "predict", "memory"),
     "miou": ("evaluate",),
 }
-"""Tasks whose number of a quantity is the network's: a trajectory has times and accuracies of half-solved ones too."""
+"""Tasks whose number of a quantity is the network's: a trajectory has times and accuracies of half-solved ones, too."""
 
 _MEMORY_TASKS = ("memory", "predict")
 
@@ -115,7 +115,7 @@ def _field(case: Case, name: str, usual: Json) -> Json:
 
 
 def _is_usual(case: Case) -> bool:
-    """Whether nothing was switched on or assumed, and the optimizer is the card's: beside plain rivals, plain."""
+    """Whether nothing was switched on or assumed, and the optimizer is the model card's, as in the paper's rows."""
     return (
         not case.switches
         and not any(case.option(name) for name in _ASSUMED)

@@ -32,7 +32,7 @@ OURS = {
     "segnode-low-memory": "SegNode, low memory",
     f"{REFERENCE_MODEL}+checkpoint": "HRNetV2, checkpointed",
 }
-"""Set beside the paper's rows without a verdict: our solvers, and the rival that the paper did not try."""
+"""Beside the paper's rows without a verdict: our solvers, and the reference model checkpointed, not in the paper."""
 
 _ASSUMED = {"nfe": PAPER_NFE, "context_bytes": USUAL_CONTEXT}
 _SIZE = {"width": 480, "height": 360, "classes": 11, "precision": "fp32", **_ASSUMED}
@@ -67,7 +67,7 @@ def steps(kind: Kind) -> list[Step]:
     return [*asked, counted, *(_times(kind) if kind != "none" else ())]
 
 
-_MEMORY = f"peak memory of a training step at batch {BATCH} and of one test image"
+_MEMORY = f"peak memory of a training step at batch {BATCH} and of one inference"
 _LARGEST = f"largest training batch within {PAPER_GPU}"
 _BUDGET = {"budget_bytes": GPU_BUDGETS[PAPER_GPU].bytes, "warmup": 1}
 _EACH_MODE = (("train",), ("infer",))
@@ -94,7 +94,7 @@ def _times(kind: Kind) -> list[Step]:
     images = {"images": EPOCH_IMAGES, "workers": 0}
     epoch = f"time of an epoch at {'the largest batch' if largest else 'batch 1'}"
     return [
-        Step("time of one test image", "latency", "rounds", modes=(("infer",),), headline="latency_s"),
+        Step("latency of one image", "latency", "rounds", modes=(("infer",),), headline="latency_s"),
         Step(
             epoch, "epoch", "rounds", options=images, modes=(("train",),), headline="epoch_s", largest_batch=largest
         ),

@@ -1,4 +1,4 @@
-"""Table 2 with our numbers: the judged table, the memory under every definition, and the floor below every time."""
+"""Table 2 with our numbers: the judged table, the memory under every definition, and the lower bound of every time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from segbench.studies.reasons import HALF_A_MILLISECOND, V100_FLOPS, WINOGRAD_SA
 from segbench.studies.study import PaperColumn
 from segbench.studies.table2 import DEFINITIONS, LARGEST_BATCH_CONDITIONS, OURS, TABLE2_COLUMNS, TABLE2_ROWS
 
-_MODES = {"train": ("training", "train_memory"), "infer": ("test", "infer_memory")}
+_MODES = {"train": ("training", "train_memory"), "infer": ("inference", "infer_memory")}
 
 
 def table2(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
-    """The paper's six rows with verdicts, ours and the rival below without."""
+    """The paper's six rows with verdicts, ours and the checkpointed reference model below without."""
     models = [*TABLE2_ROWS, *OURS]
     found = [
         judged_cells(entries, cards, models, column, obstacle_of(column, entries), judged=list(TABLE2_ROWS))
@@ -96,7 +96,7 @@ def memory_definitions(entries: Sequence[Entry], cards: Mapping[str, ModelCard])
 
 _DEFINED = (
     "live: tensors alive at once; allocated: after the allocator's rounding; reserved: segments it holds; process: "
-    "those and the CUDA context. The paper does not say which it read; Table 2's verdicts are on reserved"
+    "those and the CUDA context. The paper does not say which it reports; Table 2's verdicts are on reserved"
 )
 
 
@@ -134,10 +134,10 @@ def time_floors(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Tab
         rows.append([Cell(name, label=label), macs.value, floor, best, printed, said])
     if not rows:
         return None
-    times = (Column(name, SECONDS) for name in ("at peak", "and all Winograd", "paper"))
+    times = (Column(name, SECONDS) for name in ("at peak", "all Winograd", "paper"))
     columns: Columns = ["network", Column("MACs", LARGE_COUNT), *times, "the paper's time is"]
     notes = [
-        f"at peak: 2 FLOPs a MAC at the V100's {V100_FLOPS / 1e12:g} TFLOPS; and all Winograd: a quarter of the "
+        f"at peak: 2 FLOPs per MAC at the V100's {V100_FLOPS / 1e12:g} TFLOPS; all Winograd: a quarter of the "
         "multiplications in every layer, F(4x4, 3x3), no memory traffic; the paper prints whole milliseconds"
     ]
-    return table_of("The least time of one image on a V100 in fp32", columns, rows, notes, name="time_floors")
+    return table_of("Lower bounds of the latency on a V100 in fp32", columns, rows, notes, name="time_floors")

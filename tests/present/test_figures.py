@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from segbench.present.figures import Figure, figure_csv, save_figure
-from segbench.present.figures_memory import MOMENTS, breakdown_figure, memory_lines, timeline_figure
+from segbench.present.figures_memory import breakdown_figure
 from segbench.present.figures_pareto import pareto_figure
 from segbench.present.figures_ratios import ratios_figure
 from segbench.present.page.pareto import Pareto, ParetoAxis, ParetoPoint, ParetoValue
 from segbench.present.style import ROLE_COLOURS
 from segbench.present.table import Cell, Table, table_of
+from segbench.present.timeline import MOMENTS, memory_lines, timeline_figure
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement

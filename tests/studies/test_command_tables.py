@@ -38,8 +38,8 @@ def test_times_of_two_sizes_are_two_tables_with_ratios_of_their_own(timed: Calla
 
     large = at(480, timed("hrnetv2", "latency_s", 0.02), timed("segnode", "latency_s", 0.01))
     small = at(240, timed("hrnetv2", "latency_s", 0.01), timed("segnode", "latency_s", 0.01))
-    tables = [table for table in command_tables([*large, *small], {}) if table.title.startswith("Inference time")]
-    assert [table.title for table in tables] == ["Inference time, batch 1: 480x360", "Inference time, batch 1: 240x360"]
+    tables = [table for table in command_tables([*large, *small], {}) if table.title.startswith("Latency, ")]
+    assert [table.title for table in tables] == ["Latency, batch 1: 480x360", "Latency, batch 1: 240x360"]
     ratio = tables[0].headings.index("x hrnetv2")
     assert [[row[ratio].text for row in table.rows] for table in tables] == [["1.00", "0.50"], ["1.00", "1.00"]]
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segbench.present.amounts import by_unit
-from segbench.present.figures_memory import MemoryLine
+from segbench.present.amounts import as_published, by_unit
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, ViewerPicture
 from segbench.present.report import Report
 from segbench.present.style import MARKS, ROLE_COLOURS, identities
 from segbench.present.table import Cell, Table, with_ratio
+from segbench.present.timeline import MemoryLine
 from segbench.records.case import Json
 from segbench.records.rows import Row
 from segbench.units import MIB
@@ -38,7 +38,6 @@ def page_html(report: Report) -> str:
     page = engine.get_template("page.html.jinja")
     return page.render(
         report=report,
-        rows=[_shown(row) for row in report.rows[:MOST_ROWS]],
         left_out=max(0, len(report.rows) - MOST_ROWS),
         modes=_modes(report.lines),
         roles=ROLE_COLOURS,
@@ -77,6 +76,7 @@ def _data(report: Report) -> Json:
         "judged": [_judged(table) for table in report.judged],
         "pareto": _pareto(report.pareto),
         "timelines": [_timeline(line) for line in report.lines],
+        "measurements": _measurements(report.rows[:MOST_ROWS]),
         "trajectories": [_trajectory(item) for item in report.trajectories],
     }
 
@@ -125,14 +125,16 @@ def _pareto(pareto: Pareto) -> Json:
 
 
 def _timeline(line: MemoryLine) -> Json:
-    """Bytes rounded to a tenth of a MiB: finer than a dot."""
-    step = MIB // 10
+    """In tenths of a MiB, finer than a dot; what never changes is one number."""
+    unit = MIB // 10
+    roles = {role: [round(size / unit) for size in sizes] for role, sizes in line.roles.items()}
     return {
         "network": line.network,
         "mode": line.mode,
         "batch": line.batch,
         "moments": line.moments,
-        "roles": {role: [round(size / step) * step for size in sizes] for role, sizes in line.roles.items()},
+        "unit": unit,
+        "roles": {role: sizes if len(set(sizes)) > 1 else sizes[0] for role, sizes in roles.items()},
         "phases": line.phases,
     }
 
@@ -161,28 +163,35 @@ def _uri(png: str) -> str:
     return f"data:image/png;base64,{png}"
 
 
-def _shown(row: Row) -> dict[str, Json]:
-    """A row as a reader sees it."""
-    value, unit = row["value"], row["unit"]
-    spread = ""
-    if row["spread_low"] is not None and row["spread_high"] is not None:
-        spread = f"\n95 % interval {by_unit(row['spread_low'], unit)} to {by_unit(row['spread_high'], unit)}"
-    samples = f"\n{row['samples']} samples" if row["samples"] and row["samples"] > 1 else ""
-    paper = f"\npaper: {row['reference_value']:g} {row['reference_unit']}" if row["reference_value"] is not None else ""
-    raw = "no value" if value is None else f"{value:,.10g} {unit}"
-    tip = f"{row['model']} {row['quantity']}\n{raw}{spread}{samples}{paper}\nrun {row['run']}"
-    return {
-        "model": row["model"],
-        "quantity": row["quantity"],
-        "value": value,
-        "text": by_unit(value, unit),
-        "method": row["method"],
-        "conditions": _conditions(row),
-        "outcome": row["outcome"]
-        if row["outcome"] == "ok" and not row["cause"]
-        else f"{row['outcome']}: {row['cause']}",
-        "tip": tip,
-    }
+def _measurements(rows: Sequence[Row]) -> Json:
+    """Rows as the script lists them, every text once: a row holds places in `words`, and its value."""
+    words: dict[str, int] = {}
+
+    def place(text: str) -> int:
+        return words.setdefault(text, len(words))
+
+    lines = [[_short(row["value"]), *map(place, _texts(row))] for row in rows]
+    return {"words": list(words), "rows": lines}
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.10g}")
+
+
+def _texts(row: Row) -> list[str]:
+    """Model, quantity, unit, value as read, method, conditions, outcome, what else is known, and the run."""
+    unit, spread = row["unit"], (row["spread_low"], row["spread_high"])
+    paper = row["reference_value"]
+    more = [
+        "" if None in spread else f"95 % interval {by_unit(spread[0], unit)} to {by_unit(spread[1], unit)}",
+        f"{row['samples']} samples" if row["samples"] and row["samples"] > 1 else "",
+        "" if paper is None else f"paper: {as_published(paper, row['reference_unit'])}",
+    ]
+    fine = row["outcome"] == "ok" and not row["cause"]
+    outcome = row["outcome"] if fine else f"{row['outcome']}: {row['cause']}"
+    shown = by_unit(row["value"], unit)
+    known = "\n".join(filter(None, more))
+    return [row["model"], row["quantity"], unit, shown, row["method"], _conditions(row), outcome, known, row["run"]]
 
 
 def _conditions(row: Row) -> str:

@@ -98,6 +98,18 @@ def test_sections_without_content_are_left_out(make_entry: Make) -> None:
     assert not {"pareto", "timeline", "trajectory", "tables", "reasons"} & set(names)
 
 
+def test_measurements_are_listed_with_every_text_once(page: str) -> None:
+    found = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    listed = json.loads(found[1])["measurements"]
+    words, rows = listed["words"], listed["rows"]
+    assert len(set(words)) == len(words)
+    value, *places = rows[-1]
+    assert (value, [words[place] for place in places][:5]) == (
+        1e6, ["net</script>", "parameters", "count", "1,000,000", "counted"]
+    )  # fmt: skip
+
+
 def test_a_very_long_ledger_is_cut_and_says_so(make_entry: Make) -> None:
     row = tidy_rows([make_entry("unet", Measurement("parameters", 1e6, "counted"))])[0]
     page = page_html(Report("Long", [], rows=[row] * (MOST_ROWS + 5)))
