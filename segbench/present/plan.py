@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segbench.present.formats import Format
-from segbench.present.table import Column, Columns, Rows, Table, table_of
+from segbench.present.table import Column, Table, table_of
 
 
 @dataclass(frozen=True)
@@ -30,28 +30,23 @@ class PlannedStep:
 
 def plan_sheet(title: str, steps: Sequence[PlannedStep], notes: Sequence[str]) -> Table:
     """One row a step and one for all."""
-    rows: Rows = [[step.title, step.device, step.todo, step.held, step.seconds, step.basis] for step in steps]
-    total = sum(step.seconds for step in steps)
-    todo, held = sum(step.todo for step in steps), sum(step.held for step in steps)
-    rows.append(["all", "", todo, held, total, ""])
-    columns: Columns = [
-        *("step", "on", "cells to run", "in the ledger"),
-        *(Column("about", Format("second", duration)), "estimated"),
-    ]
-    return table_of(title, columns, rows, notes)
+    rows = [[step.title, step.device, step.todo, step.held, step.seconds, step.basis] for step in _with_sum(steps)]
+    about = Column("about", Format("second", duration))
+    return table_of(title, ["step", "on", "cells to run", "in the ledger", about, "estimated"], rows, notes)
 
 
 def plan_lines(steps: Sequence[PlannedStep]) -> list[str]:
     """One line a step and one for all, for a log."""
-    total = PlannedStep(
-        "all", "", sum(step.todo for step in steps), sum(step.held for step in steps),
-        sum(step.seconds for step in steps), "",
-    )  # fmt: skip
     return [
         f"{step.title}: {step.todo} cells{f' on {step.device}' if step.device else ''}"
         f"{f', {step.held} in the ledger' if step.held else ''}, about {duration(step.seconds)}"
-        for step in (*steps, total)
+        for step in _with_sum(steps)
     ]
+
+
+def _with_sum(steps: Sequence[PlannedStep]) -> list[PlannedStep]:
+    todo, held = sum(step.todo for step in steps), sum(step.held for step in steps)
+    return [*steps, PlannedStep("all", "", todo, held, sum(step.seconds for step in steps), "")]
 
 
 def duration(seconds: float) -> str:

@@ -35,9 +35,9 @@ TABLE2_REASONS = (
         ("test_time", "epoch_time"),
         "The paper's times were probably taken without synchronising the GPU: U-Net's 126.9 GMAC per image are 254 "
         "GFLOP and take 16 ms at the V100's peak of 15.7 TFLOPS in fp32; the paper prints 4 ms. Even with the best "
-        "Winograd kernel in every layer, 4 ms would need the whole peak and no memory traffic. PSPNet and DeepLabv3 as we build "
-        "them are below what direct convolutions need at that peak, too. The order of the small networks in this "
-        "column is therefore not informative.",
+        "Winograd kernel in every layer, 4 ms would need the whole peak and no memory traffic. PSPNet and DeepLabv3 "
+        "as we build them are below what direct convolutions need at that peak, too. The order of the small networks "
+        "in this column is therefore not informative.",
         "`segbench params -m unet`; NVIDIA Tesla V100 datasheet; Lavin and Gray, CVPR 2016",
     ),
     KnownReason(
