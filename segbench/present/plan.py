@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segbench.present.formats import Format
-from segbench.present.table import Column, Table, table_of
+from segbench.present.table import Column, Rows, Table, table_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class PlannedStep:
 
 def plan_sheet(title: str, steps: Sequence[PlannedStep], notes: Sequence[str]) -> Table:
     """One row a step and one for all."""
-    rows = [[step.title, step.device, step.todo, step.held, step.seconds, step.basis] for step in _with_sum(steps)]
+    rows: Rows = [
+        [step.title, step.device, step.todo, step.held, step.seconds, step.basis] for step in _with_sum(steps)
+    ]
     about = Column("about", Format("second", duration))
     return table_of(title, ["step", "on", "cells to run", "in the ledger", about, "estimated"], rows, notes)
 

@@ -61,7 +61,7 @@ def claims_table(entries: Sequence[Entry]) -> Table:
         [firsts[claim.column], *(_cell(entries, claim, subject, subject == judged) for subject in SUBJECTS)]
         for claim in CLAIMS
     ]
-    columns = [Column(""), *(Column(title, _CHANGE, subject) for subject, title in SUBJECTS.items())]
+    columns = [Column("", name="claim"), *(Column(title, _CHANGE, subject) for subject, title in SUBJECTS.items())]
     notes = ["change relative to the other of HRNetV2 and SegNode; paper: SegNode paper, abstract and section 4.7"]
     return Table("The paper's five percentages", columns, rows, notes, "claims")
 
