@@ -16,9 +16,9 @@ from segbench.cli.selection import select
 from segbench.cli.session import exports_of
 from segbench.cli.show import EXIT_GATE, require_format, show
 from segbench.errors import UserError
-from segbench.present.comparison import Line, as_csv, as_json, comparison_sheets
-from segbench.present.export import write_texts
-from segbench.present.sheet import to_markdown
+from segbench.present.comparison import COMPARISON_COLUMNS, Line, comparison_sheets
+from segbench.present.export import as_csv, as_json, write_texts
+from segbench.present.markdown import to_markdown
 from segbench.records.ledger import DEFAULT_LEDGER, Entry
 from segbench.records.quantities import quantity as known_quantity
 from segbench.records.rows import tidy_rows
@@ -66,10 +66,10 @@ def compare(
     if not contrasts:
         raise UserError(f"{a} and {b} have no quantity in common that may be compared")
     lines = [_line(pair, item) for pair, item in contrasts]
-    sheets = comparison_sheets(lines)
+    sheets, rows = comparison_sheets(lines), [vars(line) for line in lines]
     texts: dict[str, Callable[[], str]] = {
-        "csv": lambda: as_csv(lines),
-        "json": lambda: as_json(lines),
+        "csv": lambda: as_csv(rows, COMPARISON_COLUMNS),
+        "json": lambda: as_json(rows, COMPARISON_COLUMNS),
         "markdown": lambda: "\n".join(map(to_markdown, sheets)),
     }
     if output.format == "table":

@@ -16,7 +16,7 @@ from segbench.cli.flags import Group
 from segbench.cli.session import Session
 from segbench.errors import UserError
 from segbench.present.explain import explain_sheets
-from segbench.present.sheet import Sheet
+from segbench.present.table import Table
 from segbench.records.ledger import Entry
 
 FIGURE_SUFFIXES = (".svg", ".png", ".pdf")
@@ -48,7 +48,7 @@ class ExplainFlags(Group):
         seconds = sum(item.entry.seconds for item in done)
         return f"predicted in {seconds:.1f} s, a context of {context} is added to the process only"
 
-    def sheets(self, entries: Sequence[Entry]) -> list[Sheet]:
+    def sheets(self, entries: Sequence[Entry]) -> list[Table]:
         """The tables of `--explain`."""
         return explain_sheets(entries) if self.explain else []
 

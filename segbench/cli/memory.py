@@ -25,7 +25,7 @@ from segbench.cli.predicting import PredictionFlags
 from segbench.cli.session import Session
 from segbench.devices.choice import Device
 from segbench.present.memory import memory_sheet
-from segbench.present.sheet import Sheet
+from segbench.present.table import Table
 from segbench.records.case import Case
 from segbench.records.options import PredictOptions
 
@@ -99,7 +99,7 @@ def memory(
         explain.write(done, session, run.timeout)
 
 
-def _with_note(sheet: Sheet, note: str) -> Sheet:
+def _with_note(sheet: Table, note: str) -> Table:
     return replace(sheet, notes=[*sheet.notes, note])
 
 

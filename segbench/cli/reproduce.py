@@ -25,10 +25,8 @@ from segbench.cli.trajectory import SHIPPED, EndFlags
 from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import Device, choose_device
 from segbench.present.files import require_report_folder
-from segbench.present.judged import judged_sheet
-from segbench.present.plan import PlannedStep, duration, plan_sheet
-from segbench.present.sheet import Sheet
-from segbench.present.table import table_sheet
+from segbench.present.plan import PlannedStep, plan_lines, plan_sheet
+from segbench.present.table import Table
 from segbench.present.trajectory import trajectory_sheets
 from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
@@ -88,7 +86,8 @@ def reproduce(
             [plan_sheet("Plan", steps, [_on_what(where)])], [], "markdown" if results.format == "markdown" else "table"
         )
         return
-    _print_plan(steps)
+    for line in plan_lines(steps):
+        Console(stderr=True).print(line)
     done = [item for stage in stages for item in _run(session, stage, fresh)]
     entries = newest(Ledger(run.ledger).entries())
     if output is not None:
@@ -190,15 +189,6 @@ def _planned(stage: StudyStage, found: DurationEstimate) -> PlannedStep:
     return PlannedStep(stage.step.title, device, found.todo, found.held, found.seconds, found.basis)
 
 
-def _print_plan(steps: Sequence[PlannedStep]) -> None:
-    """One line a step on stderr, so that stdout holds results only."""
-    console = Console(stderr=True)
-    for step in steps:
-        of_ledger = f", {step.held} in the ledger" if step.held else ""
-        place = f" on {step.device}" if step.device else ""
-        console.print(f"{step.title}: {step.todo} cells{place}{of_ledger}, about {duration(step.seconds)}")
-
-
 def _run(session: Session, stage: StudyStage, fresh: bool) -> list[Done]:
     if not stage.cells:
         return []
@@ -208,7 +198,7 @@ def _run(session: Session, stage: StudyStage, fresh: bool) -> list[Done]:
     return done
 
 
-def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Sheet]:
+def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Table]:
     found = findings(names, entries)
     along = [entry for entry in entries if entry.case.task == "trajectory"] if set(names) & set(FIGURE_NAMES) else []
-    return [*map(judged_sheet, found.judged), *map(table_sheet, found.tables), *trajectory_sheets(along)]
+    return [*found.judged, *found.tables, *trajectory_sheets(along)]

@@ -16,14 +16,14 @@ from segbench.cli.groups import OutputFlags, RunFlags
 from segbench.cli.show import EXIT_CELL_FAILED, EXIT_GATE, EXIT_INTERRUPTED, EXIT_USER, require_format, show
 from segbench.present.export import Exports, write_exports
 from segbench.present.progress import CellProgress, print_stderr_tail
-from segbench.present.sheet import Sheet
+from segbench.present.table import Table
 from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import ANSWERS
 from segbench.records.rows import tidy_rows
 from segbench.statistics.gates import Gate, parse_gate
 
-Tables = Callable[[Sequence[Entry], Mapping[str, ModelCard]], Sequence[Sheet]]
+Tables = Callable[[Sequence[Entry], Mapping[str, ModelCard]], Sequence[Table]]
 """What a command shows of its entries; the model cards, by name, hold the published numbers."""
 
 

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from segbench.errors import UserError
 from segbench.present.export import as_csv, as_json
-from segbench.present.sheet import Sheet, least_width, to_markdown, to_terminal
+from segbench.present.markdown import to_markdown
+from segbench.present.table import Table
+from segbench.present.terminal import least_width, to_terminal
 from segbench.records.rows import Row
 
 FORMATS = ("table", "markdown", "csv", "json")
@@ -36,7 +38,7 @@ def for_people(format: str) -> str:
     return format
 
 
-def show(sheets: Sequence[Sheet], rows: Sequence[Row], format: str) -> None:
+def show(sheets: Sequence[Table], rows: Sequence[Row], format: str) -> None:
     """Prints to stdout.
 
     Raises:

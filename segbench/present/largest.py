@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import ModelCard
 from segbench.present.amounts import MISSING, in_bytes
+from segbench.present.formats import Value
 from segbench.present.provenance import provenance
-from segbench.present.sheet import Sheet
+from segbench.present.table import Cell, Column, Columns, Rows, Table, table_of
 from segbench.present.values import measured, outcome, paper, paper_conditions
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -19,7 +20,7 @@ _TITLES = {"max_batch": "Largest batch", "max_input": "Largest input"}
 _LIMITS = {"allocated": "tensors", "reserved": "fragmentation", "process": "process with context"}
 
 
-def largest_sheet(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budget: str) -> Sheet:
+def largest_sheet(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budget: str) -> Table:
     """One row a network: for each mode what fits and what does not, what limits it, and the paper's batch.
 
     Args:
@@ -29,46 +30,55 @@ def largest_sheet(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budg
     modes = [mode for mode in _MODES if any(mode in entry.case.modes for entry in entries)]
     found = {(entry.model, entry.case.modes[0]): entry for entry in entries}
     names = list(dict.fromkeys(entry.model for entry in entries))
-    columns = ["\nnetwork"]
+    columns: Columns = ["\nnetwork"]
     for mode in modes:
-        columns += [f"{_MODES[mode]}\nfits", "\ndoes not", "\nlimited by"]
+        says = (f"{_MODES[mode]}\nfits", "\ndoes not", "\nlimited by")
+        columns += [Column(heading, name=f"{_MODES[mode]} {heading.split(chr(10))[1]}") for heading in says]
     with_paper = task == "max_batch" and "train" in modes
     columns += ["\npaper"] * with_paper + ["\noutcome"]
-    rows = []
+    rows: Rows = []
     for name in names:
-        row = [name]
+        row: list[Value | Cell] = [name]
         for mode in modes:
             row += _bracket(found.get((name, mode)))
         if with_paper:
-            row.append(_paper(found.get((name, "train")), cards))
+            trained = found.get((name, "train"))
+            row.append(paper(trained, "max_batch", cards) if trained else None)
         rows.append([*row, _outcome([found[name, mode] for mode in modes if (name, mode) in found])])
-    return Sheet(_TITLES[task], columns, rows, _notes(entries, cards, budget))
+    return table_of(_TITLES[task], columns, rows, _notes(entries, cards, budget))
 
 
-def fits_sheet(entries: Sequence[Entry], name: str, budget: str) -> Sheet:
+def fits_sheet(entries: Sequence[Entry], name: str, budget: str) -> Table:
     """One row a network: largest batch and largest input, training and inference."""
     found = {(entry.model, entry.case.task, entry.case.modes[0]): entry for entry in entries}
     models = list(dict.fromkeys(entry.model for entry in entries))
     size = f"{entries[0].case.width}x{entries[0].case.height}"
-    columns = ["\nnetwork", f"batch at {size}\ntraining", "\ninference", "input at batch 1\ntraining", "\ninference"]
-    rows = []
+    columns: Columns = [
+        "\nnetwork",
+        *(Column(f"batch at {size}\ntraining"), Column("\ninference", name=f"batch at {size} inference")),
+        *(Column("input at batch 1\ntraining"), Column("\ninference", name="input at batch 1 inference")),
+    ]
+    rows: Rows = []
     for model in models:
         cells = [found.get((model, task, mode)) for task in _ANSWER for mode in _MODES]
         rows.append([model, *(_bracket(entry)[0] for entry in cells)])
-    return Sheet(f"What fits {name}", columns, rows, _notes(entries, {}, budget))
+    return table_of(f"What fits {name}", columns, rows, _notes(entries, {}, budget))
 
 
-def _bracket(entry: Entry | None) -> list[str]:
+def _bracket(entry: Entry | None) -> list[Cell]:
     """What fits, what does not, and what limits it."""
     answer = measured(entry, _ANSWER[entry.case.task]) if entry else None
     other = measured(entry, _OTHER[entry.case.task]) if entry else None
     if entry is None or answer is None:
-        return [MISSING, MISSING, MISSING] if entry is None else [entry.outcome, MISSING, MISSING]
-    fits = _size(answer) + ("*" if _only_by_retries(answer) else "")
+        return [Cell(label=entry.outcome if entry else None), Cell(), Cell()]
+    fits = f"{'≥ ' * _is_open(entry)}{_size(answer)}{'*' * _only_by_retries(answer)}"
     nothing = "nothing" if answer.outcome == "does_not_fit" else MISSING
-    limit = _LIMITS.get(answer.detail.get("limited_by", ""), MISSING)
-    fits = f"≥ {fits}" if _is_open(entry) else fits
-    return [fits if answer.value else nothing, _size(other) if other else MISSING, limit]
+    fitting = Cell(answer.value or None, label=fits if answer.value else nothing)
+    return [fitting, Cell(other.value, label=_size(other)) if other else Cell(), Cell(_limit(answer))]
+
+
+def _limit(answer: Measurement) -> str | None:
+    return _LIMITS.get(answer.detail.get("limited_by", ""))
 
 
 def _size(item: Measurement) -> str:
@@ -99,10 +109,6 @@ def _outcome(entries: Sequence[Entry]) -> str:
         if answer is not None and answer.outcome != "ok":
             return f"{_MODES[entry.case.modes[0]]}: {answer.cause}"
     return "ok"
-
-
-def _paper(entry: Entry | None, cards: Mapping[str, ModelCard]) -> str:
-    return paper(entry, "max_batch", cards) if entry else MISSING
 
 
 def _notes(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budget: str) -> list[str]:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from segbench.cards.card import ModelCard
 from segbench.present.epoch import epoch_sheets
 from segbench.present.evaluation import evaluation_sheets
 from segbench.present.gradients import gradients_sheets
 from segbench.present.latency import latency_sheets
-from segbench.present.sheet import Sheet
-from segbench.present.table import Cell, Table
+from segbench.present.table import Table
 from segbench.present.training import training_sheet
 from segbench.present.trajectory import trajectory_sheets
 from segbench.records.ledger import Entry
 
-Sheets = Callable[[Sequence[Entry], Mapping[str, ModelCard]], list[Sheet]]
+Tables = Callable[[Sequence[Entry], Mapping[str, ModelCard]], list[Table]]
 
-_OF_TASK: dict[str, Sheets] = {
+_OF_TASK: dict[str, Tables] = {
     "latency": latency_sheets,
     "epoch": epoch_sheets,
     "train": lambda entries, _: [training_sheet(entries)],
@@ -30,16 +30,17 @@ _OF_TASK: dict[str, Sheets] = {
 
 
 def command_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
-    """One table a sheet; files are named after the task and numbered from the second on.
+    """Files are named after the task and numbered from the second on.
 
     Numbers that do not belong side by side (another size, device, data set) get tables of their own.
     """
     tables: list[Table] = []
-    for task, sheets in _OF_TASK.items():
+    for task, tables_of in _OF_TASK.items():
         own = [entry for entry in entries if entry.case.task == task]
-        made = [(sheet, label) for label, alike in _alike(own).items() for sheet in sheets(alike, cards)]
-        for number, (sheet, label) in enumerate(made, start=1):
-            tables.append(_table(task if number == 1 else f"{task}_{number}", sheet, label))
+        made = [(table, label) for label, alike in _alike(own).items() for table in tables_of(alike, cards)]
+        for number, (table, label) in enumerate(made, start=1):
+            title = f"{table.title}: {label}" if label else table.title
+            tables.append(replace(table, name=task if number == 1 else f"{task}_{number}", title=title))
     return tables
 
 
@@ -65,8 +66,3 @@ def _conditions(entry: Entry) -> tuple[str, ...]:
     if case.task == "evaluate":
         return (f"{case.dataset} {case.split}", f"{case.classes} classes")
     return ()
-
-
-def _table(name: str, sheet: Sheet, label: str) -> Table:
-    rows = [[Cell(text) for text in row] for row in sheet.rows]
-    return Table(name, f"{sheet.title}: {label}" if label else sheet.title, sheet.columns, rows, sheet.notes)

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from segbench.present.amounts import by_unit, in_bytes, in_large_count, in_millions
+from segbench.present.amounts import in_bytes
+from segbench.present.formats import LARGE_COUNT, MILLIONS, Format, of_unit
 from segbench.present.page.pareto import Pareto, ParetoAxis, ParetoPoint, ParetoValue
-from segbench.present.table import Cell, Table
+from segbench.present.table import Column, Table, table_of
 from segbench.present.values import measured
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
@@ -70,17 +71,16 @@ def networks_table(pareto: Pareto) -> Table | None:
     if not pareto.spots:
         return None
     rows = [
-        [
-            Cell(spot.network),
-            *(
-                Cell(item.text, item.value) if (item := spot.values.get(axis.key)) else Cell("-")
-                for axis in pareto.axes
-            ),
-        ]
+        [spot.network, *(item.value if (item := spot.values.get(axis.key)) else None for axis in pareto.axes)]
         for spot in pareto.spots
     ]
-    notes = ["on each column all networks were asked under the same conditions"]
-    return Table("networks", "Every network", ["network", *(axis.heading for axis in pareto.axes)], rows, notes)
+    columns = [Column(axis.heading, _format(axis.key, axis.unit)) for axis in pareto.axes]
+    notes = ["in each column all networks were measured or predicted under the same conditions"]
+    return table_of("All networks", ["network", *columns], rows, notes, name="networks")
+
+
+def _format(quantity: str, unit: str) -> Format:
+    return {"parameters": MILLIONS, "macs": LARGE_COUNT}.get(quantity, of_unit(unit))
 
 
 def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[str, Found]]]:
@@ -134,8 +134,7 @@ def _switches(entry: Entry, method: str) -> str:
 
 def _value(item: Measurement) -> ParetoValue:
     assert item.value is not None
-    shown = {"parameters": in_millions, "macs": in_large_count}.get(item.quantity)
-    text = shown(item.value) if shown else by_unit(item.value, item.unit)
+    text = _format(item.quantity, item.unit).draw(item.value)
     return ParetoValue(float(item.value), text, item.spread_low, item.spread_high)
 
 

@@ -105,7 +105,7 @@ def _field(case: Case, name: str, usual: Json) -> Json:
 
 
 def _is_usual(case: Case) -> bool:
-    """Whether nothing was switched on or assumed, and the optimizer is the card's: beside plain rivals, plain."""
+    """Whether nothing was switched on or assumed, and the optimizer is the model card's, as in the paper's rows."""
     return (
         not case.switches
         and all(case.option(name, usual) == usual for name, usual in _ASSUMED.items())

@@ -41,7 +41,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Column:
+class PaperColumn:
     """A published quantity and how ours is read.
 
     Attributes:

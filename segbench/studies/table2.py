@@ -5,7 +5,7 @@ from __future__ import annotations
 from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU
 from segbench.records.options import CAMVID_IMAGES, USUAL_CONTEXT
 from segbench.records.reference_model import REFERENCE_MODEL
-from segbench.studies.study import Column, Kind, Step, Study
+from segbench.studies.study import Kind, PaperColumn, Step, Study
 
 BATCH = 24
 """Of the column "memory usage for batch size 24"."""
@@ -30,7 +30,7 @@ OURS = {
     "segnode-low-memory": "SegNode, low memory",
     f"{REFERENCE_MODEL}+checkpoint": "HRNetV2, checkpointed",
 }
-"""Set beside the paper's rows without a verdict: our solvers, and the rival that the paper did not try."""
+"""Beside the paper's rows without a verdict: our solvers, and the reference model checkpointed, not in the paper."""
 
 _ASSUMED = {"nfe": PAPER_NFE, "context_bytes": USUAL_CONTEXT}
 _SIZE = {"width": 480, "height": 360, "classes": 11, "precision": "fp32", **_ASSUMED}
@@ -40,12 +40,12 @@ LARGEST_BATCH_CONDITIONS = {**_SIZE, "modes": ("train",), "budget_bytes": GPU_BU
 """Conditions of the largest batch, which the epoch is timed at."""
 
 TABLE2_COLUMNS = (
-    Column("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST_BATCH_CONDITIONS),
-    Column("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
-    Column("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
-    Column("epoch_time", f"epoch\n{CAMVID_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
-    Column("test_time", "test time\none image", "latency_s", conditions=_TESTED, timed=True),
-    Column("parameters", "\nparameters", "parameters", "parameters", {"classes": 11}),
+    PaperColumn("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST_BATCH_CONDITIONS),
+    PaperColumn("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
+    PaperColumn("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
+    PaperColumn("epoch_time", f"epoch\n{CAMVID_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
+    PaperColumn("test_time", "test time\none image", "latency_s", conditions=_TESTED, timed=True),
+    PaperColumn("parameters", "\nparameters", "parameters", "parameters", {"classes": 11}),
 )
 
 DEFINITIONS = ("live", "allocated", "reserved", "process")
@@ -65,7 +65,7 @@ def steps(kind: Kind) -> list[Step]:
     return [*asked, counted, *(_times(kind) if kind != "none" else ())]
 
 
-_MEMORY = f"peak memory of a training step at batch {BATCH} and of one test image"
+_MEMORY = f"peak memory of a training step at batch {BATCH} and of one inference"
 _LARGEST = f"largest training batch within {PAPER_GPU}"
 _BUDGET = {"budget_bytes": GPU_BUDGETS[PAPER_GPU].bytes, "warmup": 1}
 _EACH_MODE = (("train",), ("infer",))
@@ -92,7 +92,7 @@ def _times(kind: Kind) -> list[Step]:
     images = {"images": CAMVID_IMAGES, "workers": 0}
     epoch = f"time of an epoch at {'the largest batch' if largest else 'batch 1'}"
     return [
-        Step("time of one test image", "latency", "rounds", modes=(("infer",),)),
+        Step("latency of one image", "latency", "rounds", modes=(("infer",),)),
         Step(
             epoch, "epoch", "rounds", options=images, modes=(("train",),), largest_batch=largest
         ),

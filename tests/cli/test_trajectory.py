@@ -119,8 +119,8 @@ def test_several_trainings_of_a_network_are_told_apart_by_their_runs(machine: Fa
     result = segbench("trajectory", "-m", "segnode-w8", "--checkpoint", "runs/every-step", "--checkpoint", end)
     assert result.exit_code == 0
     assert [case.option("checkpoint") for case in curves(machine)] == [every, end]
-    assert "segnode-w8 every-step along its time" in result.stdout
-    assert "segnode-w8 end-only along its time" in result.stdout
+    assert "segnode-w8 every-step along the solver's time" in result.stdout
+    assert "segnode-w8 end-only along the solver's time" in result.stdout
     assert len({case.option("strip") for case in curves(machine)}) == 2
 
 

@@ -46,12 +46,12 @@ def entries(make_entry: Callable[..., Entry]) -> list[Entry]:
 
 def test_roles_modules_and_tensors_stand_side_by_side(entries: list[Entry]) -> None:
     roles, modules, tensors = explain_sheets(entries)
-    assert roles.columns == ["", "segnode", "hrnetv2"]
-    assert ["activations", "4.00 GiB", "20.0 GiB"] in roles.rows
-    assert ["gradients", "-", "-"] in roles.rows
-    assert ["all live bytes", "5.00 GiB", "21.0 GiB"] in roles.rows
-    assert modules.rows[0] == ["1", "ode  4.00 GiB", "front  20.0 GiB"]
-    assert "(the network itself) cat 2x3 (activations)" in tensors.rows[0][1]
+    assert roles.headings == ["", "segnode", "hrnetv2"]
+    assert ["activations", "4.00 GiB", "20.0 GiB"] in roles.lines()
+    assert ["gradients", "-", "-"] in roles.lines()
+    assert ["all live bytes", "5.00 GiB", "21.0 GiB"] in roles.lines()
+    assert modules.lines()[0] == ["1", "ode  4.00 GiB", "front  20.0 GiB"]
+    assert "(the network itself) cat 2x3 (activations)" in tensors.lines()[0][1]
 
 
 def test_one_sentence_says_why_one_needs_less() -> None:

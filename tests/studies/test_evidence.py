@@ -71,6 +71,14 @@ def test_files_that_are_not_a_reports_are_never_replaced(tmp_path: Path, paper_e
     assert drawing.read_text() == "mine"
 
 
+def test_a_report_without_its_page_and_measurements_is_remade(folder: Path) -> None:
+    before = contents(folder)
+    for name in ("report.html", "measurements.csv"):
+        (folder / name).unlink()
+    write_evidence(read_entries([folder / "ledger.jsonl"]), folder)
+    assert contents(folder) == before
+
+
 def test_a_title_is_kept_or_made_of_the_folders_name(folder: Path, tmp_path: Path) -> None:
     assert title_of(folder) == "Table 2, predicted"
     assert title_of(tmp_path / "2026-11-21-largest-batch") == "Largest batch"

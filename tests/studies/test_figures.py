@@ -58,8 +58,8 @@ def test_half_of_the_time_costs_what_the_paper_says(
 def test_on_other_data_the_statement_is_shown_and_not_judged(trajectory: Callable[..., Entry]) -> None:
     table = half_time([trajectory(0.011, "synthetic")])
     (cell,) = table.cells.values()
-    assert list(table.rows.values()) == ["segnode-w8, synthetic val"]
-    assert (cell.ours, cell.paper) == ("1.10", "about 3")
+    assert [row[0].text for row in table.rows] == ["segnode-w8, synthetic val"]
+    assert (cell.text, cell.paper and cell.paper.text) == ("1.10", "about 3")
     assert cell.conditions == "t = 0.5, 95 % 0.90 to 1.30"
     assert cell.judgement is not None
     assert cell.judgement.why == "on synthetic; the paper's is on pascal-context"

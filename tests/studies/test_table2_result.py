@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from segbench.cli.predicting import PredictionFlags
-from segbench.present.judged import JudgedTable
+from segbench.present.table import Table
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
@@ -22,21 +22,26 @@ from segbench.studies.table2_result import memory_definitions, table2, time_floo
 Make = Callable[..., list[Entry]]
 
 
-def judged(entries: list[Entry]) -> JudgedTable:
+def judged(entries: list[Entry]) -> Table:
     return table2(entries, paper_cards())
 
 
-def verdict(table: JudgedTable, model: str, column: str) -> str | None:
+def verdict(table: Table, model: str, column: str) -> str | None:
     judgement = table.cells[model, column].judgement
     return judgement.verdict if judgement else None
+
+
+def order(table: Table, column: str) -> str:
+    """The verdict on the order of a column's networks."""
+    return table.footer[[item.key for item in table.columns].index(column)].verdict
 
 
 def test_an_empty_ledger_gives_the_whole_table_with_the_papers_numbers_and_every_verdict_missing() -> None:
     table = judged([])
     assert len(table.cells) == (len(TABLE2_ROWS) + len(OURS)) * len(TABLE2_COLUMNS)
     assert table.tally()["missing"] == 36
-    assert table.cells["unet", "test_time"].paper == "4 ms"
-    assert table.cells["unet", "test_time"].standing == "published"
+    cell = table.cells["unet", "test_time"]
+    assert (cell.paper and cell.paper.text, cell.standing) == ("4 ms", "published")
 
 
 def test_the_papers_ratios_at_half_the_memory_are_reproduced(paper_entries: Make) -> None:
@@ -45,7 +50,7 @@ def test_the_papers_ratios_at_half_the_memory_are_reproduced(paper_entries: Make
         if model != "hrnetv2":
             assert verdict(table, model, "train_memory") == "reproduced"
             assert verdict(table, model, "parameters") == "reproduced"
-    assert table.orders["train_memory"].verdict == "reproduced"
+    assert order(table, "train_memory") == "reproduced"
 
 
 def test_the_yardstick_is_looked_at_in_absolute_values(paper_entries: Make) -> None:
@@ -58,13 +63,13 @@ def test_the_yardstick_is_looked_at_in_absolute_values(paper_entries: Make) -> N
 def test_networks_of_ours_stand_beside_the_paper_without_a_verdict(paper_entries: Make) -> None:
     cell = judged(paper_entries()).cells["segnode", "train_memory"]
     assert cell.judgement is None
-    assert cell.our_ratio == pytest.approx(4.2 / 15.55)
+    assert cell.ratio == pytest.approx(4.2 / 15.55)
 
 
 def test_the_other_side_of_hrnetv2_is_contradicted(paper_entries: Make) -> None:
     table = judged(paper_entries(changes={("segnode-paper", "train"): 20.0}))
     assert verdict(table, "segnode-paper", "train_memory") == "contradicted"
-    assert table.orders["train_memory"].verdict != "reproduced"
+    assert order(table, "train_memory") != "reproduced"
 
 
 def test_a_number_without_the_yardsticks_has_no_ratio(paper_entries: Make) -> None:
@@ -82,7 +87,7 @@ def test_times_of_a_cpu_are_not_comparable_and_the_order_neither(timed: Callable
     table = judged(entries)
     assert {verdict(table, model, "test_time") for model in TABLE2_ROWS} == {"not comparable"}
     assert "Test CPU" in table.cells["unet", "test_time"].judgement.why  # type: ignore[union-attr]
-    assert table.orders["test_time"].verdict == "not comparable"
+    assert order(table, "test_time") == "not comparable"
 
 
 def test_an_epoch_is_compared_only_at_the_largest_batch(paper_entries: Make, timed: Callable[..., Entry]) -> None:
@@ -168,7 +173,7 @@ def test_the_definitions_show_the_verdict_each_would_get(make_entry: Callable[..
         return make_entry(model, *rows, case=Case("predict", model, device="none", batch_size=24, modes=("train",)))
 
     (table,) = memory_definitions([entry("hrnetv2", 100, 100), entry("segnode-paper", 43, 90)], paper_cards())
-    cells = dict(zip(table.columns, table.rows[list(TABLE2_ROWS).index("segnode-paper")], strict=True))
+    cells = {column: table.cells["segnode-paper", column] for column in ("live", "process", "paper")}
     assert (cells["live"].text, cells["live"].verdict) == ("0.43", "reproduced")
     assert cells["process"].verdict == "contradicted"
     assert cells["paper"].text == "0.43"

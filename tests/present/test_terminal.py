@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from segbench.present.sheet import Sheet, least_width, to_terminal
+from segbench.present.table import Table, table_of
+from segbench.present.terminal import least_width, to_terminal
 
 NAMES = [f"network-number-{number}" for number in range(9)]
-WIDE = Sheet("Wide", ["", *NAMES, "outcome"], [["parameters", *["118.25 MiB"] * 9, "does_not_fit: " + "so long " * 20]])
+WIDE = table_of(
+    "Wide", ["", *NAMES, "outcome"], [["parameters", *["118.25 MiB"] * 9, "does_not_fit: " + "so long " * 20]]
+)
 
 
-def drawn(sheet: Sheet, width: int) -> str:
-    console = Console(width=max(width, least_width(sheet)))
+def drawn(table: Table, width: int) -> str:
+    console = Console(width=max(width, least_width(table)))
     with console.capture() as capture:
-        console.print(to_terminal(sheet))
+        console.print(to_terminal(table))
     return capture.get()
 
 
@@ -26,7 +29,7 @@ def test_no_name_and_no_number_is_cut() -> None:
 
 
 def test_a_long_list_in_the_middle_folds_and_leaves_the_others_whole() -> None:
-    runs = Sheet("Runs", ["run", "networks", "device"], [["20261121-101500-ab12", ", ".join(NAMES), "Test CPU"]])
+    runs = table_of("Runs", ["run", "networks", "device"], [["20261121-101500-ab12", ", ".join(NAMES), "Test CPU"]])
     assert least_width(runs) < 80
     text = drawn(runs, 80)
     assert "20261121-101500-ab12" in text and "Test CPU" in text
@@ -34,4 +37,4 @@ def test_a_long_list_in_the_middle_folds_and_leaves_the_others_whole() -> None:
 
 
 def test_a_table_without_rows_is_drawn() -> None:
-    assert "nothing" in drawn(Sheet("nothing", ["network", "ratio"], []), 80)
+    assert "nothing" in drawn(table_of("nothing", ["network", "ratio"], []), 80)
