@@ -16,7 +16,7 @@ from segbench.cli.selection import select
 from segbench.cli.session import exports_of
 from segbench.cli.show import EXIT_GATE, require_format, show
 from segbench.errors import UserError
-from segbench.present.comparison import COMPARISON_COLUMNS, Line, comparison_sheets
+from segbench.present.comparison import COMPARISON_COLUMNS, Line, comparison_tables
 from segbench.present.export import as_csv, as_json, write_texts
 from segbench.present.markdown import to_markdown
 from segbench.records.ledger import DEFAULT_LEDGER, Entry
@@ -66,14 +66,14 @@ def compare(
     if not contrasts:
         raise UserError(f"{a} and {b} have no quantity in common that may be compared")
     lines = [_line(pair, item) for pair, item in contrasts]
-    sheets, rows = comparison_sheets(lines), [vars(line) for line in lines]
+    tables, rows = comparison_tables(lines), [vars(line) for line in lines]
     texts: dict[str, Callable[[], str]] = {
         "csv": lambda: as_csv(rows, COMPARISON_COLUMNS),
         "json": lambda: as_json(rows, COMPARISON_COLUMNS),
-        "markdown": lambda: "\n".join(map(to_markdown, sheets)),
+        "markdown": lambda: "\n".join(map(to_markdown, tables)),
     }
     if output.format == "table":
-        show(sheets, [], "table")
+        show(tables, [], "table")
     else:
         sys.stdout.write(texts[output.format]())
     write_texts(exports_of(output), texts)

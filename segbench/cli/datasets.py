@@ -18,7 +18,7 @@ from segbench.cli.groups import PeoplesFormat
 from segbench.cli.session import local_executor
 from segbench.cli.show import EXIT_CELL_FAILED, for_people, show
 from segbench.errors import DataError
-from segbench.present.datasets import card_sheet, catalogue_sheet, check_sheets
+from segbench.present.datasets import card_table, catalogue_table, check_tables
 from segbench.present.progress import CellProgress, print_stderr_tail
 from segbench.records.case import Case
 from segbench.records.options import CheckDatasetOptions
@@ -45,7 +45,7 @@ def catalogue(context: typer.Context, data_root: DataRoot = None, format: People
         f"looked for in --data-root, {VARIABLE} and {config_file()} ([data] root, or a data set's own name)",
         "segbench datasets show NAME: what to download and the layout expected; check NAME: is a copy whole?",
     ]
-    show([catalogue_sheet(found, DATASETS, notes)], [], for_people(format))
+    show([catalogue_table(found, DATASETS, notes)], [], for_people(format))
 
 
 @datasets.command("show")
@@ -53,7 +53,7 @@ def show_one(name: Name, data_root: DataRoot = None, format: PeoplesFormat = "ta
     """One data set: classes, terms, what to download, the layout expected, its options."""
     card = dataset_card(name)
     looked = places(card, data_root) if card.needs_files else []
-    show([card_sheet(card, looked, _where(card, data_root))], [], for_people(format))
+    show([card_table(card, looked, _where(card, data_root))], [], for_people(format))
 
 
 @datasets.command()
@@ -62,7 +62,7 @@ def check(
     name: Name,
     data_root: DataRoot = None,
     split: Splits = None,
-    contact_sheet: Annotated[Path | None, typer.Option("--contact-sheet", help="Draw samples into this PNG.")] = None,
+    contact_sheet: Annotated[Path | None, typer.Option("--contact-table", help="Draw samples into this PNG.")] = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Broken files are counted, not a failure.")
     ] = False,
@@ -82,7 +82,7 @@ def check(
     if shown == "json":
         typer.echo(json.dumps({"dataset": name, "splits": splits}, indent=1))
     elif splits:
-        show(check_sheets(card, splits), [], shown)
+        show(check_tables(card, splits), [], shown)
     _judge(result, all(item["passed"] for item in splits), skip_broken)
 
 

@@ -29,7 +29,7 @@ from segbench.cli.session import Session
 from segbench.cli.timing import print_advice
 from segbench.devices.choice import Device
 from segbench.errors import UserError
-from segbench.present.epoch import epoch_sheets
+from segbench.present.epoch import epoch_tables
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.options import EpochOptions
@@ -86,7 +86,7 @@ def epoch(
     cells = session.plan(models, lambda model: [case(model=model.spec.text, batch_size=sizes[model.name])])
     done = session.measure(cells, in_rounds(timing.rule()))
     print_advice(done)
-    session.finish(done, models, epoch_sheets)
+    session.finish(done, models, epoch_tables)
 
 
 _SEARCHED = ("arguments", "classes", "width", "height", "precision", "optimizer", "seed", "threads", "channels_last",

@@ -16,7 +16,7 @@ from segbench.cli.flags import Group, flags
 from segbench.cli.groups import ConditionFlags, LabelledFlags, NetworkFlags, OutputFlags, RunFlags, case_fields
 from segbench.cli.session import Session
 from segbench.errors import UserError
-from segbench.present.evaluation import evaluation_sheets
+from segbench.present.evaluation import evaluation_tables
 from segbench.records.case import Case, Json
 from segbench.records.options import EvaluateOptions
 from segbench.units import parse_size
@@ -111,7 +111,7 @@ def evaluate(
         sized = case(model=model.spec.text, width=width, height=height, options=options)
         return [sized.with_arguments(**trained_arguments(path, dict(sized.arguments)))]
 
-    session.answer(models, one_network, evaluation_sheets)
+    session.answer(models, one_network, evaluation_tables)
 
 
 @dataclass(frozen=True)

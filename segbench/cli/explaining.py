@@ -15,7 +15,7 @@ from segbench.cells.series import Done
 from segbench.cli.flags import Group
 from segbench.cli.session import Session
 from segbench.errors import UserError
-from segbench.present.explain import explain_sheets
+from segbench.present.explain import explain_tables
 from segbench.present.table import Table
 from segbench.records.ledger import Entry
 
@@ -48,9 +48,9 @@ class ExplainFlags(Group):
         seconds = sum(item.entry.seconds for item in done)
         return f"predicted in {seconds:.1f} s, a context of {context} is added to the process only"
 
-    def sheets(self, entries: Sequence[Entry]) -> list[Table]:
+    def tables(self, entries: Sequence[Entry]) -> list[Table]:
         """The tables of `--explain`."""
-        return explain_sheets(entries) if self.explain else []
+        return explain_tables(entries) if self.explain else []
 
     def write(self, done: Sequence[Done], session: Session, timeout_s: float) -> None:
         """Writes the figure and the snapshots, and says so on stderr.

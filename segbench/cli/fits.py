@@ -15,7 +15,7 @@ from segbench.cli.largest import described, searched
 from segbench.cli.predicting import BudgetText, PredictionFlags, chosen_budget
 from segbench.cli.session import Session
 from segbench.devices.choice import Device
-from segbench.present.largest import fits_sheet
+from segbench.present.largest import fits_table
 from segbench.units import parse_size
 
 SomeModels = Annotated[
@@ -54,4 +54,4 @@ def fits(
         for task in ("max_batch", "max_input")
         for item in searched(session, task, models, fields, limit, prediction, ("train", "infer"))
     ]
-    session.finish(done, models, lambda entries, _: [fits_sheet(entries, limit.name, described(limit))])
+    session.finish(done, models, lambda entries, _: [fits_table(entries, limit.name, described(limit))])

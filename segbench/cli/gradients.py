@@ -22,7 +22,7 @@ from segbench.cli.groups import (
 )
 from segbench.cli.session import Session
 from segbench.errors import CheckpointError
-from segbench.present.gradients import gradients_sheets
+from segbench.present.gradients import gradients_tables
 from segbench.records.case import Case
 from segbench.records.options import GradientsOptions
 from segbench.units import parse_size
@@ -84,4 +84,4 @@ def gradients(
         sized = case(model=model.spec.text, width=width, height=height)
         return [sized.with_arguments(**trained_arguments(checkpoint, dict(sized.arguments))) if checkpoint else sized]
 
-    session.answer(models, one_network, lambda entries, _: gradients_sheets(entries))
+    session.answer(models, one_network, gradients_tables)

@@ -20,7 +20,7 @@ from segbench.cli.groups import (
 )
 from segbench.cli.session import Session
 from segbench.cli.timing import print_advice
-from segbench.present.latency import latency_sheets
+from segbench.present.latency import latency_tables
 from segbench.records.case import Case
 
 
@@ -53,4 +53,4 @@ def latency(
     cells = session.plan(models, lambda model: [case(model=model.spec.text)])
     done = session.measure(cells, in_rounds(timing.rule()))
     print_advice(done)
-    session.finish(done, models, latency_sheets)
+    session.finish(done, models, latency_tables)

@@ -17,7 +17,7 @@ from segbench.cli.session import exports_of
 from segbench.cli.show import show
 from segbench.errors import LedgerError, UserError
 from segbench.present.export import Exports, write_exports
-from segbench.present.ledger import entries_sheet, runs_sheet
+from segbench.present.ledger import entries_table, runs_table
 from segbench.records.ledger import DEFAULT_LEDGER, Entry, Ledger
 from segbench.records.merging import clashes, identity, kept_apart, merged
 from segbench.records.rows import tidy_rows
@@ -38,7 +38,7 @@ def list_runs(folder: LedgerFolder = DEFAULT_LEDGER, format: Format = "table") -
     entries = select("", folder)
     book = Ledger(folder)
     book.entries()
-    show([runs_sheet(entries, str(book.path), book.damage)], tidy_rows(entries, _cards(entries)), format)
+    show([runs_table(entries, str(book.path), book.damage)], tidy_rows(entries, _cards(entries)), format)
 
 
 @ledger.command("show")
@@ -47,7 +47,7 @@ def show_entries(
 ) -> None:
     """The measurements of a run, of a network, or of whatever fits the conditions."""
     entries = select(selection, folder)
-    show([entries_sheet(entries)], tidy_rows(entries, _cards(entries)), format)
+    show([entries_table(entries)], tidy_rows(entries, _cards(entries)), format)
 
 
 @ledger.command()
@@ -62,7 +62,7 @@ def export(
     if exports == Exports():
         raise UserError("nothing to write: give --export-csv, --export-json or --export-markdown")
     entries = select(selection, folder)
-    written = write_exports(exports, tidy_rows(entries, _cards(entries)), [entries_sheet(entries)])
+    written = write_exports(exports, tidy_rows(entries, _cards(entries)), [entries_table(entries)])
     for path in written:
         Console(stderr=True).print(f"wrote {path}", highlight=False, soft_wrap=True)
 

@@ -11,7 +11,7 @@ from segbench.cli.groups import ConditionFlags, DataFlags, NetworkFlags, OutputF
 from segbench.cli.largest import Modes, described, modes_of, searched, searching_device
 from segbench.cli.predicting import BudgetText, PredictionFlags, chosen_budget
 from segbench.cli.session import Session
-from segbench.present.largest import largest_sheet
+from segbench.present.largest import largest_table
 
 Warmup = Annotated[
     int, Option("-w", "--warmup", help="Steps before each try is measured.", min=0, rich_help_panel="Conditions")
@@ -42,4 +42,4 @@ def max_batch(
     limit = chosen_budget(budget, where)
     fields = {**case_fields(where, network, conditions, size), **network.case_fields(data.dataset), "warmup": warmup}
     done = searched(session, "max_batch", models, fields, limit, prediction, modes_of(mode))
-    session.finish(done, models, lambda entries, cards: [largest_sheet(entries, cards, described(limit))])
+    session.finish(done, models, lambda entries, cards: [largest_table(entries, cards, described(limit))])

@@ -17,7 +17,7 @@ from segbench.cli.largest import Modes, described, modes_of, searched, searching
 from segbench.cli.max_batch import Warmup
 from segbench.cli.predicting import BudgetText, PredictionFlags, chosen_budget
 from segbench.cli.session import Session
-from segbench.present.largest import largest_sheet
+from segbench.present.largest import largest_table
 
 
 @flags(without=("data_root", "split", "infer_batch"))
@@ -45,4 +45,4 @@ def max_input(
     own = {"warmup": warmup, "batch_size": batch.batch_size or 1}
     fields = {**case_fields(where, network, conditions, size), **network.case_fields(data.dataset), **own}
     done = searched(session, "max_input", models, fields, limit, prediction, modes_of(mode))
-    session.finish(done, models, lambda entries, cards: [largest_sheet(entries, cards, described(limit))])
+    session.finish(done, models, lambda entries, cards: [largest_table(entries, cards, described(limit))])

@@ -24,7 +24,7 @@ from segbench.cli.groups import (
 from segbench.cli.predicting import PredictionFlags
 from segbench.cli.session import Session
 from segbench.devices.choice import Device
-from segbench.present.memory import memory_sheet
+from segbench.present.memory import memory_table
 from segbench.present.table import Table
 from segbench.records.case import Case
 from segbench.records.options import PredictOptions
@@ -91,16 +91,16 @@ def memory(
             done,
             models,
             lambda entries, cards: [
-                _with_note(memory_sheet(entries, cards), chosen),
-                *explain.sheets(entries),
+                _with_note(memory_table(entries, cards), chosen),
+                *explain.tables(entries),
             ],
         )
     finally:  # a gate ends the command
         explain.write(done, session, run.timeout)
 
 
-def _with_note(sheet: Table, note: str) -> Table:
-    return replace(sheet, notes=[*sheet.notes, note])
+def _with_note(table: Table, note: str) -> Table:
+    return replace(table, notes=[*table.notes, note])
 
 
 def _default_batch(device: Device) -> int:

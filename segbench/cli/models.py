@@ -20,8 +20,8 @@ def models(
     format: PeoplesFormat = "table",
 ) -> None:
     """The networks of the catalogue, the named sets, and what was published of them."""
-    sheet = _whole(find_model(name).card, name) if name else _catalogue()
-    show([sheet], [], for_people(format))
+    table = _whole(find_model(name).card, name) if name else _catalogue()
+    show([table], [], for_people(format))
 
 
 def _catalogue() -> Table:

@@ -11,7 +11,7 @@ from segbench.cli.flags import flags
 from segbench.cli.groups import ConditionFlags, DataFlags, NetworkFlags, OutputFlags, RunFlags, SizeFlags, case_fields
 from segbench.cli.session import Session
 from segbench.devices.choice import Device
-from segbench.present.params import params_sheets
+from segbench.present.params import params_tables
 from segbench.records.case import Case
 from segbench.records.options import ParamsOptions
 
@@ -43,5 +43,5 @@ def params(
     session.answer(
         network.models(),
         lambda model: [case(model=model.spec.text)],
-        lambda entries, cards: params_sheets(entries, cards, modules),
+        lambda entries, cards: params_tables(entries, cards, modules),
     )

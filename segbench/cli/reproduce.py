@@ -25,9 +25,9 @@ from segbench.cli.trajectory import SHIPPED, EndFlags
 from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import Device, choose_device
 from segbench.present.files import require_report_folder
-from segbench.present.plan import PlannedStep, plan_lines, plan_sheet
+from segbench.present.plan import PlannedStep, plan_lines, plan_table
 from segbench.present.table import Table
-from segbench.present.trajectory import trajectory_sheets
+from segbench.present.trajectory import trajectory_tables
 from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
 from segbench.studies import figures
@@ -83,7 +83,7 @@ def reproduce(
     steps = _planned_steps(stages, fresh)
     if dry_run:
         show(
-            [plan_sheet("Plan", steps, [_on_what(where)])], [], "markdown" if results.format == "markdown" else "table"
+            [plan_table("Plan", steps, [_on_what(where)])], [], "markdown" if results.format == "markdown" else "table"
         )
         return
     for line in plan_lines(steps):
@@ -201,4 +201,4 @@ def _run(session: Session, stage: StudyStage, fresh: bool) -> list[Done]:
 def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Table]:
     found = findings(names, entries)
     along = [entry for entry in entries if entry.case.task == "trajectory"] if set(names) & set(FIGURE_NAMES) else []
-    return [*found.judged, *found.tables, *trajectory_sheets(along)]
+    return [*found.judged, *found.tables, *trajectory_tables(along)]

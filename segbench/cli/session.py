@@ -111,10 +111,10 @@ class Session:
         """Shows, exports and judges; ends the command with its exit code."""
         cards = {model.name: model.card for model in models}
         entries = [item.entry for item in done]
-        rows, sheets = tidy_rows(entries, cards), tables(entries, cards)
-        show(sheets, rows, self._output.format)
+        rows, shown = tidy_rows(entries, cards), tables(entries, cards)
+        show(shown, rows, self._output.format)
         console = Console(stderr=True)
-        for path in write_exports(exports_of(self._output), rows, sheets):
+        for path in write_exports(exports_of(self._output), rows, shown):
             console.print(f"wrote {path}", highlight=False)
         broken = [sentence for gate in self._gates for sentence in gate.violations(rows)]
         for sentence in broken:

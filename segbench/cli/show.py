@@ -38,7 +38,7 @@ def for_people(format: str) -> str:
     return format
 
 
-def show(sheets: Sequence[Table], rows: Sequence[Row], format: str) -> None:
+def show(tables: Sequence[Table], rows: Sequence[Row], format: str) -> None:
     """Prints to stdout.
 
     Raises:
@@ -50,11 +50,11 @@ def show(sheets: Sequence[Table], rows: Sequence[Row], format: str) -> None:
     elif format == "json":
         sys.stdout.write(as_json(rows))
     elif format == "markdown":
-        sys.stdout.write("\n".join(to_markdown(sheet) for sheet in sheets))
+        sys.stdout.write("\n".join(to_markdown(table) for table in tables))
     else:
         usual = Console().width if sys.stdout.isatty() else pipe_width()
-        for sheet in sheets:  # a line that is too long for the terminal is better than a number cut short
-            Console(width=max(usual, least_width(sheet))).print(to_terminal(sheet))
+        for table in tables:  # a line that is too long for the terminal is better than a number cut short
+            Console(width=max(usual, least_width(table))).print(to_terminal(table))
 
 
 def pipe_width() -> int:

@@ -23,7 +23,7 @@ from segbench.cli.show import show
 from segbench.cli.timing import print_advice
 from segbench.devices.choice import choose_device
 from segbench.errors import UserError
-from segbench.present.sweep import SweepProgress, cells_sheet, sweep_sheet
+from segbench.present.sweep import SweepProgress, cells_table, sweep_table
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Ledger
 from segbench.records.options import EpochOptions, Options, TimingOptions
@@ -98,7 +98,7 @@ def sweep(
     names = {cell.key: f"{cell.model.name} {label(factors[cell.key])}".strip() for cell in cells}
     if dry_run:
         _, known = resume(cells, Ledger(run.ledger).entries(), reuse=not again)
-        show([cells_sheet([(names[cell.key], cell.key in known) for cell in cells])], [], "table")
+        show([cells_table([(names[cell.key], cell.key in known) for cell in cells])], [], "table")
         return
     jobs_of = _each_in_rounds(rule) if task.timed else single_jobs
     done = session.measure(cells, jobs_of, display=SweepProgress, name=lambda cell: names[cell.key], reuse=not again)
@@ -107,7 +107,7 @@ def sweep(
     session.finish(
         done,
         models,
-        lambda entries, _: [sweep_sheet(grid.task, [factors[entry.key] for entry in entries], entries)],
+        lambda entries, _: [sweep_table(grid.task, [factors[entry.key] for entry in entries], entries)],
     )
 
 

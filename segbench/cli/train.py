@@ -27,7 +27,7 @@ from segbench.cli.show import EXIT_CELL_FAILED
 from segbench.cli.train_groups import AugmentationFlags, BudgetFlags, RecipeFlags, TrainingFlags
 from segbench.devices.choice import Device
 from segbench.errors import UserError
-from segbench.present.training import TrainingProgress, training_sheet
+from segbench.present.training import TrainingProgress, training_tables
 from segbench.records.case import Case
 from segbench.records.options import TrainOptions
 from segbench.units import parse_size
@@ -121,7 +121,7 @@ def train(
         return
     goes_on = "with --resume a training goes on from its last checkpoint, if it has left one"
     done = session.measure(cells, display=TrainingProgress, goes_on=goes_on)
-    session.finish(done, models, lambda entries, _: [training_sheet(entries)])
+    session.finish(done, models, training_tables)
 
 
 def _layout_pays(where: Device, conditions: ConditionFlags) -> bool:

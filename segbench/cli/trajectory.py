@@ -31,7 +31,7 @@ from segbench.cli.session import Session
 from segbench.cli.timing import print_advice_on_curves
 from segbench.cli.trajectory_curves import TrainedNetwork, curves_named
 from segbench.errors import UserError
-from segbench.present.trajectory import trajectory_sheets
+from segbench.present.trajectory import trajectory_tables
 from segbench.records.case import Case
 from segbench.records.options import TrajectoryOptions
 from segbench.statistics.stopping import StopRule
@@ -131,7 +131,7 @@ def trajectory(
     done = session.measure(session.plan(models, one_curve), once_and_in_rounds(ends.rule()))
     print_advice_on_curves(done)
     _draw(done, f"{data.named} {data.split}", output)
-    session.finish(done, models, lambda entries, _: trajectory_sheets(entries))
+    session.finish(done, models, trajectory_tables)
 
 
 def _case_of(case: partial[Case], curve: TrainedNetwork, ends: EndFlags, strip: Path, dataset: str) -> Case:

@@ -42,7 +42,7 @@ class Line:
     sentence: str
 
 
-def comparison_sheets(lines: Sequence[Line]) -> list[Table]:
+def comparison_tables(lines: Sequence[Line]) -> list[Table]:
     """One table for each two cells, with a sentence a quantity below it."""
     groups: dict[tuple[str, ...], list[Line]] = {}
     for line in lines:

@@ -14,7 +14,7 @@ _LISTED = 20
 """Broken files that are named; the others are counted. JSON names all."""
 
 
-def catalogue_sheet(found: Mapping[str, str], cards: Mapping[str, DatasetCard], notes: Sequence[str]) -> Table:
+def catalogue_table(found: Mapping[str, str], cards: Mapping[str, DatasetCard], notes: Sequence[str]) -> Table:
     """Every data set; `found` says where it lies or that it does not."""
     rows: Rows = [
         [f"{name}: {card.title}", card.classes, f"{card.width}x{card.height}", found[name]]
@@ -23,7 +23,7 @@ def catalogue_sheet(found: Mapping[str, str], cards: Mapping[str, DatasetCard], 
     return table_of("Data sets", ["name", "classes", "usual size", "found in"], rows, notes)
 
 
-def card_sheet(card: DatasetCard, places: Sequence[Place], found: str) -> Table:
+def card_table(card: DatasetCard, places: Sequence[Place], found: str) -> Table:
     """One data set whole: what to download, the layout expected, the reader's options."""
     rows = [
         ["title", card.title],
@@ -42,15 +42,15 @@ def card_sheet(card: DatasetCard, places: Sequence[Place], found: str) -> Table:
     return table_of(card.name, ["", ""], rows, prose=True)
 
 
-def check_sheets(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> list[Table]:
+def check_tables(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> list[Table]:
     """What a check found, split by split; `splits` as the task reports them (`SplitCheck`)."""
-    sheets = [_split_sheet(card, splits), _class_sheet(card, splits)]
+    tables = [_split_table(card, splits), _class_table(card, splits)]
     if any(split["broken"] for split in splits):
-        sheets.append(_broken_sheet(splits))
-    return sheets
+        tables.append(_broken_table(splits))
+    return tables
 
 
-def _split_sheet(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Table:
+def _split_table(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Table:
     rows: Rows = [
         [
             split["split"],
@@ -85,7 +85,7 @@ def _split_sheet(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Tab
     return table_of(card.title, columns, rows, notes)
 
 
-def _class_sheet(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Table:
+def _class_table(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Table:
     columns: Columns = [
         "class",
         *(
@@ -103,7 +103,7 @@ def _class_sheet(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Tab
     return table_of("Share of all pixels, and images with the class", columns, rows)
 
 
-def _broken_sheet(splits: Sequence[Mapping[str, Json]]) -> Table:
+def _broken_table(splits: Sequence[Mapping[str, Json]]) -> Table:
     broken = [[f"{item['path']}: {item['reason']}", split["split"]] for split in splits for item in split["broken"]]
     more = [f"and {len(broken) - _LISTED} more; --format json names all"] if len(broken) > _LISTED else []
     return table_of("Broken", ["file and reason", "split"], broken[:_LISTED], more)

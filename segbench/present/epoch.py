@@ -21,7 +21,7 @@ _PARTS = {
 }
 
 
-def epoch_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
+def epoch_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
     """One row a network in each."""
     reference = next((value_of(entry, "epoch_s") for entry in entries if entry.model == REFERENCE_MODEL), None)
     images = " / ".join(dict.fromkeys(str(entry.case.option("images")) for entry in entries))

@@ -16,7 +16,7 @@ from segbench.records.ledger import Entry
 _SCORES = ("mIoU", "absent as 0", "image mean", "pixels", "classes", "boundary F")
 
 
-def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
+def evaluation_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
     """The scores, and where there are any the IoU of each class."""
     compared = _compared(entries)
     rows = [
@@ -47,7 +47,7 @@ def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) 
         "paper",
         "outcome",
     ]
-    return [table_of("Accuracy", columns, rows, notes), *_class_sheet([e for e in entries if measured(e, "miou")])]
+    return [table_of("Accuracy", columns, rows, notes), *_class_table([e for e in entries if measured(e, "miou")])]
 
 
 def _asked(entries: Sequence[Entry]) -> list[str]:
@@ -99,7 +99,7 @@ def _protocol(protocol: Mapping[str, Json]) -> str:
     return ", ".join(parts)
 
 
-def _class_sheet(entries: Sequence[Entry]) -> list[Table]:
+def _class_table(entries: Sequence[Entry]) -> list[Table]:
     if not entries:
         return []
     found = {entry.model: item.detail["iou"] for entry in entries if (item := measured(entry, "miou"))}

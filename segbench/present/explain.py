@@ -25,15 +25,15 @@ _HELD_FOR = {
 }
 
 
-def explain_sheets(entries: Sequence[Entry]) -> list[Table]:
+def explain_tables(entries: Sequence[Entry]) -> list[Table]:
     """For each mode, roles and modules and tensors at the peak; nothing for entries that are not predictions."""
-    sheets = []
+    tables = []
     for mode in _MODES:
         found = {entry.model: detail for entry in entries if (detail := _detail(entry, mode))}
         if found:
             batch = next(_batch(entry, mode) for entry in entries if entry.model in found and mode in entry.case.modes)
-            sheets += [_roles(found, mode, batch), _modules(found, mode), _tensors(found, mode)]
-    return sheets
+            tables += [_roles(found, mode, batch), _modules(found, mode), _tensors(found, mode)]
+    return tables
 
 
 def sentence(found: dict[str, Json]) -> str | None:

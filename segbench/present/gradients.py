@@ -8,7 +8,7 @@ from segbench.present.amounts import ratio_of
 from segbench.present.formats import BYTES, NUMBER, RATIO, SECONDS, Value, plain
 from segbench.present.provenance import provenance
 from segbench.present.table import Cell, Column, Columns, Rows, Table, table_of
-from segbench.present.values import outcome
+from segbench.present.values import Cards, outcome
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 
@@ -19,7 +19,7 @@ Found = dict[str, Measurement]
 """Of one pair, by quantity."""
 
 
-def gradients_sheets(entries: Sequence[Entry]) -> list[Table]:
+def gradients_tables(entries: Sequence[Entry], _cards: Cards | None = None) -> list[Table]:
     """One table a network; ratios are to plain back-propagation through the same solver."""
     return [_sheet(entry) for entry in entries]
 

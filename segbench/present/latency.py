@@ -23,7 +23,7 @@ _PARTS = {
 }
 
 
-def latency_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
+def latency_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
     """One row a network in each; percentiles are of all samples, per image."""
     reference = next((value_of(entry, "latency_s") for entry in entries if entry.model == REFERENCE_MODEL), None)
     batch = " / ".join(dict.fromkeys(str(entry.case.infer_batch) for entry in entries))

@@ -12,7 +12,7 @@ from segbench.records.ledger import Entry
 from segbench.records.measurement import ANSWERS
 
 
-def runs_sheet(entries: Sequence[Entry], place: str, damage: Sequence[str]) -> Table:
+def runs_table(entries: Sequence[Entry], place: str, damage: Sequence[str]) -> Table:
     """One row a run, oldest first."""
     runs: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -22,7 +22,7 @@ def runs_sheet(entries: Sequence[Entry], place: str, damage: Sequence[str]) -> T
     return table_of(f"{place}: {len(runs)} runs, {len(entries)} cells", columns, rows, damage)
 
 
-def entries_sheet(entries: Sequence[Entry]) -> Table:
+def entries_table(entries: Sequence[Entry]) -> Table:
     """One row a measurement; a cell that failed is a row with its cause."""
     rows: Rows = [row for entry in entries for row in _measurements(entry)]
     columns: Columns = [

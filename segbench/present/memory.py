@@ -18,7 +18,7 @@ from segbench.records.rows import reference_for
 _MODES = {"train": "training", "infer": "inference"}
 
 
-def memory_sheet(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
+def memory_table(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
     """One row a network; the peak is the definition `headline` names, the others are in the exports."""
     names = list(dict.fromkeys(entry.model for entry in entries))
     modes = [mode for mode in _MODES if any(mode in entry.case.modes for entry in entries)]

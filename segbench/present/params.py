@@ -27,7 +27,7 @@ _RULE = (
 )
 
 
-def params_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard], depth: int = 0) -> list[Table]:
+def params_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard], depth: int = 0) -> list[Table]:
     """The networks, and with a depth above 0 a table of modules for each.
 
     Args:

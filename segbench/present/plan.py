@@ -28,7 +28,7 @@ class PlannedStep:
     basis: str
 
 
-def plan_sheet(title: str, steps: Sequence[PlannedStep], notes: Sequence[str]) -> Table:
+def plan_table(title: str, steps: Sequence[PlannedStep], notes: Sequence[str]) -> Table:
     """One row a step and one for all."""
     rows: Rows = [
         [step.title, step.device, step.todo, step.held, step.seconds, step.basis] for step in _with_sum(steps)

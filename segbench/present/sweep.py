@@ -24,12 +24,10 @@ from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
 from segbench.records.measurement import ANSWERS
 from segbench.records.quantities import quantity
+from segbench.records.tasks import TASKS, Task
 
 _SHOWN = 12
 """Rows of the live table: the cell at work and those before it."""
-
-_HEADLINES = {"latency": ("latency_s",), "epoch": ("epoch_s",), "params": ("parameters", "macs")}
-"""What is shown of a task besides memory; the exports have all."""
 
 
 @dataclass
@@ -124,7 +122,7 @@ class SweepProgress(CellProgress):
         self._screen.update(Group(table, Text(self._tally.sentence())), refresh=True)
 
 
-def cells_sheet(cells: Sequence[tuple[str, bool]]) -> Table:
+def cells_table(cells: Sequence[tuple[str, bool]]) -> Table:
     """A dry run: every cell and whether the ledger answers it already."""
     rows = [[name, "in the ledger" if known else "to be measured"] for name, known in cells]
     done = sum(known for _, known in cells)
@@ -136,15 +134,14 @@ def cells_sheet(cells: Sequence[tuple[str, bool]]) -> Table:
     )
 
 
-def sweep_sheet(task: str, factors: Sequence[Mapping[str, Json]], entries: Sequence[Entry]) -> Table:
+def sweep_table(task: str, factors: Sequence[Mapping[str, Json]], entries: Sequence[Entry]) -> Table:
     """One row a cell: network, the factors that vary, the task's headline values.
 
     Args:
         factors: of each entry.
     """
     names = list(dict.fromkeys(name for found in factors for name in found))
-    kind = headline(entries[0])
-    wanted = _HEADLINES.get(task, (f"train_peak_{kind}_bytes", f"infer_peak_{kind}_bytes"))
+    wanted = [_as_read(name, entries[0]) for name in _shown(TASKS[task])]
     rows = [
         [
             entry.model,
@@ -161,6 +158,16 @@ def sweep_sheet(task: str, factors: Sequence[Mapping[str, Json]], entries: Seque
     ]
     table = table_of(f"Sweep of {task}", ["network", *names, *columns, "outcome"], rows, [provenance(entries)])
     return without_empty_columns(table)
+
+
+def _shown(task: Task) -> list[str]:
+    """The quantities of the task's row; the exports have all."""
+    return [*dict.fromkeys(task.quantity(mode) for mode in task.modes), *task.shown]
+
+
+def _as_read(name: str, entry: Entry) -> str:
+    """Of a peak the definition that could be read where the entry was measured."""
+    return name.replace("_peak_live_", f"_peak_{headline(entry)}_")
 
 
 def _roughly(seconds: float) -> str:

@@ -12,7 +12,7 @@ from segbench.present.formats import COUNT, PERCENT, SECONDS, Value
 from segbench.present.progress import CellProgress
 from segbench.present.provenance import provenance
 from segbench.present.table import Column, Columns, Table, table_of
-from segbench.present.values import measured, outcome, value_of
+from segbench.present.values import Cards, measured, outcome, value_of
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
 
@@ -52,7 +52,7 @@ def training_line(extra: Mapping[str, Json]) -> str:
     return ", ".join([*parts, f"{extra['images_per_s']:.1f} images/s", f"{left} left"])
 
 
-def training_sheet(entries: Sequence[Entry]) -> Table:
+def training_tables(entries: Sequence[Entry], _cards: Cards | None = None) -> list[Table]:
     """One row a network: what its last and its best weights score on the validation split."""
     columns: Columns = [
         "network",
@@ -70,7 +70,7 @@ def training_sheet(entries: Sequence[Entry]) -> Table:
             for what in _scored(entries)
         ),
     ]
-    return table_of("Training", columns, [_row(entry) for entry in entries], notes)
+    return [table_of("Training", columns, [_row(entry) for entry in entries], notes)]
 
 
 def _row(entry: Entry) -> list[Value]:

@@ -20,7 +20,7 @@ from segbench.present.formats import (
 from segbench.present.provenance import provenance
 from segbench.present.table import Column, Columns, Rows, Table, table_of
 from segbench.present.trajectory_points import RULE, Point, half, is_oracle, pareto_optimal, points_of, whole
-from segbench.present.values import outcome
+from segbench.present.values import Cards, outcome
 from segbench.records.ledger import Entry
 
 PAPER = "the paper: 3 % of accuracy for 50 % of the time (SegNode, section 4.8)"
@@ -29,7 +29,7 @@ _CONTROLS = {"shorter": "earlier ends", "coarser": "fewer steps", "permuted": "p
 _QUANTILES = ("p50", "p95", "worst")
 
 
-def trajectory_sheets(entries: Sequence[Entry]) -> list[Table]:
+def trajectory_tables(entries: Sequence[Entry], _cards: Cards | None = None) -> list[Table]:
     """One table of ends a network, two of stopping rules where there are any."""
     sheets = []
     for entry in entries:

@@ -11,6 +11,9 @@ from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.records.rows import reference_for
 
+Cards = Mapping[str, ModelCard]
+"""By a network's name, for the published numbers."""
+
 
 def measured(entry: Entry, quantity: str) -> Measurement | None:
     """The entry's measurement of a quantity; None where it has none."""

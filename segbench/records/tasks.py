@@ -49,6 +49,9 @@ class Task:
         alone: nothing else may run beside it; otherwise cases may share the processor's cores.
         predicted_by: the task that answers on no device; None where nothing can.
         alike: conditions that all rows of one table share, by the names of `segbench.studies.conditions`.
+        tables: what makes its tables in a report, as `module:function` of (entries, model cards); empty for what stands
+            in the table of all networks.
+        bound: the quantity of the other side of a bracket; empty where there is none.
         trained_run: the option that names the training whose network it is about; empty where none is.
         needs_network: a case names one.
         seconds: kind of device -> what a case took on the machine it was written on, rounded up, for plans.
@@ -67,6 +70,8 @@ class Task:
     alone: bool = True
     predicted_by: str | None = None
     alike: tuple[str, ...] = ()
+    tables: str = ""
+    bound: str = ""
     trained_run: str = ""
     needs_network: bool = True
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -104,12 +109,12 @@ _TABLE = (
     ),
     Task("snapshot", "{mode}_peak_live_bytes", SnapshotOptions, alone=False, predicted_by="snapshot"),
     Task(
-        "max_batch", "max_batch", Assumptions, answers=("max_batch",), predicted_by="max_batch", alone=False,
+        "max_batch", "max_batch", Assumptions, bound="max_batch_fails_at", answers=("max_batch",), predicted_by="max_batch", alone=False,
         seconds={"none": 8.0, "cuda": 120.0},
     ),
     Task(
-        "max_input", "max_input_pixels", Assumptions, answers=("max_input_pixels",), predicted_by="max_input",
-        alone=False, seconds={"none": 8.0, "cuda": 120.0},
+        "max_input", "max_input_pixels", Assumptions, bound="max_input_fails_at_pixels",
+        answers=("max_input_pixels",), predicted_by="max_input", alone=False, seconds={"none": 8.0, "cuda": 120.0},
     ),
     Task(
         "params", "parameters", ParamsOptions, ("infer",), _NETWORK, shown=("macs",), answers=("parameters", "macs"),
@@ -119,23 +124,32 @@ _TABLE = (
         "latency", "latency_s", TimingOptions, ("infer",),
         factors=(*_RUNNING, "infer_batch", "dataset", "split", "compile", "cuda_graph"),
         answers=("latency_s", "energy_per_image_j", "pipelined_images_per_s", "gpu_busy_fraction"),
-        rounds_about="latency_s", alike=(*_SAME_MACHINE, "inference batch"), seconds={"cuda": 60.0, "cpu": 90.0},
+        rounds_about="latency_s", alike=(*_SAME_MACHINE, "inference batch"),
+        tables="segbench.present.latency:latency_tables", seconds={"cuda": 60.0, "cpu": 90.0},
     ),
     Task(
         "epoch", "epoch_s", EpochOptions, ("train",),
         factors=(*_RUNNING, "batch_size", "optimizer", "compile"),
         answers=("epoch_s", "energy_per_epoch_j"),
-        rounds_about="epoch_s", alike=(*_SAME_MACHINE, "epoch"), seconds={"cuda": 90.0, "cpu": 180.0},
+        rounds_about="epoch_s", alike=(*_SAME_MACHINE, "epoch"), tables="segbench.present.epoch:epoch_tables",
+        seconds={"cuda": 90.0, "cpu": 180.0},
     ),
-    Task("gradients", "gradient_relative_error", GradientsOptions, ("train",), partial=True, own_arguments=True),
-    Task("train", "miou", TrainOptions, ("train",), partial=True, trained_run="folder"),
+    Task(
+        "gradients", "gradient_relative_error", GradientsOptions, ("train",), partial=True, own_arguments=True,
+        tables="segbench.present.gradients:gradients_tables",
+    ),
+    Task(
+        "train", "miou", TrainOptions, ("train",), partial=True, trained_run="folder",
+        tables="segbench.present.training:training_tables",
+    ),
     Task(
         "evaluate", "miou", EvaluateOptions, ("infer",), answers=("miou",), alike=("split", "classes"),
-        trained_run="checkpoint",
+        trained_run="checkpoint", tables="segbench.present.evaluation:evaluation_tables",
     ),
     Task(
         "trajectory", "miou", TrajectoryOptions, ("infer",), partial=True, own_arguments=True,
-        rounds_about="latency_s", seconds={"cpu": 60.0, "cuda": 60.0},
+        rounds_about="latency_s", tables="segbench.present.trajectory:trajectory_tables",
+        seconds={"cpu": 60.0, "cuda": 60.0},
     ),
     Task("benchmark", "{mode}_peak_live_bytes"),
     Task("check_dataset", "images_per_s", CheckDatasetOptions, needs_network=False),

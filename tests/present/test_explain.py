@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segbench.present.explain import explain_sheets, sentence
+from segbench.present.explain import explain_tables, sentence
 from segbench.present.timeline import plot_timelines
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
@@ -45,7 +45,7 @@ def entries(make_entry: Callable[..., Entry]) -> list[Entry]:
 
 
 def test_roles_modules_and_tensors_stand_side_by_side(entries: list[Entry]) -> None:
-    roles, modules, tensors = explain_sheets(entries)
+    roles, modules, tensors = explain_tables(entries)
     assert roles.headings == ["", "segnode", "hrnetv2"]
     assert ["activations", "4.00 GiB", "20.0 GiB"] in roles.lines()
     assert ["gradients", "-", "-"] in roles.lines()
@@ -63,7 +63,7 @@ def test_one_sentence_says_why_one_needs_less() -> None:
 
 
 def test_measurements_are_not_explained(make_entry: Callable[..., Entry]) -> None:
-    assert explain_sheets([make_entry("unet", Measurement("train_peak_live_bytes", 1, "measured:host"))]) == []
+    assert explain_tables([make_entry("unet", Measurement("train_peak_live_bytes", 1, "measured:host"))]) == []
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])

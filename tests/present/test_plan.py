@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from segbench.present.csv_text import table_csv
-from segbench.present.plan import PlannedStep, plan_lines, plan_sheet
+from segbench.present.plan import PlannedStep, plan_lines, plan_table
 
 STEPS = [PlannedStep("memory", "no device", 3, 0, 40.0, "by rule"), PlannedStep("times", "cpu", 2, 4, 7200.0, "1 held")]
 
 
 def test_the_table_ends_with_the_sum() -> None:
-    table = plan_sheet("Plan", STEPS, [])
+    table = plan_table("Plan", STEPS, [])
     assert table.lines()[-1] == ["all", "", "5", "4", "2 h 01 min", ""]
     assert table_csv(table).splitlines()[-1] == "all,,5,4,7240.0,"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from segbench.present.trajectory import half_sentence, trajectory_sheets
+from segbench.present.trajectory import half_sentence, trajectory_tables
 from segbench.present.trajectory_points import points_of
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
@@ -54,7 +54,7 @@ def entry(make_entry: Callable[..., Entry], *more: Measurement, adaptive: bool =
 
 
 def test_each_end_is_a_row_and_dominated_ones_are_not_worth_having(make_entry: Callable[..., Entry]) -> None:
-    (sheet,) = trajectory_sheets([entry(make_entry)])
+    (sheet,) = trajectory_tables([entry(make_entry)])
     assert [row[0] for row in sheet.lines()] == ["t = 0", "t = 0.25", "t = 0.5", "t = 0.75", "t = 1"]
     assert [row[-1] for row in sheet.lines()] == ["NFE ms", "NFE ms", "NFE ms", "NFE ms", ""]
     half = sheet.lines()[2]
@@ -69,14 +69,14 @@ def test_half_of_the_evaluations_is_set_beside_the_papers_statement(make_entry: 
 
 
 def test_adaptive_solvers_show_accepted_and_rejected_steps(make_entry: Callable[..., Entry]) -> None:
-    (sheet,) = trajectory_sheets([entry(make_entry, adaptive=True)])
+    (sheet,) = trajectory_tables([entry(make_entry, adaptive=True)])
     assert sheet.lines()[-1][1] == "24 (4+1)"
     assert any("rejected" in note for note in sheet.notes)
 
 
 def test_rules_show_what_they_save_and_a_gain_only_if_confirmed(make_entry: Callable[..., Entry]) -> None:
     more = (*rule("change<0.05", True), *rule("state<0.1", False), *rule("oracle<0.005", True))
-    ends, savings, controls = trajectory_sheets([entry(make_entry, *more)])
+    ends, savings, controls = trajectory_tables([entry(make_entry, *more)])
     assert len(ends.lines()) == 5
     assert savings.lines()[0][:7] == ["change<0.05", "70.0 %", "2.30", "2", "3", "4", "40.0 %"]
     assert [row[-1] for row in controls.lines()] == ["yes", "not shown", "a bound"]
@@ -85,13 +85,13 @@ def test_rules_show_what_they_save_and_a_gain_only_if_confirmed(make_entry: Call
 
 def test_an_oracle_never_makes_a_real_end_look_dominated(make_entry: Callable[..., Entry]) -> None:
     (plain,), (ends, *_) = (
-        trajectory_sheets([entry(make_entry)]),
-        trajectory_sheets([entry(make_entry, *rule("oracle<0.005", True))]),
+        trajectory_tables([entry(make_entry)]),
+        trajectory_tables([entry(make_entry, *rule("oracle<0.005", True))]),
     )
     assert ends.lines() == plain.lines()
 
 
 def test_a_cell_that_failed_says_why(make_entry: Callable[..., Entry]) -> None:
     broken = replace(make_entry("segnode"), outcome="failed", cause="the state is not finite at t = 0.5")
-    (sheet,) = trajectory_sheets([broken])
+    (sheet,) = trajectory_tables([broken])
     assert sheet.lines()[0][0] == "failed: the state is not finite at t = 0.5"

@@ -15,6 +15,8 @@ from segbench.records.case import Case
 from segbench.records.options import Options
 from segbench.records.quantities import QUANTITIES
 from segbench.records.tasks import MODES, TASKS, Task, task_named, task_recorded
+from segbench.studies.command_tables import tables_of
+from segbench.studies.conditions import CONDITIONS
 
 FIELDS = {item.name for item in fields(Case)} | {"input"}
 MODULES = {
@@ -36,6 +38,9 @@ def test_what_a_task_is_about_exists(task: Task) -> None:
     assert set(task.modes) <= set(MODES) and task.modes
     assert set(task.factors) <= FIELDS
     assert task.predicted_by is None or task.predicted_by in TASKS
+    assert not task.bound or task.bound in QUANTITIES
+    assert set(task.alike) <= set(CONDITIONS)
+    assert not task.tables or callable(tables_of(task))
     assert not task.trained_run or task.trained_run in task.options.model_fields
     assert set(task.seconds) <= {"none", "cpu", "cuda"}
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from segbench.present.latency import latency_sheets
+from segbench.present.latency import latency_tables
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -18,7 +18,7 @@ def test_a_ledger_of_times_has_the_tables_of_latency(timed: Callable[..., Entry]
     entries = [timed("hrnetv2", "latency_s", 0.01), timed("segnode", "latency_s", 0.005)]
     tables = command_tables(entries, {})
     assert [table.name for table in tables] == ["latency", "latency_2"]
-    sheet = latency_sheets(entries, {})[0]
+    sheet = latency_tables(entries, {})[0]
     assert tables[0].lines() == sheet.lines()
 
 
