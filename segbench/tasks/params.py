@@ -29,6 +29,9 @@ def run(case: Case, report: Reporter) -> None:
         others.append(_fvcore(case))
     for measurement in _rows(workload.network, counted, others, where):
         report.measured(measurement)
+    if counted.doubtful:
+        names = ", ".join(f"{name} {calls}" for name, calls in sorted(counted.doubtful.items()))
+        report.note(f"{case.model}: operators that no rule knows may multiply, and are not in its MACs: {names}")
 
 
 def _count(case: Case, report: Reporter) -> tuple[Workload, Operations, str]:
