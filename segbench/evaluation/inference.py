@@ -118,5 +118,3 @@ def swapped(classes: int, flip_pairs: FlipPairs) -> list[int]:
     for one, other in flip_pairs:
         order[one], order[other] = other, one
     return order
-
-

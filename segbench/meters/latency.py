@@ -10,7 +10,6 @@ from torch import Tensor
 from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import Stopwatch
 from segbench.workload.images import normalise_images
-from segbench.workload.network import logits_of
 from segbench.workload.step import Workload, check_classes
 
 PARTS = ("copy_in", "normalise", "forward", "argmax", "copy_out")
@@ -40,6 +39,8 @@ class Inference:
         dtype = torch.uint8 if workload.case.classes <= 256 else torch.int32
         self.labels = torch.empty(pictures.shape[:3], dtype=dtype, pin_memory=cuda)
         """`(N, H, W)` uint8, int32 above 256 classes, on the host: what the last call found."""
+        self.finite: bool | None = None
+        """Whether the first call's scores were finite numbers; None before it."""
 
     @torch.no_grad()
     def __call__(self) -> Timing:
@@ -59,11 +60,13 @@ class Inference:
         with workload.autocast():
             scores = self._network(images)
         watch.lap("forward")
-        scores = logits_of(scores, (images.shape[-2], images.shape[-1]))
+        scores = workload.outputs.logits(scores, (images.shape[-2], images.shape[-1]))
         labels = scores.argmax(dim=1).to(self.labels.dtype)
         watch.lap("argmax")
         self.labels.copy_(labels, non_blocking=True)
         watch.lap("copy_out")
         timing = watch.stop()
         check_classes(workload, scores)
+        if self.finite is None:
+            self.finite = bool(torch.isfinite(scores).all())
         return timing

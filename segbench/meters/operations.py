@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.nn.modules import module as module_hooks
@@ -183,16 +184,21 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         if _is_composite(func):  # comes whole under inference_mode; elsewhere autograd has taken it apart already
             with self:
-                output = func.decompose(*args, **kwargs)
-            if output is not NotImplemented:
-                return output
+                return func._op_dk(_COMPOSITE, *args, **kwargs)
         output = func(*args, **kwargs)
         self._tally.add(func, args, kwargs, output)
         return output
 
 
 def _is_composite(operator: Any) -> bool:
-    return isinstance(operator, OpOverload) and operator._can_decompose()
+    """Not `_can_decompose`, which also knows decompositions for compilers once those are imported."""
+    if not isinstance(operator, OpOverload):
+        return False
+    name = operator.name()  # type: ignore[no-untyped-call]
+    return torch._C._dispatch_has_kernel_for_dispatch_key(name, _COMPOSITE)
+
+
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 
 
 def _is_free(operator: Any, given: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -39,6 +40,8 @@ class Case:
         threads: CPU threads of the child; None leaves torch's default, which the child records.
         budget_bytes: memory that must not be exceeded, for the searches.
         warmup: steps or calls before measuring starts.
+        output: which of several outputs is the answer, by name or number; None: by convention.
+        aux_weight: of every other output in the loss; None: the usual 0.4.
         options: the task's own parameters, as sorted (name, value) pairs.
     """
 
@@ -65,6 +68,8 @@ class Case:
     tf32: bool = False
     cudnn_benchmark: bool = False
     compile: bool = False
+    output: str | None = None
+    aux_weight: float | None = None
     options: tuple[tuple[str, Json], ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -73,6 +78,8 @@ class Case:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.precision not in PRECISIONS:
             raise UserError(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        if self.aux_weight is not None and not 0 <= self.aux_weight < math.inf:
+            raise UserError(f"aux_weight is {self.aux_weight}; it must be a number from 0")
         for name in ("arguments", "options"):  # a case that went through JSON equals the one that did not
             object.__setattr__(self, name, tuple((key, _frozen(value)) for key, value in getattr(self, name)))
 

@@ -17,6 +17,7 @@ from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import Timed, compiled, method_of, take_samples
 from segbench.workload.device import device_of
@@ -35,6 +36,7 @@ def run(case: Case, report: Reporter) -> None:
     timed = take_samples(TrainingStep(workload, next_batch, stopwatch_for(device)), device, case, report)
     for measurement in _rows(timed, case, device):
         report.measured(measurement)
+    tell_outputs(workload.outputs, case, report)
 
 
 def _held_batch(workload: Workload) -> Callable[[], Batch]:

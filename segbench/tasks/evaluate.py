@@ -25,8 +25,10 @@ from segbench.evaluation.resampling import Resampling, interval
 from segbench.learning.weights import trained_network
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
+from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast
 
 _TELL_EVERY_S = 0.5
@@ -56,6 +58,7 @@ def run(case: Case, report: Reporter) -> None:
     if trained_on not in ("", dataset.name):
         report.note(f"the checkpoint was trained on {trained_on}, and is asked about {dataset.name}")
     folder = Path(case.option("folder"))
+    outputs = OutputReader(case.output or facts.get("output"), classes=dataset.classes)
     found = evaluate(
         network.to(device),
         dataset,
@@ -65,13 +68,15 @@ def run(case: Case, report: Reporter) -> None:
         boundary=bool(case.option("boundary", True)),
         autocast=autocast(case.precision, device),
         observe=_PictureSaver(case, dataset, folder, report),
+        outputs=outputs,
     )
+    tell_outputs(outputs, case, report)
     save_evaluation(found, folder / "evaluation.npz")
     save_image_iou(found, dataset.class_names, folder / "images.csv")
     title = f"{facts.get('model', case.model)}, {dataset.name} {dataset.split}, {protocol.name}"
     plot_confusion(found.confusion, dataset.class_names, title, folder / "confusion.png")
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
-    for measurement in _rows(found, dataset, facts, method):
+    for measurement in _rows(found, dataset, facts, method, outputs.choice):
         report.measured(measurement)
     if other is not None:
         report.measured(_difference(found, other, str(case.option("against")), method))
@@ -120,7 +125,9 @@ def _require_same_classes(facts: Mapping[str, Any], dataset: Dataset, case: Case
         )
 
 
-def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method: str) -> Iterator[Measurement]:
+def _rows(
+    found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method: str, output: str | None
+) -> Iterator[Measurement]:
     confusion = found.confusion
     detail: dict[str, Json] = {
         "absent_classes": "skip",
@@ -131,6 +138,7 @@ def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method:
         "broken": len(dataset.broken),
         "fingerprint": dataset.fingerprint,
         "protocol": found.protocol.to_json(),
+        "output": output,
         "checkpoint": {name: facts.get(name) for name in ("model", "step", "kind", "arguments")},
         "trained_on": facts.get("data", {}).get("dataset"),
     }

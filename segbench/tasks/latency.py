@@ -15,6 +15,7 @@ from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import Timed, compiled, method_of, take_samples
 from segbench.workload.device import device_of
@@ -29,6 +30,9 @@ def run(case: Case, report: Reporter) -> None:
     timed = take_samples(inference, device, case, report)
     for measurement in _rows(timed, case, device):
         report.measured(measurement)
+    tell_outputs(workload.outputs, case, report)
+    if not inference.finite:
+        report.note(f"{case.model} answers NaN or infinity: its time is measured, its answers are of no use")
 
 
 def host_pictures(case: Case) -> Tensor:

@@ -11,6 +11,7 @@ from segbench.meters.live_bytes import measure_live_peaks
 from segbench.meters.process_memory import peak_rss_bytes
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.units import MIB
 from segbench.workload.device import device_of
@@ -39,6 +40,7 @@ def run(case: Case, report: Reporter) -> None:
         )
         for row in rows:
             report.measured(row)
+    tell_outputs(workload.outputs, case, report)
 
 
 def _step(workload: Workload, mode: str, report: Reporter) -> Callable[[], None]:

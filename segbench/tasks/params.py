@@ -12,6 +12,7 @@ from segbench.meters.operations import Operations, count_operations
 from segbench.meters.operations_crosscheck import OtherCount, count_with_fvcore, count_with_torch
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.workload.step import Workload, build_workload, check_classes
 
@@ -29,6 +30,7 @@ def run(case: Case, report: Reporter) -> None:
         others.append(_fvcore(case))
     for measurement in _rows(workload.network, counted, others, where):
         report.measured(measurement)
+    tell_outputs(workload.outputs, case, report)
     if counted.doubtful:
         names = ", ".join(f"{name} {calls}" for name, calls in sorted(counted.doubtful.items()))
         report.note(f"{case.model}: operators that no rule knows may multiply, and are not in its MACs: {names}")

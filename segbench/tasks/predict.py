@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 
 from segbench.errors import UserError
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, MODERN_CONTEXT, Overheads
 from segbench.estimate.prediction import Prediction, predict_step
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
+from segbench.workload.outputs import OutputReader
 from segbench.workload.step import Workload, build_workload
 
 
@@ -24,7 +27,9 @@ def run(case: Case, report: Reporter) -> None:
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
         batch = batch_of(case, mode)
-        found = predict_step(lambda: workload_on_meta(case), mode, batch, overheads_of(case), nfe=case.option("nfe"))
+        outputs = OutputReader.of(case)
+        build = partial(workload_on_meta, case, outputs)
+        found = predict_step(build, mode, batch, overheads_of(case), nfe=case.option("nfe"))
         seconds = time.perf_counter() - started
         if number == 0:
             report.measured(Measurement("parameters", found.parameters, "counted"))
@@ -32,10 +37,12 @@ def run(case: Case, report: Reporter) -> None:
             report.measured(row)
         for sentence in notes(found, case):
             report.note(sentence)
+        if number == len(case.modes) - 1:
+            tell_outputs(outputs, case, report)
         report.progress(mode, number + 1, len(case.modes))
 
 
-def workload_on_meta(case: Case) -> Workload:
+def workload_on_meta(case: Case, outputs: OutputReader | None = None) -> Workload:
     """The case's network and step without data, memory or computation; real images would cost the same.
 
     Raises:
@@ -43,7 +50,8 @@ def workload_on_meta(case: Case) -> Workload:
     """
     if case.compile:
         raise UserError("the memory of a compiled network cannot be predicted; leave out --compile, or measure on CUDA")
-    return build_workload(replace(case, dataset=None), "meta")
+    workload = build_workload(replace(case, dataset=None), "meta")
+    return replace(workload, outputs=outputs or workload.outputs)
 
 
 def overheads_of(case: Case) -> Overheads:

@@ -33,9 +33,11 @@ from segbench.learning.weights import initialise
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
 from segbench.workload.network import build_from_card
+from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import require_trainable
 
 _TELL_EVERY_S = 0.5
@@ -65,6 +67,7 @@ def run(case: Case, report: Reporter) -> None:
         summary = trainer.run()
     for measurement in _rows(summary, trainer.state.network, device, request.folder / LOG):
         report.measured(measurement)
+    tell_outputs(request.outputs, case, report)
 
 
 class _Throttled:
@@ -87,6 +90,7 @@ class _Request:
         self.case, self.model, self.device, self.world, self.report = case, model, device, world, report
         self.plan = training_plan(case, model.card.recipe)
         self.folder = Path(case.option("folder"))
+        self.outputs = OutputReader.of(case)
         self.classifies = case.option("task") == "classify"
         require_trainable(self.plan.precision, device)
 
@@ -121,13 +125,13 @@ class _Request:
         images = open_split(case, case.split or "train", plan.workers, tell)
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
         network = self._placed(build_from_card(self.model.card, case.classes, dict(case.arguments)))
-        validate = None
+        validate, outputs = None, self.outputs
         if case.option("val_split"):
             shown = open_split(case, case.option("val_split"), plan.workers, tell)
-            validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell)
+            validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell, outputs)
         feed = Feed(LabelledAugmenter(images, plan, images.flip_pairs), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
-        objective = Segmentation(network, loss, plan.recipe.supervision, case.classes)
+        objective = Segmentation(network, loss, plan.recipe.supervision, case.classes, outputs)
         return self._job(objective, feed, facts, validate, SCORES)
 
     def _classification(self) -> Job:
@@ -203,6 +207,8 @@ class _Request:
             "class_names": list(class_names),
             "data": {"dataset": case.dataset, "split": case.split or "train", "fingerprint": fingerprint},
             "val_split": case.option("val_split"),
+            "output": case.output,
+            "aux_weight": case.aux_weight,
             "segbench": __version__,
         }
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import find_model
@@ -74,27 +73,6 @@ def require_classes(
     found = logits.shape[1]
     if found != classes:
         raise UserError(f"{network} gives {found} classes, asked are {classes}; {advice}")
-
-
-def logits_of(output: Tensor | Mapping[str, Tensor] | tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
-    """Full-size class scores `(N, classes, H, W)` from what networks in the wild return.
-
-    A mapping gives its `out` (torchvision's convention), a sequence its first tensor; smaller maps are enlarged
-    bilinearly to `size` = (H, W).
-
-    Raises:
-        UserError: nothing of the kind was returned.
-    """
-    if isinstance(output, Mapping):
-        output = output.get("out", next(iter(output.values())))
-    elif isinstance(output, (tuple, list)):
-        output = output[0]
-    if not isinstance(output, Tensor) or output.ndim != 4:
-        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise UserError(f"the network returned {found}; segbench needs class scores of shape (N, classes, H, W)")
-    if output.shape[-2:] == size:
-        return output
-    return functional.interpolate(output, size=size, mode="bilinear", align_corners=False)
 
 
 def _import_builder(builder: str) -> Callable[..., object]:

@@ -101,12 +101,15 @@ def test_scales_are_fused_as_sums_of_exponentials_or_means_of_probabilities():
     torch.testing.assert_close(shares[0, :, 0, 0], torch.tensor([20 / 21 + 40 / 41, 1 / 21 + 1 / 41]))
 
 
-@pytest.mark.parametrize("protocol", [
-    Protocol(scales=(1.0, 2.0)),
-    Protocol(scales=(0.5, 1.0, 1.75), flip=True),
-    Protocol(scales=(1.0, 1.5), window=(30, 20)),
-    Protocol(scales=(1.0, 1.5), window=(30, 20), fusion="softmax_mean"),
-])
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        Protocol(scales=(1.0, 2.0)),
+        Protocol(scales=(0.5, 1.0, 1.75), flip=True),
+        Protocol(scales=(1.0, 1.5), window=(30, 20)),
+        Protocol(scales=(1.0, 1.5), window=(30, 20), fusion="softmax_mean"),
+    ],
+)
 @pytest.mark.parametrize(("gain", "offset"), [(300, 0), (1, -200), (1, 500), (1e6, 0), (1e4, -1e6)])
 def test_scores_of_any_size_and_offset_fuse_to_the_same_answer(protocol, gain, offset):
     """The red level's class leads by `gain` everywhere: a single scale's answer is that class."""

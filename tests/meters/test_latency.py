@@ -88,3 +88,15 @@ def test_more_classes_than_a_byte_holds_get_a_wider_label() -> None:
     asked = workload(Brightest())
     asked.case = Case("latency", "x", width=8, height=4, classes=459)
     assert Inference(asked, pictures(), Notebook()).labels.dtype == torch.int32
+
+
+def test_scores_that_are_no_numbers_are_seen_once_and_outside_the_timing() -> None:
+    class Spoilt(Brightest):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) * float("nan")
+
+    for network, finite in ((Brightest(), True), (Spoilt(), False)):
+        inference = Inference(workload(network), pictures(), Notebook())
+        assert inference.finite is None
+        inference()
+        assert inference.finite is finite

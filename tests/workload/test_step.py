@@ -94,3 +94,29 @@ def test_another_number_of_classes_is_the_users_mistake(net: str) -> None:
 def test_fp16_on_the_cpu_is_refused(net: str) -> None:
     with pytest.raises(UserError, match="fp16 trains only on CUDA"):
         build_workload(case(net, precision="fp16"), "cpu")
+
+
+TWO_OUTPUTS = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.main, self.aux = nn.Conv2d(3, classes, 1), nn.Conv2d(3, classes, 1)
+
+    def forward(self, images):
+        return {"aux": self.aux(images), "main": self.main(images)}
+"""
+
+
+@pytest.mark.parametrize(("weight", "trained"), [(None, True), (0.0, False)])
+def test_a_step_trains_all_outputs_with_their_weights(tmp_path: Path, weight: float | None, trained: bool) -> None:
+    """So that its memory and its time are those of the training."""
+    (tmp_path / "net.py").write_text(TWO_OUTPUTS)
+    workload = build_workload(case(str(tmp_path / "net.py"), aux_weight=weight, optimizer="none"), "cpu")
+    images, labels = workload.make_batch()
+    workload.train_step(images, labels)
+    network = workload.network
+    assert network.main.weight.grad is not None
+    assert (network.aux.weight.grad is not None) == trained
+    assert torch.equal(workload.infer(images), network(images)["main"])
