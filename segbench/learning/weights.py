@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from segbench.cards.card import ModelCard
 from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint
-from segbench.workload.network import build_from_card
+from segbench.workload.network import build_whole
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.hrnet_weights import load_official_state_dict
 
@@ -111,20 +111,23 @@ def inference_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return checkpoint.part("ema") or checkpoint.part("model") or dict(checkpoint.tensors)
 
 
-def trained_network(card: ModelCard, arguments: Mapping[str, Any], path: Path) -> tuple[nn.Module, Mapping[str, Any]]:
+def trained_network(
+    card: ModelCard, arguments: Mapping[str, Any], path: Path, size: tuple[int, int]
+) -> tuple[nn.Module, Mapping[str, Any]]:
     """The network of a checkpoint, built and filled, on the CPU; and the checkpoint's facts.
 
     Args:
         card: of the network.
         arguments: replace those it was trained with (another solver or number of steps), which replace the card's.
         path: of a `best` or `last` of a run.
+        size: (H, W) of an image, for networks that are whole only after they have seen one.
 
     Raises:
         CheckpointError: missing, damaged, or of another network.
     """
     checkpoint = read_checkpoint(path)
     facts = checkpoint.facts
-    network = build_from_card(card, facts.get("classes", 11), {**facts.get("arguments", {}), **arguments})
+    network = build_whole(card, size, facts.get("classes", 11), {**facts.get("arguments", {}), **arguments})
     fill(network, checkpoint, path)
     return network, facts
 

@@ -47,7 +47,8 @@ def run(case: Case, report: Reporter) -> None:
     """
     device, protocol = device_of(case), protocol_of(case)
     other = load_evaluation(Path(case.option("against"))) if case.option("against") else None
-    network, facts = trained_network(find_model(case.model).card, dict(case.arguments), Path(case.option("checkpoint")))
+    card, size = find_model(case.model).card, (case.height, case.width)
+    network, facts = trained_network(card, dict(case.arguments), Path(case.option("checkpoint")), size)
     dataset = open_dataset(
         str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
     )

@@ -34,9 +34,10 @@ from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
 from segbench.tasks.outputs import tell_outputs
+from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
-from segbench.workload.network import build_from_card
+from segbench.workload.network import build_whole
 from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import require_trainable
 
@@ -65,7 +66,8 @@ def run(case: Case, report: Reporter) -> None:
         elif case.option("overwrite"):
             request.clear_folder()
         summary = trainer.run()
-    for measurement in _rows(summary, trainer.state.network, device, request.folder / LOG):
+    tell_parameters(trainer.state.network, case, report)
+    for measurement in _rows(summary, device, request.folder / LOG):
         report.measured(measurement)
     tell_outputs(request.outputs, case, report)
 
@@ -124,7 +126,7 @@ class _Request:
         case, plan, tell = self.case, self.plan, _Throttled(self.report)
         images = open_split(case, case.split or "train", plan.workers, tell)
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
-        network = self._placed(build_from_card(self.model.card, case.classes, dict(case.arguments)))
+        network = self._placed(self._built(case.classes))
         validate, outputs = None, self.outputs
         if case.option("val_split"):
             shown = open_split(case, case.option("val_split"), plan.workers, tell)
@@ -137,8 +139,7 @@ class _Request:
     def _classification(self) -> Job:
         plan = self.plan
         images = self._images(self.case.split or "train", None)
-        body = build_from_card(self.model.card, PROBE_CLASSES, dict(self.case.arguments))
-        network = self._placed(ImageClassifier(body, len(images.class_names)))
+        network = self._placed(ImageClassifier(self._built(PROBE_CLASSES), len(images.class_names)))
         val_split = self.case.option("val_split")
         shown = self._images(val_split, images.class_names) if val_split else None
         validate = partial(accuracy, folder=shown, plan=plan, device=self.device) if shown else None
@@ -156,6 +157,10 @@ class _Request:
     ) -> Job:
         tell = partial(_tell, self.report)
         return Job(objective, feed, self.plan, self.device, self.folder, facts, validate, scores, tell)
+
+    def _built(self, classes: int) -> nn.Module:
+        case = self.case
+        return build_whole(self.model.card, (case.height, case.width), classes, dict(case.arguments))
 
     def _placed(self, network: nn.Module) -> nn.Module:
         """The network with its first weights, where and as it is to be trained."""
@@ -236,7 +241,7 @@ def _tell(report: Reporter, progress: StepProgress) -> None:
     )
 
 
-def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path) -> Iterator[Measurement]:
+def _rows(summary: Summary, device: torch.device, log: Path) -> Iterator[Measurement]:
     logged = read_log(log)
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
     detail = {
@@ -247,7 +252,6 @@ def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path)
         "seconds": summary.seconds,
         "absent_classes": "skip",
     }
-    yield Measurement("parameters", sum(p.numel() for p in network.parameters() if p.requires_grad), "counted")
     for name, score in summary.scores.items():
         curve = [[int(row["step"]), float(row["seconds"]), float(row[name])] for row in logged if row.get(name)]
         yield Measurement(name, score, method, detail={**detail, "curve": curve})

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from segbench.cards.catalogue import find_model
 from segbench.errors import CardError, UserError
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case, Json
+from segbench.workload.first_forward import complete
 
 _CLASS_ARGUMENTS = ("classes", "num_classes", "n_classes")
 
@@ -31,9 +33,23 @@ def build_network(case: Case) -> nn.Module:
     """
     model = find_model(case.model)
     torch.manual_seed(case.seed)
-    network = build_from_card(model.card, case.classes, dict(case.arguments))
+    network = build_whole(model.card, (case.height, case.width), case.classes, dict(case.arguments))
     apply_optimisations(network, model.optimisations)
     return network
+
+
+def build_whole(card: ModelCard, size: tuple[int, int], classes: int, arguments: Mapping[str, Json]) -> nn.Module:
+    """As `build_from_card`, lazy parameters and layers made in the first forward pass included.
+
+    Args:
+        card, classes, arguments: as there.
+        size: (H, W) of the images.
+
+    Raises:
+        CardError, UserError: the builder fails, or lazy parameters are out of reach.
+    """
+    build = partial(build_from_card, card, classes, arguments)
+    return complete(build(), size, None if card.builder.startswith("segbench.zoo.") else build)
 
 
 def build_from_card(card: ModelCard, classes: int = 11, arguments: Mapping[str, Json] | None = None) -> nn.Module:

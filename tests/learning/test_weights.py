@@ -113,6 +113,6 @@ def test_a_trained_network_is_built_with_the_arguments_it_was_trained_with(tmp_p
     trained = Widening(5, width=6, power=2)
     facts = {"model": "widening", "classes": 5, "arguments": {"width": 6, "power": 2}}
     save_checkpoint(Checkpoint(trained.state_dict(), facts), tmp_path / "best.safetensors")
-    found, said = trained_network(card, {"power": 3}, tmp_path / "best.safetensors")
+    found, said = trained_network(card, {"power": 3}, tmp_path / "best.safetensors", (8, 8))
     assert torch.equal(found.layer.weight, trained.layer.weight)
     assert found.power == 3 and said["classes"] == 5

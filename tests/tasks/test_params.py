@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from segbench.errors import CardError
 from segbench.records.case import Case
-from segbench.tasks import params
+from segbench.tasks import memory, params, predict
 
 if TYPE_CHECKING:
     from tests.tasks.conftest import Collected
@@ -104,3 +104,27 @@ def test_an_operator_of_the_networks_own_is_named(tmp_path: Path, report: Collec
     params.run(case.with_options(crosscheck=False), report)
     assert report.rows["macs"].value == 0
     assert any("segbench_tests.own_product 1" in note and "not in its MACs" in note for note in report.notes)
+
+
+FROZEN = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 64, 3, 4, 1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1))
+        self.backbone.requires_grad_(False)
+        self.head = nn.Conv2d(64, classes, 1)
+
+    def forward(self, images):
+        return self.head(self.backbone(images))
+"""
+
+
+@pytest.mark.parametrize("task", [params, memory, predict])
+def test_frozen_parameters_count_and_are_told_apart(task: Any, tmp_path: Path, report: Collected) -> None:
+    (tmp_path / "net.py").write_text(FROZEN)
+    case = Case("params", f"{tmp_path}/net.py:Net", width=16, height=8, classes=11, modes=("infer",), warmup=0)
+    task.run(case.with_options(crosscheck=False), report)
+    assert (report.rows["parameters"].value, report.rows["trainable_parameters"].value) == (39_435, 715)
+    assert any("39,435 parameters (715 trainable)" in note for note in report.notes)
