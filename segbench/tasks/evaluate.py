@@ -48,11 +48,13 @@ def run(case: Case, report: Reporter) -> None:
     device, protocol = device_of(case), protocol_of(case)
     other = load_evaluation(Path(case.option("against"))) if case.option("against") else None
     card, size = find_model(case.model).card, (case.height, case.width)
-    network, facts = trained_network(card, dict(case.arguments), Path(case.option("checkpoint")), size)
+    network, facts = trained_network(card, dict(case.arguments), Path(case.option("checkpoint")), size, case.classes)
     dataset = open_dataset(
         str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
     )
     _require_same_classes(facts, dataset, case)
+    if not facts:
+        report.note(f"{case.option('checkpoint')} holds weights alone, and does not say what they were trained on")
     if facts.get("data", {}).get("fingerprint") == dataset.fingerprint:
         report.note(f"the checkpoint was trained on these very images ({dataset.name} {dataset.split})")
     trained_on = str(facts.get("data", {}).get("dataset") or "").partition(":")[0]

@@ -91,8 +91,8 @@ class _Study:
     def of(cls, case: Case, report: Reporter) -> _Study:
         device = device_of(case)
         card = find_model(case.model).card
-        size = (case.height, case.width)
-        network, facts = trained_network(card, dict(case.arguments), Path(case.option("checkpoint")), size)
+        path, size = Path(case.option("checkpoint")), (case.height, case.width)
+        network, facts = trained_network(card, dict(case.arguments), path, size, case.classes)
         if case.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         subject = Subject(network.to(device))

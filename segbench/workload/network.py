@@ -20,6 +20,7 @@ from segbench.errors import CardError, UserError
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case, Json
 from segbench.workload.first_forward import complete
+from segbench.workload.settings import kept_settings
 
 _CLASS_ARGUMENTS = ("classes", "num_classes", "n_classes")
 
@@ -34,6 +35,8 @@ def build_network(case: Case) -> nn.Module:
     model = find_model(case.model)
     torch.manual_seed(case.seed)
     network = build_whole(model.card, (case.height, case.width), case.classes, dict(case.arguments))
+    if torch.initial_seed() != case.seed:  # its own code seeded; images and labels are drawn with the case's
+        torch.manual_seed(case.seed)
     apply_optimisations(network, model.optimisations)
     return network
 
@@ -55,16 +58,20 @@ def build_whole(card: ModelCard, size: tuple[int, int], classes: int, arguments:
 def build_from_card(card: ModelCard, classes: int = 11, arguments: Mapping[str, Json] | None = None) -> nn.Module:
     """The network of a card with some of its arguments replaced.
 
+    What its code sets of torch (a default dtype, threads) is put back, after the import and after the building.
+
     Raises:
         CardError: the builder cannot be imported or refuses the arguments.
     """
-    builder = _import_builder(card.builder)
+    with kept_settings():
+        builder = _import_builder(card.builder)
     keywords: dict[str, Any] = {**card.arguments, **(arguments or {})}
     name = _classes_argument(builder)
     if name is not None:
         keywords[name] = classes
     try:
-        network = builder(**keywords)
+        with kept_settings():
+            network = builder(**keywords)
     except UserError:
         raise
     except Exception as error:
