@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from segbench.learning.state_dicts import tensors_of
 
-_PREFIXES = ("module", "model", "network", "net", "body", "backbone", "student", "segmentor")
-"""What wrappers put before every name: DataParallel, HRNet's FullModel, our classifier, trainers."""
+_PREFIXES = ("module", "model", "network", "net", "body", "backbone", "student", "segmentor", "state_dict")
+"""What wrappers put before every name: DataParallel, HRNet's FullModel, our classifier, trainers, nested files."""
 
 _INSERTED = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
 """Parts that wrappers of single modules put anywhere into a name: DDP, `torch.compile`, FSDP, checkpointing."""

@@ -28,7 +28,7 @@ def named_tensors(found: Any) -> dict[str, Tensor]:
     if not isinstance(found, Mapping):
         return {}
     inner = next((content for key in _WRAPPERS if (content := _content(found, key))), None)
-    if inner is not None and not any(_siblings(found)):
+    if inner is not None and all(key in _WRAPPERS for key, _ in _parts(found)):
         return inner
     own = {name: value for name, value in found.items() if isinstance(name, str) and isinstance(value, Tensor)}
     nested = {f"{key}.{name}": value for key, tensors in _parts(found) for name, value in tensors.items()}
@@ -59,13 +59,8 @@ def _content(found: Mapping[Any, Any], key: str) -> dict[str, Tensor]:
     return named_tensors(inner) if isinstance(inner, (Mapping, list, tuple)) else {}
 
 
-def _siblings(found: Mapping[Any, Any]) -> Iterator[str]:
-    """Keys beside the wrappers that hold weights too: the wrappers are then modules of a network."""
-    yield from (str(key) for key, value in found.items() if isinstance(value, Tensor) and value.ndim)
-    yield from (key for key, _ in _parts(found) if key not in _WRAPPERS)
-
-
 def _parts(found: Mapping[Any, Any]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The mappings of named tensors below a mapping; beside others, what is called as a wrapper is a module too."""
     for key, value in found.items():
         if isinstance(key, str) and isinstance(value, Mapping) and not any(word in key.lower() for word in _OTHERS):
             tensors = named_tensors(value)

@@ -65,6 +65,7 @@ class Backbone(nn.Module):
         ("_fsdp_wrapped_module.backbone.0._checkpoint_wrapped_module.weight", "backbone.0.weight"),
         ("student.backbone.0.weight", "backbone.0.weight"),
         ("net.head.weight", "head.weight"),
+        ("state_dict.module.head.weight", "head.weight"),
     ],
 )
 def test_what_compilers_trainers_and_wrappers_put_into_names_is_taken_out(given, own):

@@ -27,6 +27,7 @@ OLDER = {"conv.weight": torch.zeros(2, 3), "conv.bias": torch.zeros(2)}
         {"model": {"state_dict": STATE}, "args": {"lr": 0.1}},
         {"module": STATE, "lr_scheduler": {"base": torch.ones(1)}},
         {"weights": STATE},
+        {"state_dict": STATE, "class_weights": torch.ones(11)},
         {"params": OLDER, "params_ema": STATE},  # BasicSR
         {"model": OLDER, "ema": {"decay": 0.99, "module": STATE}},  # timm, DeiT
         {"state_dict": OLDER, "state_dict_ema": STATE},

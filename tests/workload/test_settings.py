@@ -58,12 +58,13 @@ def test_what_a_networks_code_sets_is_put_back(net: str) -> None:
 
 
 def test_a_network_that_seeds_itself_sees_the_cases_images(net: str) -> None:
-    one, other = (build_workload(Case("memory", net, width=8, height=4, seed=seed), "cpu") for seed in (1, 1))
-    images = [workload.make_batch()[0] for workload in (one,)]
-    build = build_workload(Case("memory", net, width=8, height=4, seed=2), "cpu")
-    assert torch.initial_seed() == 2
-    assert not torch.equal(images[0], build.make_batch()[0])
-    assert torch.equal(one.network.weight, other.network.weight)  # type: ignore[arg-type]
+    images, weights = [], []
+    for seed in (1, 2):
+        workload = build_workload(Case("memory", net, width=8, height=4, seed=seed), "cpu")
+        images.append(workload.make_batch()[0])
+        weights.append(workload.network.weight)
+    assert not torch.equal(*images)
+    assert torch.equal(*weights)  # type: ignore[arg-type]
 
 
 def test_a_change_while_a_task_runs_becomes_a_note_and_is_put_back() -> None:
