@@ -15,7 +15,11 @@ def _attribute(holder: Any, name: str) -> _Access:
     return lambda: getattr(holder, name), lambda value: setattr(holder, name, value)
 
 
+_HAS_PRECISION = hasattr(torch.backends, "fp32_precision")
+"""Since PyTorch 2.9."""
+
 _SETTINGS: dict[str, _Access] = {
+    **({"fp32_precision": _attribute(torch.backends, "fp32_precision")} if _HAS_PRECISION else {}),
     "number of threads": (torch.get_num_threads, torch.set_num_threads),
     "default dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "gradients": (torch.is_grad_enabled, lambda value: torch.set_grad_enabled(value)),
@@ -27,7 +31,10 @@ _SETTINGS: dict[str, _Access] = {
     "cudnn.deterministic": _attribute(torch.backends.cudnn, "deterministic"),
     "cudnn.enabled": _attribute(torch.backends.cudnn, "enabled"),
 }
-"""Read and write, those that decide others first: a matmul precision sets TF32."""
+"""Read and write, those that decide others first: a precision sets TF32."""
+
+_MIXED = "values that differ"
+"""Where a setting of TF32 cannot be read in its old form because code has used the new one."""
 
 
 @contextmanager
@@ -37,13 +44,24 @@ def kept_settings(told: Callable[[str], object] | None = None) -> Iterator[None]
     Args:
         told: hears one sentence for each that had been changed.
     """
-    before = {name: read() for name, (read, _) in _SETTINGS.items()}
+    before = _present()
     try:
         yield
     finally:
-        found = {name: read() for name, (read, _) in _SETTINGS.items()}
+        found = _present()
         for name, (_, write) in _SETTINGS.items():
-            if found[name] != before[name]:
+            if found[name] != before[name] and before[name] != _MIXED:
                 if told is not None:
                     told(f"torch's {name} was changed from {before[name]} to {found[name]}")
                 write(before[name])
+
+
+def _present() -> dict[str, Any]:
+    return {name: _read(read) for name, (read, _) in _SETTINGS.items()}
+
+
+def _read(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except RuntimeError:
+        return _MIXED

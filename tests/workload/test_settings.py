@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -85,3 +86,15 @@ def test_a_task_that_changes_nothing_is_silent() -> None:
     with kept_settings(heard.append):
         torch.ones(2) @ torch.ones(2)
     assert heard == []
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="PyTorch before 2.9 has no fp32_precision")
+@pytest.mark.parametrize("holder", [torch.backends, torch.backends.cuda.matmul], ids=["all", "matmul"])
+def test_tf32_set_in_its_new_form_is_put_back_in_its_old_one(holder: Any) -> None:
+    """PyTorch may refuse to read the old form after that."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    before = settings()
+    with kept_settings():
+        holder.fp32_precision = "tf32"
+        assert settings() != before
+    assert settings() == before
