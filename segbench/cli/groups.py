@@ -45,6 +45,17 @@ class NetworkFlags(Group):
         list[str] | None,
         Option("-a", "--argument", help="Set a builder argument of every network, as in steps=8; repeatable."),
     ] = None
+    network_output: Annotated[
+        str | None,
+        Option(
+            "--network-output",
+            help="Which of several outputs is the answer, by NAME or INDEX. \\[default: by convention, told in a note]",
+        ),
+    ] = None
+    aux_weight: Annotated[
+        float | None,
+        Option("--aux-weight", help="Weight of every other output in the loss. \\[default: 0.4]", min=0),
+    ] = None
 
     def models(self) -> list[Model]:
         return find_models(self.model)
@@ -53,6 +64,8 @@ class NetworkFlags(Group):
         return {
             "arguments": parse_arguments(self.argument),
             "classes": self.classes or default_classes(dataset),
+            "output": self.network_output,
+            "aux_weight": self.aux_weight,
         }
 
 

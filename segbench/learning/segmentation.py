@@ -20,6 +20,7 @@ from segbench.learning.feed import HeldSamples, fits_in_memory
 from segbench.learning.losses import median_frequency_weights
 from segbench.learning.plan import TrainingPlan
 from segbench.records.case import Case
+from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast
 
 SCORES = ("miou", "pixel_accuracy", "class_accuracy")
@@ -80,6 +81,7 @@ class Validation:
         device: of the network.
         precision: of the plan.
         tell: hears progress.
+        outputs: takes class scores out of what the network returns.
     """
 
     dataset: Dataset
@@ -88,9 +90,14 @@ class Validation:
     device: torch.device
     precision: str
     tell: Tell
+    outputs: OutputReader | None = None
 
     def __call__(self, network: nn.Module) -> Mapping[str, float]:
-        """The scores named in `SCORES`."""
+        """The scores named in `SCORES`.
+
+        Raises:
+            UserError: the network's answers are no finite numbers.
+        """
         mine = range(self.world.rank, len(self.dataset), self.world.size)
         done = 0
 
@@ -107,6 +114,7 @@ class Validation:
             indices=mine,
             autocast=autocast(self.precision, self.device),
             observe=count,
+            outputs=self.outputs,
         )
         confusion = Confusion(self.world.sum_counts(found.confusion.counts, self.device))
         return {

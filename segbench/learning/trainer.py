@@ -211,6 +211,7 @@ class Trainer:
         state, job = self.state, self._job
         assert job.validate is not None
         self._settle()
+        self._require_sound()
         with state.ema.applied(state.network) if state.ema else nullcontext():
             self._world.share_buffers(state.network)
             scores = job.validate(state.network)
@@ -250,9 +251,23 @@ class Trainer:
             raise UserError(f"the loss is {loss} by step {state.step} at learning rate {lr:g}; try {advice}")
         return loss
 
+    def _require_sound(self) -> None:
+        """Refuses to go on from, to score and to keep weights that are no numbers.
+
+        Raises:
+            UserError: says where it was seen.
+        """
+        self._mean_loss()
+        spoilt = [name for name, weight in self.state.network.named_parameters() if not torch.isfinite(weight).all()]
+        if spoilt:
+            raise UserError(
+                f"weights are NaN or infinite at step {self.state.step} ({spoilt[0]}), though the loss was a number;"
+                " look for a root or a logarithm of 0 in the network, or try --clip 5"
+            )
+
     def _save(self) -> None:
         """Keeps the state, unless it is spoilt already."""
-        self._mean_loss()
+        self._require_sound()
         if self._world.is_first:
             checkpoint = self.state.checkpoint(self._facts())
             save_checkpoint(checkpoint, self._job.folder / "last.safetensors", keep_previous=True)
@@ -290,7 +305,7 @@ _MAY_CHANGE = ("workers", "save_every_s")
 """Parts of a plan that do not change what is learnt."""
 
 
-_IDENTITY = ("model", "data", "val_split", "classes")
+_IDENTITY = ("model", "data", "val_split", "classes", "output", "aux_weight")
 """Facts that all parts of a run share."""
 
 

@@ -18,7 +18,6 @@ from segbench.meters.sampling import Clock, Timing
 from segbench.meters.stopwatch import Stopwatch
 from segbench.workload.graphed import GraphedNetwork
 from segbench.workload.images import normalise_images
-from segbench.workload.network import logits_of
 from segbench.workload.step import Workload, check_classes
 
 PARTS = ("copy_in", "normalise", "forward", "argmax", "copy_out")
@@ -49,6 +48,8 @@ class Inference:
         dtype = torch.uint8 if workload.case.classes <= 256 else torch.int32
         self.labels = torch.empty(pictures.shape[:3], dtype=dtype, pin_memory=cuda)
         """`(N, H, W)` uint8, int32 above 256 classes, on the host: what the last call found."""
+        self.finite: bool | None = None
+        """Whether the first call's scores were finite numbers; None before it."""
 
     @torch.no_grad()
     def __call__(self) -> Timing:
@@ -61,6 +62,8 @@ class Inference:
         scores = self._submit(self._watch.lap)
         timing = self._watch.stop()
         check_classes(self._workload, scores)
+        if self.finite is None:
+            self.finite = bool(torch.isfinite(scores).all())
         return timing
 
     @torch.no_grad()
@@ -80,7 +83,7 @@ class Inference:
         with workload.autocast():
             output = self._network(images)
         lap("forward")
-        scores = logits_of(output, (images.shape[-2], images.shape[-1]))
+        scores = workload.outputs.logits(output, (images.shape[-2], images.shape[-1]))
         labels = scores.argmax(dim=1).to(self.labels.dtype)
         lap("argmax")
         self.labels.copy_(labels, non_blocking=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -50,6 +51,8 @@ class Case:
         budget_bytes: memory that must not be exceeded, for the searches.
         warmup: steps or calls before measuring starts.
         cuda_graph: an inference's kernels are captured once and launched together.
+        output: which of several outputs is the answer, by name or number; None: by convention.
+        aux_weight: of every other output in the loss; None: the usual 0.4.
         options: the task's own parameters.
 
     Raises:
@@ -80,6 +83,8 @@ class Case:
     cudnn_benchmark: bool = False
     compile: bool = False
     cuda_graph: bool = False
+    output: str | None = None
+    aux_weight: float | None = None
     options: Options | None = None
 
     def __post_init__(self) -> None:
@@ -114,6 +119,8 @@ class Case:
                 raise UserError(f"{name} is {value}; it must be from {least} to {_MOST}")
         if self.threads is not None and not 1 <= self.threads <= 4096:
             raise UserError(f"threads is {self.threads}; it must be from 1 to 4096")
+        if self.aux_weight is not None and not 0 <= self.aux_weight < math.inf:
+            raise UserError(f"aux_weight is {self.aux_weight}; it must be a number from 0")
 
     def __hash__(self) -> int:
         """Of the JSON form, so that values may hold dicts."""

@@ -44,7 +44,8 @@ def _peaks(mode: str, phrase: str) -> list[Quantity]:
 
 
 _TABLE = [
-    Quantity("parameters", "count", "trainable parameters at the case's classes", "parameters"),
+    Quantity("parameters", "count", "all parameters at the case's classes, frozen ones included", "parameters"),
+    Quantity("trainable_parameters", "count", "parameters that training changes, at the case's classes"),
     Quantity("macs", "count", "multiply-accumulates of one forward pass, counted by execution", "macs"),
     Quantity("flops", "count", "floating-point operations of one forward pass; 1 MAC = 2 FLOPs", "flops"),
     Quantity("activation_bytes", "byte", "bytes of every operator's output in one forward pass"),

@@ -109,7 +109,8 @@ _TABLE = (
     ),
     Task("snapshot", "{mode}_peak_live_bytes", SnapshotOptions, alone=False, predicted_by="snapshot"),
     Task(
-        "max_batch", "max_batch", Assumptions, bound="max_batch_fails_at", answers=("max_batch",), predicted_by="max_batch", alone=False,
+        "max_batch", "max_batch", Assumptions, bound="max_batch_fails_at",
+        answers=("max_batch",), predicted_by="max_batch", alone=False,
         seconds={"none": 8.0, "cuda": 120.0},
     ),
     Task(

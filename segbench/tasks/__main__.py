@@ -9,13 +9,14 @@ from segbench.tasks.environment import describe
 from segbench.tasks.orphan import die_with_parent
 from segbench.tasks.outcome import classify
 from segbench.tasks.protocol import serve
+from segbench.tasks.settings import under_its_settings
 
 
 def main() -> None:
     """Runs the task named by the first argument."""
     die_with_parent()
     task = importlib.import_module(f"segbench.tasks.{sys.argv[1]}")
-    serve(task.run, describe, classify)
+    serve(under_its_settings(task.run), describe, classify)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import Timed, compiled, method_of, take_samples
 from segbench.workload.device import device_of
@@ -39,6 +40,7 @@ def run(case: Case, report: Reporter) -> None:
     for measurement in _rows(timed, case, device):
         report.measured(measurement)
     report.measured(timed.busy_row(step, device, "train", {"batch_size": case.batch_size}))
+    tell_outputs(workload.outputs, case, report)
 
 
 def _held_batch(workload: Workload) -> Callable[[], Batch]:

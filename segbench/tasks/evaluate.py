@@ -25,10 +25,12 @@ from segbench.learning.weights import trained_network
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.statistics.resampling import Resampling, interval
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.trained import notes_on_origin, require_same_classes
 from segbench.workload.device import device_of
+from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast
 
 
@@ -45,14 +47,16 @@ def run(case: Case, report: Reporter) -> None:
     """
     device, protocol, checkpoint = device_of(case), protocol_of(case), Path(case.option("checkpoint"))
     other = load_evaluation(Path(case.option("against"))) if case.option("against") else None
-    network, facts = trained_network(find_model(case.model).card, dict(case.arguments), checkpoint)
+    card, size = find_model(case.model).card, (case.height, case.width)
+    network, facts = trained_network(card, dict(case.arguments), checkpoint, size, case.classes)
     dataset = open_dataset(
         str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
     )
     require_same_classes(facts, dataset, checkpoint)
-    for sentence in notes_on_origin(facts, dataset):
+    for sentence in notes_on_origin(facts, dataset, checkpoint):
         report.note(sentence)
     folder = Path(case.option("folder"))
+    outputs = OutputReader(case.output or facts.get("output"), classes=dataset.classes)
     found = evaluate(
         network.to(device),
         dataset,
@@ -62,13 +66,15 @@ def run(case: Case, report: Reporter) -> None:
         boundary=bool(case.option("boundary", True)),
         autocast=autocast(case.precision, device),
         observe=_PictureSaver(case, dataset, folder, report),
+        outputs=outputs,
     )
+    tell_outputs(outputs, case, report)
     save_evaluation(found, folder / "evaluation.npz")
     save_image_iou(found, dataset.class_names, folder / "images.csv")
     title = f"{facts.get('model', case.model)}, {dataset.name} {dataset.split}, {protocol.name}"
     plot_confusion(found.confusion, dataset.class_names, title, folder / "confusion.png")
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
-    for measurement in _rows(found, dataset, facts, method):
+    for measurement in _rows(found, dataset, facts, method, outputs.choice):
         report.measured(measurement)
     if other is not None:
         report.measured(_difference(found, other, str(case.option("against")), method))
@@ -99,7 +105,9 @@ class _PictureSaver:
         self._tell(self._done)
 
 
-def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method: str) -> Iterator[Measurement]:
+def _rows(
+    found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method: str, output: str | None
+) -> Iterator[Measurement]:
     confusion = found.confusion
     detail: dict[str, Json] = {
         "absent_classes": "skip",
@@ -110,6 +118,7 @@ def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method:
         "broken": len(dataset.broken),
         "fingerprint": dataset.fingerprint,
         "protocol": found.protocol.to_json(),
+        "output": output,
         "checkpoint": {name: facts.get(name) for name in ("model", "step", "kind", "arguments")},
         "trained_on": facts.get("data", {}).get("dataset"),
     }

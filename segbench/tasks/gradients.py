@@ -11,8 +11,7 @@ from statistics import median
 from torch import Tensor
 
 from segbench.errors import UserError
-from segbench.learning.checkpoint import read_checkpoint
-from segbench.learning.weights import fill
+from segbench.learning.weights import fill, read_trained
 from segbench.meters.cuda_memory import measure_cuda_peaks
 from segbench.meters.gradients import (
     Evaluations,
@@ -52,7 +51,7 @@ def run(case: Case, report: Reporter) -> None:
     ode_blocks(workload.network)
     if case.option("checkpoint"):
         path = Path(case.option("checkpoint"))
-        fill(workload.network, read_checkpoint(path), path)
+        fill(workload.network, read_trained(path), path)
     bench = _Bench(workload, workload.make_batch(), method_of(device))
     possible = []
     for number, pair in enumerate(pairs):

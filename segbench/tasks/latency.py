@@ -19,6 +19,7 @@ from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import Timed, compiled, method_of, take_samples
 from segbench.workload.device import device_of
@@ -43,6 +44,10 @@ def run(case: Case, report: Reporter) -> None:
     factors = {"batch_size": case.infer_batch}
     report.measured(_pipelined(inference, timed, case, device))
     report.measured(timed.busy_row(inference.submit, device, "infer", factors))
+
+    tell_outputs(workload.outputs, case, report)
+    if not inference.finite:
+        report.note(f"{case.model} answers NaN or infinity: its time is measured, its answers are of no use")
 
 
 _WINDOWS, _WINDOW_S = 5, 0.3

@@ -10,6 +10,8 @@ from segbench.meters.live_bytes import measure_live_peaks
 from segbench.meters.process_memory import peak_rss_bytes
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
+from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
 from segbench.units import MIB
 from segbench.workload.device import device_of
@@ -33,13 +35,13 @@ def run(case: Case, report: Reporter) -> None:
     """
     device = device_of(case)
     workload = build_workload(case, device)
-    parameters = sum(p.numel() for p in workload.network.parameters() if p.requires_grad)
-    report.measured(Measurement("parameters", parameters, "counted"))
+    tell_parameters(workload.network, case, report)
     for mode in case.modes:
         step = _step(workload, mode, report)
         rows = _on_cuda(workload, mode, step, report) if device.type == "cuda" else _on_cpu(case, mode, step, workload)
         for row in rows:
             report.measured(row)
+    tell_outputs(workload.outputs, case, report)
 
 
 def _step(workload: Workload, mode: str, report: Reporter) -> Callable[[], None]:

@@ -11,6 +11,8 @@ from segbench.estimate.overheads import CUBLAS_WORKSPACE, MODERN_CONTEXT, Overhe
 from segbench.estimate.prediction import Prediction, predict_step
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
+from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
 from segbench.workload.step import Workload, build_workload
 
@@ -21,18 +23,27 @@ def run(case: Case, report: Reporter) -> None:
     Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `nfe` (see
         `segbench.estimate.assumed_steps`); `timeline` adds bytes by role over the step to the detail.
     """
+    built: list[Workload] = []
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
         batch = batch_of(case, mode)
-        found = predict_step(lambda: workload_on_meta(case), mode, batch, overheads_of(case), nfe=case.option("nfe"))
+        found = predict_step(lambda: _kept(case, built), mode, batch, overheads_of(case), nfe=case.option("nfe"))
         seconds = time.perf_counter() - started
         if number == 0:
-            report.measured(Measurement("parameters", found.parameters, "counted"))
+            tell_parameters(built[-1].network, case, report)
         for row in _rows(found, _detail(found, seconds, bool(case.option("timeline")))):
             report.measured(row)
         for sentence in notes(found, case):
             report.note(sentence)
+        if number == len(case.modes) - 1:
+            tell_outputs(built[-1].outputs, case, report)
         report.progress(mode, number + 1, len(case.modes))
+
+
+def _kept(case: Case, built: list[Workload]) -> Workload:
+    """The workload, which stays within reach after the trace."""
+    built.append(workload_on_meta(case))
+    return built[-1]
 
 
 def workload_on_meta(case: Case) -> Workload:

@@ -32,10 +32,13 @@ from segbench.learning.weights import initialise
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
+from segbench.tasks.outputs import tell_outputs
+from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
-from segbench.workload.network import build_from_card
+from segbench.workload.network import build_whole
+from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import require_trainable
 
 
@@ -61,8 +64,10 @@ def run(case: Case, report: Reporter) -> None:
         elif case.option("overwrite"):
             request.clear_folder()
         summary = trainer.run()
-    for measurement in _rows(summary, trainer.state.network, device, request.folder / LOG):
+    tell_parameters(trainer.state.network, case, report)
+    for measurement in _rows(summary, device, request.folder / LOG):
         report.measured(measurement)
+    tell_outputs(request.outputs, case, report)
 
 
 class _Request:
@@ -72,6 +77,7 @@ class _Request:
         self.case, self.model, self.device, self.world, self.report = case, model, device, world, report
         self.plan = training_plan(case, model.card.recipe)
         self.folder = Path(case.option("folder"))
+        self.outputs = OutputReader.of(case)
         self.classifies = case.option("task") == "classify"
         require_trainable(self.plan.precision, device)
 
@@ -105,21 +111,20 @@ class _Request:
         case, plan, tell = self.case, self.plan, Progress(self.report)
         images = open_split(case, case.split or "train", plan.workers, tell)
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
-        network = self._placed(build_from_card(self.model.card, case.classes, dict(case.arguments)))
-        validate = None
+        network = self._placed(self._built(case.classes))
+        validate, outputs = None, self.outputs
         if case.option("val_split"):
             shown = open_split(case, case.option("val_split"), plan.workers, tell)
-            validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell)
+            validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell, outputs)
         feed = Feed(LabelledAugmenter(images, plan, images.flip_pairs), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
-        objective = Segmentation(network, loss, plan.recipe.supervision, case.classes)
+        objective = Segmentation(network, loss, plan.recipe.supervision, case.classes, outputs)
         return self._job(objective, feed, facts, validate, SCORES)
 
     def _classification(self) -> Job:
         plan = self.plan
         images = self._images(self.case.split or "train", None)
-        body = build_from_card(self.model.card, PROBE_CLASSES, dict(self.case.arguments))
-        network = self._placed(ImageClassifier(body, len(images.class_names)))
+        network = self._placed(ImageClassifier(self._built(PROBE_CLASSES), len(images.class_names)))
         val_split = self.case.option("val_split")
         shown = self._images(val_split, images.class_names) if val_split else None
         validate = partial(accuracy, folder=shown, plan=plan, device=self.device) if shown else None
@@ -137,6 +142,10 @@ class _Request:
     ) -> Job:
         tell = partial(_tell, self.report)
         return Job(objective, feed, self.plan, self.device, self.folder, facts, validate, scores, tell)
+
+    def _built(self, classes: int) -> nn.Module:
+        case = self.case
+        return build_whole(self.model.card, (case.height, case.width), classes, dict(case.arguments))
 
     def _placed(self, network: nn.Module) -> nn.Module:
         """The network with its first weights, where and as it is to be trained."""
@@ -188,6 +197,8 @@ class _Request:
             "class_names": list(class_names),
             "data": {"dataset": case.dataset, "split": case.split or "train", "fingerprint": fingerprint},
             "val_split": case.option("val_split"),
+            "output": case.output,
+            "aux_weight": case.aux_weight,
             "segbench": __version__,
         }
 
@@ -215,7 +226,7 @@ def _tell(report: Reporter, progress: StepProgress) -> None:
     )
 
 
-def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path) -> Iterator[Measurement]:
+def _rows(summary: Summary, device: torch.device, log: Path) -> Iterator[Measurement]:
     logged = read_log(log)
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
     detail = {
@@ -226,7 +237,6 @@ def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path)
         "seconds": summary.seconds,
         "absent_classes": "skip",
     }
-    yield Measurement("parameters", sum(p.numel() for p in network.parameters() if p.requires_grad), "counted")
     for name, score in summary.scores.items():
         curve = [[int(row["step"]), float(row["seconds"]), float(row[name])] for row in logged if row.get(name)]
         yield Measurement(name, score, method, detail={**detail, "curve": curve})

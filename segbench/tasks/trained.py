@@ -32,8 +32,10 @@ def require_same_classes(facts: Facts, dataset: Dataset, checkpoint: Path) -> No
     )
 
 
-def notes_on_origin(facts: Facts, dataset: Dataset) -> Iterator[str]:
-    """What a reader of the scores should know: the very images of the training, or another data set."""
+def notes_on_origin(facts: Facts, dataset: Dataset, checkpoint: Path) -> Iterator[str]:
+    """What a reader of the scores should know: no origin told, the very images of the training, another data set."""
+    if not facts:
+        yield f"{checkpoint} holds weights alone, and does not say what they were trained on"
     trained = facts.get("data", {})
     name = str(trained.get("dataset") or "").partition(":")[0]
     if trained.get("fingerprint") == dataset.fingerprint:

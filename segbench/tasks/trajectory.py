@@ -126,7 +126,8 @@ class _Asked:
     @classmethod
     def of(cls, case: Case, options: _Options) -> _Asked:
         device = device_of(case)
-        network, facts = trained_network(find_model(case.model).card, dict(case.arguments), options.checkpoint)
+        card, size = find_model(case.model).card, (case.height, case.width)
+        network, facts = trained_network(card, dict(case.arguments), options.checkpoint, size, case.classes)
         if case.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         subject = Subject(network.to(device))
@@ -179,7 +180,7 @@ class _Study:
         case, tell = asked.case, Progress(report)
         dataset = open_split(case, case.split or "val", 0, tell)
         require_same_classes(asked.facts, dataset, asked.options.checkpoint)
-        for sentence in (*_beyond(asked), *notes_on_origin(asked.facts, dataset)):
+        for sentence in (*_beyond(asked), *notes_on_origin(asked.facts, dataset, asked.options.checkpoint)):
             report.note(sentence)
         return cls(asked, report, asked.chosen(dataset), tell)
 

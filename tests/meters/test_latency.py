@@ -137,3 +137,15 @@ def test_with_the_switch_the_network_is_replayed_as_a_graph(monkeypatch: pytest.
     Inference(workload(Brightest(), cuda_graph=True), pictures(), Notebook())()
     Inference(workload(Brightest()), pictures(), Notebook())()
     assert made == ["x"]
+
+
+def test_scores_that_are_no_numbers_are_seen_once_and_outside_the_timing() -> None:
+    class Spoilt(Brightest):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) * float("nan")
+
+    for network, finite in ((Brightest(), True), (Spoilt(), False)):
+        inference = Inference(workload(network), pictures(), Notebook())
+        assert inference.finite is None
+        inference()
+        assert inference.finite is finite

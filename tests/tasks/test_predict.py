@@ -24,8 +24,13 @@ def test_every_memory_quantity_is_predicted_and_says_so(report: Collected) -> No
     predict.run(CASE, report)
     kinds = ("live", "allocated", "reserved", "process")
     names = {f"{mode}_peak_{kind}_bytes" for mode in ("train", "infer") for kind in kinds}
-    assert names | {"parameters", "train_first_step_peak_bytes", "infer_first_step_peak_bytes"} == set(report.rows)
-    assert {row.method for name, row in report.rows.items() if name != "parameters"} == {"predicted"}
+    assert names | {
+        "parameters",
+        "trainable_parameters",
+        "train_first_step_peak_bytes",
+        "infer_first_step_peak_bytes",
+    } == set(report.rows)
+    assert {row.method for name, row in report.rows.items() if "parameters" not in name} == {"predicted"}
     values = [report.rows[f"train_peak_{kind}_bytes"].value or 0 for kind in kinds]
     assert values == sorted(values), "live <= allocated <= reserved <= process"
     assert values[3] - values[2] == MODERN_CONTEXT

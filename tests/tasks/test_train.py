@@ -77,7 +77,14 @@ def test_norms_that_layers_compute_themselves_cannot_be_synchronised(tmp_path: P
 
 def test_a_training_reports_scores_and_leaves_a_run_that_says_where_it_came_from(tmp_path):
     found = trained(tmp_path)
-    assert set(found.rows) == {"parameters", "miou", "pixel_accuracy", "class_accuracy", "train_step_s"}
+    assert set(found.rows) == {
+        "parameters",
+        "trainable_parameters",
+        "miou",
+        "pixel_accuracy",
+        "class_accuracy",
+        "train_step_s",
+    }
     assert found.rows["parameters"].value == 308_884
     assert found.rows["miou"].detail["steps"] == 4
     curve = found.rows["miou"].detail["curve"]

@@ -114,3 +114,29 @@ def test_steps_that_the_scaler_skips_leave_the_momenta_awaited(net: str) -> None
         workload.train_step(*batch)
         waits.append(workload.awaits_momenta)
     assert waits[0] and not waits[-1]
+
+
+TWO_OUTPUTS = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.main, self.aux = nn.Conv2d(3, classes, 1), nn.Conv2d(3, classes, 1)
+
+    def forward(self, images):
+        return {"aux": self.aux(images), "main": self.main(images)}
+"""
+
+
+@pytest.mark.parametrize(("weight", "trained"), [(None, True), (0.0, False)])
+def test_a_step_trains_all_outputs_with_their_weights(tmp_path: Path, weight: float | None, trained: bool) -> None:
+    """So that its memory and its time are those of the training."""
+    (tmp_path / "net.py").write_text(TWO_OUTPUTS)
+    workload = build_workload(case(str(tmp_path / "net.py"), aux_weight=weight, optimizer="none"), "cpu")
+    images, labels = workload.make_batch()
+    workload.train_step(images, labels)
+    network = workload.network
+    assert network.main.weight.grad is not None
+    assert (network.aux.weight.grad is not None) == trained
+    assert torch.equal(workload.infer(images), network(images)["main"])
