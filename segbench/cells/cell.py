@@ -25,6 +25,8 @@ class Result:
         measurements: what arrived before the end, also of a cell that failed.
         user_error: the cause is the user's mistake (exit code 2), not a failure of the cell.
         stderr: the end of what a child that failed wrote there.
+        traceback: of what the task raised, without this machine's folders; empty where it raised nothing, or a
+            sentence for the user.
     """
 
     case: Case
@@ -35,6 +37,7 @@ class Result:
     seconds: float
     user_error: bool = False
     stderr: str = field(default="", repr=False)
+    traceback: str = field(default="", repr=False)
 
 
 Runner = Callable[[str, Sequence[Case], float, Listener], Iterator[Result]]
@@ -87,7 +90,13 @@ def _one_child(
         if kind == "environment":
             environment = Environment.from_json(event["environment"])
         elif kind == "outcome":
-            yield open_case.closed(event["outcome"], event["cause"], environment, user_error=event["user_error"])
+            yield open_case.closed(
+                event["outcome"],
+                event["cause"],
+                environment,
+                user_error=event["user_error"],
+                traceback=event.get("traceback", ""),
+            )
             position += 1
             open_case = _OpenCase(cases[min(position, len(cases) - 1)])
         else:
@@ -122,6 +131,7 @@ class _OpenCase:
         environment: Environment | None,
         user_error: bool = False,
         stderr: str = "",
+        traceback: str = "",
     ) -> Result:
         if environment is not None:
             environment = replace(environment, notes=(*environment.notes, *self._notes))
@@ -134,4 +144,5 @@ class _OpenCase:
             seconds=time.monotonic() - self._start,
             user_error=user_error,
             stderr=stderr,
+            traceback=traceback,
         )
