@@ -23,6 +23,8 @@ from segbench.cells.process import child_environment, kill_group
 CHOICE = "SEGBENCH_START"
 _PROGRAM = "import sys; sys.flags.safe_path or sys.path.pop(0); from segbench.tasks.server import main; main()"
 """The folder of the user, first on the path, goes before anything is looked for: nothing of it is imported."""
+_UNREAD = (CHOICE, "PYTEST_CURRENT_TEST")
+"""Variables that no child reads; pytest gives the second a new value for every test."""
 _MOST_SERVERS = 2
 """Each holds about 0.4 GB; a command seldom measures more than two tasks in turns."""
 
@@ -37,7 +39,7 @@ class Conditions:
 
     @classmethod
     def now(cls) -> Conditions:
-        environment = frozenset(item for item in os.environ.items() if item[0] != CHOICE)
+        environment = frozenset(item for item in os.environ.items() if item[0] not in _UNREAD)
         return cls(environment, os.getcwd(), frozenset(os.sched_getaffinity(0)))  # noqa: PTH109
 
 

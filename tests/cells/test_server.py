@@ -77,7 +77,7 @@ said = {
     "argv": sys.argv,
     "path": sys.path,
     "folder": os.getcwd(),
-    "environment": dict(os.environ),
+    "environment": {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
     "flags": list(sys.flags),
     "leads its session": os.getsid(0) == os.getpid() == os.getpgid(0),
     "files": [stat.S_IFMT(file.st_mode) for file in files],
