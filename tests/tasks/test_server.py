@@ -1,4 +1,4 @@
-"""When children may be forked from a process; the forking itself is tested from the command's side, in `tests/cells`."""
+"""When children may be forked from a process; the forking itself is tested in `tests/cells/test_server.py`."""
 
 from __future__ import annotations
 
