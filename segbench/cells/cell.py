@@ -23,6 +23,8 @@ class Result:
         measurements: what arrived before the end, also of a cell that failed.
         user_error: the cause is the user's mistake (exit code 2), not a failure of the cell.
         stderr: the end of what a child that failed wrote there.
+        traceback: of what the task raised, without this machine's folders; empty where it raised nothing, or a
+            sentence for the user.
     """
 
     case: Case
@@ -33,21 +35,25 @@ class Result:
     seconds: float
     user_error: bool = False
     stderr: str = field(default="", repr=False)
+    traceback: str = field(default="", repr=False)
 
 
 RunCase = Callable[[Case, float, Listener], Result]
 """Measures one case within so many seconds; tests give a fake one."""
 
 
-def run_in_child(case: Case, timeout_s: float, listen: Listener, command: Sequence[str] | None = None) -> Result:
+def run_in_child(
+    case: Case, timeout_s: float, listen: Listener, command: Sequence[str] | None = None, start: str | None = None
+) -> Result:
     """Measures a case in a fresh process of its own.
 
     Args:
         timeout_s: how long the process may stay silent about the outcome.
         listen: hears progress and notes.
         command: what to start instead, for tests.
+        start: `warm` or `cold`, see `Child`.
     """
-    child = Child(case.task, [case], timeout_s, command)
+    child = Child(case.task, [case], timeout_s, command, start)
     heard = _Heard(case)
     for event in child.events():
         heard.hear(event, listen)
@@ -86,6 +92,7 @@ class _Heard:
             "cause": cause or "the process ended without an answer",
             "user_error": False,
         }
+        said = self._end is not None
         environment = self._environment
         if environment is not None:
             environment = replace(environment, notes=(*environment.notes, *self._notes))
@@ -97,5 +104,6 @@ class _Heard:
             measurements=tuple(self._measurements),
             seconds=time.monotonic() - self._start,
             user_error=end["user_error"],
-            stderr="" if end["outcome"] == "ok" else stderr,
+            stderr="" if said else stderr,
+            traceback=end.get("traceback", ""),
         )

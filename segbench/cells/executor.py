@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from segbench.cells.cell import Listener, Result, RunCase, run_in_child
+from segbench.cells.child import kill_children
 from segbench.cells.jobs import Job
 from segbench.devices.choice import title_of
 from segbench.records.host import cpu_count, package_version
@@ -96,6 +97,9 @@ class LocalExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=kind is None, cancel_futures=True)
-            self._pool = None
+        if self._pool is None:
+            return
+        if kind is not None:
+            kill_children()
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = None

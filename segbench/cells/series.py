@@ -144,4 +144,5 @@ def _entry(run: str, cell: Planned, result: Result) -> Entry:
         measurements=result.measurements,
         seconds=result.seconds,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        traceback=result.traceback,
     )

@@ -221,6 +221,14 @@ class RunFlags(Group):
     reuse: Annotated[
         bool, Option("--reuse", help="Take what the ledger already answers instead of measuring anew.")
     ] = False
+    start: Annotated[
+        str | None,
+        Option(
+            "--start",
+            help="Of each case's process: warm (forked from one that has imported torch) or cold (a new interpreter). "
+            "\\[default: SEGBENCH_START, or warm]",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import typer
 from rich.console import Console
 
 from segbench.cards.card import ModelCard
 from segbench.cards.model import Model
+from segbench.cells.cell import run_in_child
+from segbench.cells.child import way_to_start
 from segbench.cells.executor import Executor, LocalExecutor
 from segbench.cells.jobs import JobsOf, single_jobs
 from segbench.cells.series import Done, Planned, plan, run_series
@@ -27,9 +30,16 @@ Tables = Callable[[Sequence[Entry], Mapping[str, ModelCard]], Sequence[Table]]
 """What a command shows of its entries; the model cards, by name, hold the published numbers."""
 
 
-def local_executor() -> Executor:
-    """This machine; tests put a fake one in its place."""
-    return LocalExecutor()
+def local_executor(start: str | None = None) -> Executor:
+    """This machine; tests put a fake one in its place.
+
+    Args:
+        start: of each case's process, `warm` or `cold`.
+
+    Raises:
+        UserError: another way.
+    """
+    return LocalExecutor(partial(run_in_child, start=way_to_start(start)))
 
 
 class Session:
@@ -48,7 +58,7 @@ class Session:
         self._output = output or OutputFlags()
         require_format(self._output.format)
         self._gates: list[Gate] = [parse_gate(text) for text in self._output.fail_if or ()]
-        self.executor = local_executor()
+        self.executor = local_executor(run.start)
 
     def plan(self, models: Sequence[Model], cases: Callable[[Model], Sequence[Case]]) -> list[Planned]:
         """Every cell, with the key of the machine that will answer."""
@@ -139,7 +149,7 @@ def _tell(progress: CellProgress, console: Console, name: str, item: Done) -> No
     entry = item.entry
     progress.finished(name, entry.outcome, entry.cause, entry.seconds, item.fresh)
     if not item.user_error:
-        print_stderr_tail(console, name, item.stderr)
+        print_stderr_tail(console, name, item.stderr or entry.traceback)
 
 
 def _usual_name(cell: Planned) -> str:

@@ -3,7 +3,7 @@
 Format history (`format` in every line; a reader accepts all that came before it):
     1 (0.1.0): run, key, model, card_hash, arguments, case, environment, outcome, cause, measurements, seconds,
         finished.
-    2 (0.2.0): case.options is an object; in 1 it was a list of pairs.
+    2 (0.2.0): case.options is an object; in 1 it was a list of pairs. A cell that raised has its traceback.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Entry:
         environment: None where the child died before it could tell.
         seconds: what the cell took, start of the process included.
         finished: when, ISO 8601 in UTC.
+        traceback: of what a failed cell raised, without folders of this machine.
     """
 
     run: str
@@ -55,6 +56,7 @@ class Entry:
     measurements: tuple[Measurement, ...]
     seconds: float
     finished: str
+    traceback: str = ""
 
     @property
     def answered(self) -> bool:
@@ -76,6 +78,7 @@ class Entry:
             "measurements": [item.to_json() for item in self.measurements],
             "seconds": round(self.seconds, 3),
             "finished": self.finished,
+            **({"traceback": self.traceback} if self.traceback else {}),
         }
 
     @classmethod
@@ -94,6 +97,7 @@ class Entry:
             measurements=tuple(Measurement.from_json(item) for item in data["measurements"]),
             seconds=data.get("seconds", 0.0),
             finished=data.get("finished", ""),
+            traceback=data.get("traceback", ""),
         )
 
 

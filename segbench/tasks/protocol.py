@@ -1,7 +1,8 @@
 """How a child talks to the command that started it: one JSON object a line.
 
 In on stdin: `{"cases": [case, ...]}`. Out, for each case in order: one `environment` (once), any number of `progress`
-and `measured`, then one `outcome`. Whatever else the child or a library prints goes to stderr.
+and `measured`, then one `outcome`, with the `traceback` of what was raised. Whatever else the child or a library prints
+goes to stderr.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import IO, Protocol
 
@@ -17,6 +17,7 @@ from segbench.errors import UserError
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
+from segbench.tasks.traceback import publishable_traceback
 
 
 class Reporter(Protocol):
@@ -75,13 +76,12 @@ def serve(task: Task, describe: Callable[[Case], Environment], classify: Callabl
             task(case, reporter)
         except Exception as error:  # whatever a user's network raises is this case's outcome
             outcome, user = classify(error), isinstance(error, UserError)
-            if not user:
-                traceback.print_exc()
             cause = str(error) if user else f"{type(error).__name__}: {_first_line(error)}"
+            trace = "" if user else publishable_traceback(error)
             del error  # its traceback would keep the case's tensors alive for the next case
-            reporter.send("outcome", outcome=outcome, cause=cause, user_error=user)
+            reporter.send("outcome", outcome=outcome, cause=cause, user_error=user, traceback=trace)
         else:
-            reporter.send("outcome", outcome="ok", cause=None, user_error=False)
+            reporter.send("outcome", outcome="ok", cause=None, user_error=False, traceback="")
 
 
 def _first_line(error: BaseException) -> str:

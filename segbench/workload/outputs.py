@@ -81,7 +81,7 @@ class OutputReader:
 
     def notes(self) -> list[str]:
         """What was chosen, for people; empty where there was no choice."""
-        return [] if self.choice is None else [f"{self.choice}; --output NAME or INDEX takes another"]
+        return [] if self.choice is None else [f"{self.choice}; --network-output NAME or INDEX takes another"]
 
     def _main(self, output: Any, maps: Maps) -> str:
         """The name of the main output, remembered with the reason."""

@@ -79,6 +79,43 @@ def test_a_hang_is_killed_with_its_own_children(tmp_path: Path) -> None:
             raise ProcessLookupError
 
 
+LINGER = {
+    "a thread": "import threading; threading.Thread(target=time.sleep, args=(600,)).start()",
+    "an exit handler": "import atexit; atexit.register(time.sleep, 600)",
+    "a process": "os.fork() or time.sleep(600)",
+    "a process of another session": "os.fork() or (os.setsid(), time.sleep(4), os._exit(0))",
+}
+
+
+@pytest.mark.parametrize("what", LINGER)
+def test_a_child_that_has_answered_is_ended_soon(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segbench.cells.child._LAST_WORDS_S", 0.3)
+    start = time.monotonic()
+    (result,) = run(f"row(7); {LINGER[what]}; ok()")
+    assert (result.outcome, len(result.measurements)) == ("ok", 1)
+    assert time.monotonic() - start < 15, "far below the limit of 20 s for an answer"
+
+
+def test_a_crash_is_told_at_once_though_a_process_holds_the_pipe() -> None:
+    start = time.monotonic()
+    (result,) = run("os.fork() or time.sleep(600); os._exit(4)", timeout_s=300)
+    assert (result.outcome, result.cause) == ("crashed", "exit code 4")
+    assert time.monotonic() - start < 60
+
+
+def test_a_child_that_closes_its_pipe_and_stays_has_crashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segbench.cells.child._LAST_WORDS_S", 0.3)
+    (result,) = run("os.close(1); time.sleep(600)", timeout_s=300)
+    assert result.outcome == "crashed"
+    assert result.cause == "the process closed its output without an answer and did not end"
+
+
+def test_the_traceback_of_a_task_that_raised_is_kept() -> None:
+    body = "send('outcome', outcome='failed', cause='KeyError: 3', user_error=False, traceback='Traceback\\n  ...')"
+    (result,) = run(body)
+    assert (result.outcome, result.traceback) == ("failed", "Traceback\n  ...")
+
+
 def test_noise_on_the_pipe_is_not_an_event() -> None:
     (result,) = run("print('progress: 12 %'); print('{broken'); print('[1, 2]'); row(3); ok()")
     assert (result.outcome, len(result.measurements)) == ("ok", 1)

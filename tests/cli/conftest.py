@@ -84,7 +84,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeMachine:
     """The fake machine behind every command, in an empty folder."""
     fake = FakeMachine()
-    monkeypatch.setattr(session, "local_executor", lambda: LocalExecutor(fake.run, workers=1))
+    monkeypatch.setattr(session, "local_executor", lambda *_: LocalExecutor(fake.run, workers=1))
     monkeypatch.chdir(tmp_path)
     return fake
 

@@ -49,6 +49,10 @@ def test_a_child_reports_every_case_and_keeps_the_pipe_clean(tmp_path: Path) -> 
         ("failed", "this is your mistake", True),
         ("does_not_fit", "RuntimeError: CUDA out of memory", False),
     ]
+    traces = [event["traceback"] for event in events if event["event"] == "outcome"]
+    assert traces[:2] == ["", ""], "a sentence for the user needs none"
+    assert traces[2].endswith("RuntimeError: CUDA out of memory\nsecond line")
+    assert 'File "fake.py", line 13, in run' in traces[2]
     assert "chatter" in child.stderr
     assert events[0]["environment"]["torch"].startswith("2.")
     assert events[0]["environment"]["switches"]["tf32_matmul"] is False

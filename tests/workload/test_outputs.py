@@ -86,10 +86,16 @@ def test_an_output_that_does_not_exist_is_refused_with_those_that_do(wanted: str
 @pytest.mark.parametrize(
     ("output", "sentence"),
     [
-        ([AUX, MAIN], "read output 1 of 0, 1 (the last of a list); --output NAME or INDEX takes another"),
-        ((MAIN, AUX), "read output 0 of 0, 1 (the first of a tuple); --output NAME or INDEX takes another"),
-        ({"aux": AUX, "out": MAIN}, "read output out of aux, out (by its name); --output NAME or INDEX takes another"),
-        ([MAIN, scores(0, 4)], "read output 0 of 0, 1 (the largest map); --output NAME or INDEX takes another"),
+        ([AUX, MAIN], "read output 1 of 0, 1 (the last of a list); --network-output NAME or INDEX takes another"),
+        ((MAIN, AUX), "read output 0 of 0, 1 (the first of a tuple); --network-output NAME or INDEX takes another"),
+        (
+            {"aux": AUX, "out": MAIN},
+            "read output out of aux, out (by its name); --network-output NAME or INDEX takes another",
+        ),
+        (
+            [MAIN, scores(0, 4)],
+            "read output 0 of 0, 1 (the largest map); --network-output NAME or INDEX takes another",
+        ),
     ],
 )
 def test_a_choice_is_told_with_its_reason(output: Any, sentence: str) -> None:
