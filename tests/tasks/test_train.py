@@ -281,3 +281,42 @@ def test_predictions_of_cityscapes_are_also_written_for_its_test_server(tmp_path
     assert path.name.endswith("_labelIds.png")
     with Image.open(path) as image:
         assert min(np.unique(np.asarray(image))) >= 7  # label ids of classes start at 7
+
+
+TWO_OUTPUTS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.aux, self.main = nn.Conv2d(3, classes, 1), nn.Conv2d(3, classes, 1)
+
+    def forward(self, images):
+        return [self.aux(images), self.main(images)]
+"""
+
+
+def test_the_output_that_was_trained_is_told_and_is_the_one_evaluated(tmp_path):
+    (tmp_path / "net.py").write_text(TWO_OUTPUTS)
+    model = f"{tmp_path / 'net.py'}:Net"
+    for output, read in (
+        (None, "read output 1 of 0, 1 (the last of a list)"),
+        ("0", "read output 0 of 0, 1 (as asked)"),
+    ):
+        run, found = tmp_path / str(output), Listener()
+        train.run(replace(case(run, model, steps=1, validations=1), output=output, channels_last=False), found)
+        assert any(read in note for note in found.notes)
+        scored = evaluated(run, case={"model": model})
+        assert any(read in note for note in scored.notes)
+        assert scored.rows["miou"].detail["output"] == read
+
+
+def test_weights_without_a_training_are_evaluated_with_a_note(tmp_path):
+    (tmp_path / "net.py").write_text(TWO_OUTPUTS)
+    state = {f"_orig_mod.{name}.weight": torch.zeros(11, 3, 1, 1) for name in ("aux", "main")}
+    state |= {f"_orig_mod.{name}.bias": torch.zeros(11) for name in ("aux", "main")}
+    torch.save({"state_dict": state}, tmp_path / "mine.pth")
+    found = evaluated(tmp_path, case={"model": f"{tmp_path / 'net.py'}:Net"}, checkpoint=str(tmp_path / "mine.pth"))
+    assert found.rows["miou"].value is not None
+    assert any("holds weights alone" in note for note in found.notes)
