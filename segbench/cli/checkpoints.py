@@ -12,6 +12,7 @@ from segbench.cards.crops import crop_of, shown_size
 from segbench.cards.datasets import dataset_card
 from segbench.errors import CheckpointError
 from segbench.records.case import Json
+from segbench.records.dataset_spec import DatasetSpec
 
 
 def found_checkpoint(model: Model, dataset: str, data_root: Path | None, given: Path | None) -> Path:
@@ -31,7 +32,7 @@ def found_checkpoint(model: Model, dataset: str, data_root: Path | None, given: 
     if path.is_file():
         return path
     place = f" --data-root {data_root}" if data_root else ""
-    how = f"segbench train -m {model.spec} -d {dataset}{place} --minutes 20"
+    how = f"segbench train -m {model.spec} -d {DatasetSpec.parse(dataset).written}{place} --minutes 20"
     raise CheckpointError(f"there is no checkpoint {path}; make one with: {how}; or give --checkpoint FILE")
 
 

@@ -20,6 +20,7 @@ from segbench.errors import UserError
 from segbench.present.evaluation import evaluation_sheets
 from segbench.present.export import Exports
 from segbench.records.case import Case, Json
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.host import package_version
 from segbench.records.ledger import DEFAULT_LEDGER
 from segbench.units import parse_size
@@ -141,8 +142,8 @@ def evaluate(
         width, height = parse_size(input) if input else usual_size(path, network, dataset)
         run = path.parent if checkpoint else usual_run(network, dataset)
         file = path.stem if checkpoint and path.stem != "best" else None
-        trained_on = facts_of(path).get("data", {}).get("dataset")
-        differences = {"data": dataset if trained_on not in (None, dataset) else None, **asked}
+        trained_on, published = facts_of(path).get("data", {}).get("dataset"), published_dataset(dataset)
+        differences = {"data": published if trained_on not in (None, published) else None, **asked}
         folder = output or run / _folder_name(split, protocol, file, differences)
         if other and other.resolve().parent == folder.resolve():
             raise UserError(f"--against {other} is where this evaluation is going to be kept; choose a folder with -o")

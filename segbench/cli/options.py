@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from segbench.cards.datasets import settled_spec
+
 Models = Annotated[
     list[str],
     typer.Option(
@@ -26,13 +28,33 @@ InferBatch = Annotated[int, typer.Option("--infer-batch", help="Images per infer
 Classes = Annotated[int | None, typer.Option("--classes", help="Classes. \\[default: 11, or the data set's]", min=1)]
 Precision = Annotated[str, typer.Option("--precision", help="fp32, bf16 or fp16 (autocast).")]
 Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd, adamw, muon or none. \\[default: the card's]")]
+
+
+def _settled(dataset: str | None) -> str | None:
+    return settled_spec(dataset) if dataset else None
+
+
 Dataset = Annotated[
-    str | None, typer.Option("-d", "--dataset", help="Real images of this data set. \\[default: random]")
+    str | None,
+    typer.Option(
+        "-d",
+        "--dataset",
+        help="Real images of this data set, a name or your own mine.toml. \\[default: random]",
+        callback=_settled,
+    ),
 ]
 Images = Annotated[
     int | None, typer.Option("--images", help="Images of an epoch. \\[default: the split's; 367, CamVid's]", min=1)
 ]
-Labelled = Annotated[str | None, typer.Option("-d", "--dataset", help="The data set. \\[default: synthetic streets]")]
+Labelled = Annotated[
+    str | None,
+    typer.Option(
+        "-d",
+        "--dataset",
+        help="The data set, a name or your own mine.toml. \\[default: synthetic streets]",
+        callback=_settled,
+    ),
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Where the data set lies. \\[default: SEGBENCH_DATA, or the config file]"),

@@ -22,6 +22,7 @@ from segbench.errors import UserError
 from segbench.present.export import Exports
 from segbench.present.trajectory import trajectory_sheets
 from segbench.records.case import Case
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.host import package_version
 from segbench.records.ledger import DEFAULT_LEDGER
 from segbench.units import parse_size
@@ -148,7 +149,7 @@ def trajectory(
 
     cells = plan([item.model for item in curves], one_curve, where.title, package_version("torch") or "")
     done = measure(cells, ledger, timeout, reuse=reuse)
-    _draw(done, f"{dataset} {split}", output)
+    _draw(done, f"{published_dataset(dataset)} {split}", output)
     cards = {item.model.name: item.model.card for item in curves}
     finish(done, trajectory_sheets([item.entry for item in done]), cards, results)
 

@@ -27,7 +27,7 @@ def card_sheet(card: DatasetCard, places: Sequence[Place], found: str) -> Sheet:
     rows = [
         ["title", card.title],
         ["classes", ", ".join(f"{index} {name}" for index, name in enumerate(card.class_names))],
-        ["official images", _splits(card)],
+        ["splits, official images", _splits(card)],
         ["usual size", f"{card.width}x{card.height}"],
         ["home", card.home],
         ["cite", card.citation],
@@ -38,7 +38,7 @@ def card_sheet(card: DatasetCard, places: Sequence[Place], found: str) -> Sheet:
         ["looked for in", "; ".join(f"{place.folder} ({place.source})" for place in places) or "nowhere"],
         ["found in", found],
     ]
-    return Sheet(card.name, ["", ""], rows, prose=True)
+    return Sheet(card.name, ["", ""], [row for row in rows if row[1]], prose=True)
 
 
 def check_sheets(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> list[Sheet]:
@@ -96,7 +96,7 @@ def _broken_sheet(splits: Sequence[Mapping[str, Json]]) -> Sheet:
 
 
 def _splits(card: DatasetCard) -> str:
-    return ", ".join(f"{part} {count}" for part, count in card.splits.items())
+    return ", ".join(f"{part} {count}" if count else part for part, count in card.splits.items())
 
 
 def _option(card: DatasetCard, position: int) -> str:

@@ -23,7 +23,7 @@ _PARTS = {
 def epoch_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Sheet]:
     """One row a network in each."""
     rival = next((value_of(entry, "epoch_s") for entry in entries if entry.model == REFERENCE_MODEL), None)
-    images = " / ".join(dict.fromkeys(str(entry.case.option("images")) for entry in entries))
+    images = " / ".join(dict.fromkeys(_images(entry) for entry in entries))
     columns = [
         "network",
         "batch",
@@ -43,6 +43,12 @@ def epoch_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> li
         Sheet(f"Training time, epoch of {images} images", columns, rows, notes),
         Sheet("Where a step's time goes, median", ["network", *_PARTS], parts),
     ]
+
+
+def _images(entry: Entry) -> str:
+    """Of the epoch; counted by the child where the user does not say."""
+    said, found = entry.case.option("images"), measured(entry, "epoch_s")
+    return str(said or (found.factors.get("images", "?") if found else "?"))
 
 
 def _row(entry: Entry, rival: float | None, cards: Mapping[str, ModelCard]) -> list[str]:

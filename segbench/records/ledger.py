@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from segbench.errors import LedgerError
 from segbench.records.case import Case, Json
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.environment import Environment
 from segbench.records.measurement import ANSWERS, Measurement
 
@@ -101,7 +102,8 @@ def _publishable(case: Case) -> dict[str, Json]:
     place, colon, name = case.model.rpartition(":")  # a card's name has neither folder nor colon
     model = f"{Path(place).name}{colon}{name}" if colon else Path(name).name
     options = [(key, _without_place(value)) for key, value in case.options]
-    return {**case.to_json(), "data_root": None, "model": model, "options": options}
+    dataset = published_dataset(case.dataset) if case.dataset else None
+    return {**case.to_json(), "dataset": dataset, "data_root": None, "model": model, "options": options}
 
 
 def _without_place(value: Json) -> Json:

@@ -61,7 +61,7 @@ def _conditions(entry: Entry) -> tuple[str, ...]:
     if case.task == "latency":
         return (*run, source, f"batch {case.infer_batch}")
     if case.task == "epoch":
-        return (*run, source, f"{case.option('images')} images an epoch")
+        return (*run, source, f"{case.option('images') or 'its'} images an epoch")
     if case.task == "evaluate":
         return (f"{case.dataset} {case.split}", f"{case.classes} classes")
     return ()

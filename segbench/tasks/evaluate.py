@@ -13,6 +13,7 @@ import numpy as np
 
 from segbench.cards.catalogue import find_model
 from segbench.data import Dataset, Sample, open_dataset
+from segbench.data.broken import left_out, left_out_names
 from segbench.data.cityscapes import write_prediction
 from segbench.data.dataset import Pixels
 from segbench.errors import CheckpointError, DataError
@@ -50,6 +51,8 @@ def run(case: Case, report: Reporter) -> None:
         str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
     )
     _require_same_classes(facts, dataset, case)
+    if sentence := left_out(dataset.broken, len(dataset), f"{dataset.name} {dataset.split}"):
+        report.note(sentence)
     if facts.get("data", {}).get("fingerprint") == dataset.fingerprint:
         report.note(f"the checkpoint was trained on these very images ({dataset.name} {dataset.split})")
     trained_on = str(facts.get("data", {}).get("dataset") or "").partition(":")[0]
@@ -129,6 +132,7 @@ def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method:
         "iou": {name: _number(value) for name, value in zip(dataset.class_names, confusion.iou, strict=True)},
         "images": len(found.names),
         "broken": len(dataset.broken),
+        "left_out": left_out_names(dataset.broken),
         "fingerprint": dataset.fingerprint,
         "protocol": found.protocol.to_json(),
         "checkpoint": {name: facts.get(name) for name in ("model", "step", "kind", "arguments")},
