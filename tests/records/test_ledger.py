@@ -82,3 +82,11 @@ def test_no_path_of_this_machine_is_published(tmp_path: Path, make_entry: Callab
         "runs/best.safetensors",
         "change<0.05",
     )
+
+
+def test_a_users_data_set_is_published_by_name(tmp_path: Path, make_entry: Callable[..., Entry]) -> None:
+    book = Ledger(tmp_path)
+    case = Case("latency", "unet", dataset="mine#3fa94c01@/home/me/sets/own.toml", data_root="/home/me/sets")
+    book.append(make_entry(case=case))
+    assert book.entries()[0].case.dataset == "mine"
+    assert "home" not in book.path.read_text()
