@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from segbench.cards.datasets import settled_spec
 from segbench.errors import UnknownName, UserError
 from segbench.records.case import Case, Json
 from segbench.units import parse_bytes, parse_size
@@ -145,6 +146,8 @@ def set_factors(case: Case, factors: Mapping[str, Json]) -> Case:
     plain = {name: value for name, value in factors.items() if not name.startswith(_ARGUMENT)}
     if "input" in plain:
         plain["width"], plain["height"] = parse_size(str(plain.pop("input")))
+    if isinstance(plain.get("dataset"), str):
+        plain["dataset"] = settled_spec(str(plain["dataset"]))
     if isinstance(plain.get("budget_bytes"), str):
         plain["budget_bytes"] = parse_bytes(str(plain["budget_bytes"]))
     for name, value in plain.items():

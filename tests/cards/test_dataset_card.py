@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from segbench.cards.colours import parse_colour, voc_colour
 from segbench.cards.crops import crop_of, crops_of, shown_size
 from segbench.cards.data_roots import find_root, places
+from segbench.cards.dataset_card import Crops, Files, Labels
 from segbench.cards.datasets import DATASETS, dataset_card, read_spec, settled_spec
 from segbench.errors import CardError, DataError, UnknownName
 
@@ -175,3 +177,24 @@ def test_every_built_in_set_has_a_reader_and_a_file_of_its_name() -> None:
 )
 def test_colours_are_read_as_people_write_them(text: str, colour: tuple[int, int, int] | None) -> None:
     assert parse_colour(text) == colour
+
+
+DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "data_sets.md"
+
+
+def test_the_documented_cards_are_valid(folder: Path) -> None:
+    first, training = re.findall(r"```toml\n(.*?)```", DOCUMENTED.read_text(), re.S)
+    card = dataset_card(_written(folder, first))
+    assert (card.name, card.class_names, card.flip_pairs) == ("mine", ("road", "sidewalk", "sky"), ())
+    training = training.replace("left arm", "road").replace("right arm", "sky")
+    keys, head, table = training.partition("[crops]")
+    cropped = dataset_card(_written(folder, keys + first + head + table))
+    assert cropped.flip_pairs == ((0, 2),)
+    assert cropped.crops and cropped.crops.validation == (1024, 1024)
+
+
+def test_every_key_of_a_card_is_documented() -> None:
+    text = DOCUMENTED.read_text()
+    for schema in (Files, Labels, Crops):
+        for name, field in schema.model_fields.items():
+            assert re.search(rf"\b{field.alias or name}\b", text), name
