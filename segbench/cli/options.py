@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from segbench.cards.datasets import settled_spec
-
 Models = Annotated[
     list[str],
     typer.Option(
@@ -31,6 +29,9 @@ Optimizer = Annotated[str | None, typer.Option("--optimizer", help="sgd, adamw, 
 
 
 def _settled(dataset: str | None) -> str | None:
+    """A user's card as a child finds it; the import waits for a data set, so that --help answers at once."""
+    from segbench.cards.datasets import settled_spec
+
     return settled_spec(dataset) if dataset else None
 
 

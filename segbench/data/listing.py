@@ -131,7 +131,7 @@ def files_in(folder: Path) -> tuple[str, ...]:
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
-        raise DataError(f"the folder {folder} cannot be read: {error.strerror}") from error
+        raise DataError(f"the folder {printable(str(folder))} cannot be read: {error.strerror}") from error
 
 
 def join(matched: Iterable[Matched]) -> Matched:

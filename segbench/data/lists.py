@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from segbench.errors import DataError
+from segbench.records.text import printable
 
 _ENDING = re.compile(r"\.(?:jpe?g|png|tiff?|bmp|webp|gif|ppm|pgm|mat)(?=[\s,;]|$)", re.IGNORECASE)
 """Where a path ends, if what follows is a separator: a path may hold blanks."""
@@ -29,9 +30,9 @@ def read_lines(path: Path) -> list[str]:
     try:
         text = _decoded(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the list {path} cannot be read: {error}") from error
+        raise DataError(f"the list {printable(str(path))} cannot be read: {error}") from error
     if "\0" in text:
-        raise DataError(f"the list {path} is not a text file")
+        raise DataError(f"the list {printable(str(path))} is not a text file")
     return [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
 
 

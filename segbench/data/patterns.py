@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from segbench.errors import DataError
+from segbench.records.text import printable
 
 _WILDCARDS = re.compile(r"\*\*/|\*")
 
@@ -64,4 +65,4 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _unreadable(error: OSError) -> None:
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        raise DataError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
+        raise DataError(f"the folder {printable(str(error.filename))} cannot be read: {error.strerror}") from error

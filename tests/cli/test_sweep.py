@@ -131,9 +131,7 @@ def test_a_value_of_the_wrong_kind_is_refused(factors: dict[str, object]) -> Non
         set_factors(Case("memory", "unet"), factors)
 
 
-def test_an_epochs_images_are_those_of_the_copy_which_the_child_counts(
-    machine: FakeMachine, segbench: Segbench
-) -> None:
+def test_an_epochs_images_are_those_of_the_copy_at_hand(machine: FakeMachine, segbench: Segbench) -> None:
     sweep = ("sweep", "epoch", "-m", "unet", "--device", "cpu", "-L", "batch_size", "1,2")
     assert segbench(*sweep).exit_code == 0
     assert {case.option("images") for case in machine.cases} == {367}
