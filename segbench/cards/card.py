@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from segbench.cards.source_code import source_text
 from segbench.cards.validation import Strict, read_toml, validated
 from segbench.records.quantities import QUANTITIES
 
@@ -72,10 +73,9 @@ class Reference(Strict):
 
 
 class Weights(Strict):
-    """Trained weights: a safetensors file beside the card, or a URL, with the hash it must have."""
+    """Trained weights: a safetensors file beside the card, with the hash it must have."""
 
-    path: str | None = None
-    url: str | None = None
+    path: str
     sha256: str
     command: str | None = None
     """The command that made them."""
@@ -104,18 +104,16 @@ class ModelCard(Strict):
             raise ValueError(f"{builder!r} is not of the form package.module:Class or file.py:Class")
         return builder
 
+    def with_arguments(self, arguments: dict[str, Any]) -> ModelCard:
+        """The card with some of its arguments replaced."""
+        return self.model_copy(update={"arguments": {**self.arguments, **arguments}}) if arguments else self
+
     def hash(self) -> str:
-        """Changes when anything that decides a measurement does: builder, arguments, recipe; not prose or references.
-
-        Of a builder in a user's file the file's text counts too, but not what it imports.
-        """
-        text = self.model_dump_json(include={"builder", "arguments", "recipe"})
-        return hashlib.sha256(text.encode() + self._source()).hexdigest()[:12]
-
-    def _source(self) -> bytes:
-        """Of the user's file that holds the builder; empty for an installed one."""
-        path = Path(self.builder.rpartition(":")[0])
-        return path.read_bytes() if path.suffix == ".py" and path.is_file() else b""
+        """Changes when anything that decides a measurement does: builder, arguments, recipe, and the source text the
+        builder comes from (`segbench.cards.source_code`); not prose or references."""
+        builder = Path(self.builder).name  # another folder is not another network
+        text = self.model_dump_json(include={"arguments", "recipe"})
+        return hashlib.sha256(f"{builder} {text}".encode() + source_text(self.builder)).hexdigest()[:12]
 
     def references_for(self, quantity_name: str) -> list[Reference]:
         """The published numbers for a quantity, by its name or by its family."""

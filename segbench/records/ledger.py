@@ -3,6 +3,7 @@
 Format history (`format` in every line; a reader accepts all that came before it):
     1 (0.1.0): run, key, model, card_hash, arguments, case, environment, outcome, cause, measurements, seconds,
         finished.
+    2 (0.2.0): case.options is an object; in 1 it was a list of pairs.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from filelock import FileLock
 
 from segbench.errors import LedgerError
 from segbench.records.case import Case, Json
-from segbench.records.dataset_spec import published_dataset
 from segbench.records.environment import Environment
 from segbench.records.measurement import ANSWERS, Measurement
 
-LEDGER_FORMAT = 1
+LEDGER_FORMAT = 2
 DEFAULT_LEDGER = Path("segbench-runs")
 CHECKPOINTS = ("best", "last", "previous")
 """What a training calls its checkpoints: the folder's name tells more."""
@@ -69,7 +69,7 @@ class Entry:
             "model": self.model,
             "card_hash": self.card_hash,
             "arguments": dict(self.arguments),
-            "case": _publishable(self.case),
+            "case": self.case.to_json(),
             "environment": self.environment.to_json() if self.environment else None,
             "outcome": self.outcome,
             "cause": self.cause,
@@ -95,23 +95,6 @@ class Entry:
             seconds=data.get("seconds", 0.0),
             finished=data.get("finished", ""),
         )
-
-
-def _publishable(case: Case) -> dict[str, Json]:
-    """The case without this machine's paths: a user's `/home/me/net.py:Net` becomes `net.py:Net`."""
-    place, colon, name = case.model.rpartition(":")  # a card's name has neither folder nor colon
-    model = f"{Path(place).name}{colon}{name}" if colon else Path(name).name
-    options = [(key, _without_place(value)) for key, value in case.options]
-    dataset = published_dataset(case.dataset) if case.dataset else None
-    return {**case.to_json(), "dataset": dataset, "data_root": None, "model": model, "options": options}
-
-
-def _without_place(value: Json) -> Json:
-    """A path as its last name; of a training's checkpoint the training stays: `segnode-w8/best.safetensors`."""
-    path = Path(value) if isinstance(value, str) else None
-    if path is None or not path.is_absolute():
-        return value
-    return "/".join(path.parts[-2:]) if path.stem in CHECKPOINTS else path.name
 
 
 class Ledger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from segbench.cards.datasets import DatasetCard, read_spec
@@ -11,6 +12,7 @@ from segbench.data.dataset import Dataset
 from segbench.errors import DataError, UserError
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
+from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 
 _SHOWN = 8
@@ -40,12 +42,8 @@ def run(case: Case, report: Reporter) -> None:
 
 
 def _checked(card: DatasetCard, dataset: Dataset, report: Reporter) -> SplitCheck:
-    def told(done: int, total: int) -> None:
-        if done == total or done % max(1, total // 100) == 0:
-            report.progress(dataset.split, done, total)
-
     expected = sum(card.splits[part] for part in card.parts(dataset.split))
-    return check_split(dataset, expected, told)
+    return check_split(dataset, expected, partial(Progress(report), dataset.split))
 
 
 def _measurement(check: SplitCheck) -> Measurement:

@@ -8,8 +8,8 @@ from math import ceil
 
 import torch
 
-from segbench.cards.catalogue import find_model
 from segbench.cards.datasets import dataset_card
+from segbench.cards.model import find_model
 from segbench.data import Dataset, open_dataset
 from segbench.errors import UserError
 from segbench.learning.feed import Feed, LabelledAugmenter, batches
@@ -42,9 +42,13 @@ def run(case: Case, report: Reporter) -> None:
         report.note(sentence)
     workload = compiled(build_workload(case, device))
     next_batch = _held_batch(workload) if dataset is None else _loaded_batches(workload, dataset)
-    timed = take_samples(TrainingStep(workload, next_batch, stopwatch_for(device)), device, case, report)
+    step = TrainingStep(workload, next_batch, stopwatch_for(device))
+    timed = take_samples(step, device, case, report)
+    if workload.awaits_momenta:
+        report.note("every step was skipped, as its fp16 gradients overflowed: the optimizer's time is missing")
     for measurement in _rows(timed, case, device):
         report.measured(measurement)
+    report.measured(timed.busy_row(step, device, "train", {"batch_size": case.batch_size}))
 
 
 def _opened(case: Case) -> Dataset | None:
@@ -108,7 +112,7 @@ def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measuremen
             yield Measurement("train_data_s", None, method, "train", cause=cause, factors=factors)
         else:
             yield row(f"train_{part}_s", _seconds_of(part))
-    yield timed.energy_row("train", steps / len(timed.samples), factors)
+    yield from timed.energy_rows("epoch", "train", steps / len(timed.samples), factors)
     if case.compile:
         yield Measurement("compile_s", timed.compile_seconds, method, "train", factors=factors)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,26 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.data import Dataset, Sample, open_dataset
 from segbench.data.broken import left_out, left_out_names
 from segbench.data.cityscapes import write_prediction
 from segbench.data.dataset import Pixels
-from segbench.errors import CheckpointError, DataError
+from segbench.errors import DataError
+from segbench.evaluation.confusion import mean_iou
 from segbench.evaluation.evaluate import Evaluation, evaluate
 from segbench.evaluation.files import load_evaluation, save_evaluation, save_image_iou
 from segbench.evaluation.pictures import save_prediction, side_by_side
 from segbench.evaluation.plots import plot_confusion
 from segbench.evaluation.protocol import protocol_of
-from segbench.evaluation.resampling import Resampling, interval
 from segbench.learning.weights import trained_network
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.statistics.resampling import Resampling, interval
+from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
+from segbench.tasks.trained import notes_on_origin, require_same_classes
 from segbench.workload.device import device_of
 from segbench.workload.precision import autocast
-
-_TELL_EVERY_S = 0.5
 
 
 def run(case: Case, report: Reporter) -> None:
@@ -44,20 +44,17 @@ def run(case: Case, report: Reporter) -> None:
         CheckpointError: missing, damaged, of another network or of other classes.
         DataError: images that cannot be read; an evaluation to compare with that is none, or of other images.
     """
-    device, protocol = device_of(case), protocol_of(case)
+    device, protocol, checkpoint = device_of(case), protocol_of(case), Path(case.option("checkpoint"))
     other = load_evaluation(Path(case.option("against"))) if case.option("against") else None
-    network, facts = trained_network(find_model(case.model).card, dict(case.arguments), Path(case.option("checkpoint")))
+    network, facts = trained_network(find_model(case.model).card, dict(case.arguments), checkpoint)
     dataset = open_dataset(
         str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
     )
-    _require_same_classes(facts, dataset, case)
+    require_same_classes(facts, dataset, checkpoint)
     if sentence := left_out(dataset.broken, len(dataset), f"{dataset.name} {dataset.split}"):
         report.note(sentence)
-    if facts.get("data", {}).get("fingerprint") == dataset.fingerprint:
-        report.note(f"the checkpoint was trained on these very images ({dataset.name} {dataset.split})")
-    trained_on = str(facts.get("data", {}).get("dataset") or "").partition(":")[0]
-    if trained_on not in ("", dataset.name):
-        report.note(f"the checkpoint was trained on {trained_on}, and is asked about {dataset.name}")
+    for sentence in notes_on_origin(facts, dataset):
+        report.note(sentence)
     folder = Path(case.option("folder"))
     found = evaluate(
         network.to(device),
@@ -84,12 +81,12 @@ class _PictureSaver:
     """Saves pictures of what the network answers, and counts."""
 
     def __init__(self, case: Case, dataset: Dataset, folder: Path, report: Reporter) -> None:
-        self._dataset, self._folder, self._report = dataset, folder, report
+        self._dataset, self._folder = dataset, folder
+        self._tell = Progress(report).of("image", len(dataset))
         self._predictions = bool(case.option("predictions"))
         overlays = min(int(case.option("overlays", 0)), len(dataset))
         self._overlays = {round(place) for place in np.linspace(0, len(dataset) - 1, overlays)} if overlays else set()
         self._done = 0
-        self._next = 0.0
 
     def __call__(self, sample: Sample, prediction: Pixels) -> None:
         name = sample.name.replace("/", "_")
@@ -102,25 +99,7 @@ class _PictureSaver:
             path.parent.mkdir(parents=True, exist_ok=True)
             side_by_side(sample, prediction, self._dataset.palette).save(path)
         self._done += 1
-        if time.monotonic() >= self._next:
-            self._report.progress("image", self._done, len(self._dataset))
-            self._next = time.monotonic() + _TELL_EVERY_S
-
-
-def _require_same_classes(facts: Mapping[str, Any], dataset: Dataset, case: Case) -> None:
-    """Refuses a checkpoint whose classes are not the data set's.
-
-    Raises:
-        CheckpointError: the sentence says what differs.
-    """
-    names = facts.get("class_names")
-    if names is not None and tuple(names) != dataset.class_names:
-        trained_on = facts.get("data", {}).get("dataset")
-        found = f"{len(names)} classes of {trained_on} ({', '.join(names[:3])} ...)"
-        wanted = f"{dataset.classes} of {dataset.name} ({', '.join(dataset.class_names[:3])} ...)"
-        raise CheckpointError(
-            f"{case.option('checkpoint')} tells {found} apart, not the {wanted}; train it on that set"
-        )
+        self._tell(self._done)
 
 
 def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method: str) -> Iterator[Measurement]:
@@ -157,7 +136,7 @@ def _difference(found: Evaluation, other: Evaluation, place: str, method: str) -
         seen = f"{len(other.names)} images in {other.matrices.shape[1]} classes"
         raise DataError(f"{place} is of other images ({seen}); evaluate both networks on the same split")
     draws = Resampling(len(found.names))
-    low, high = interval(draws.miou(found.matrices) - draws.miou(other.matrices))
+    low, high = interval(mean_iou(draws.sums(found.matrices)) - mean_iou(draws.sums(other.matrices)))
     value = found.confusion.miou() - other.confusion.miou()
     detail = {"against": place, "other_miou": other.confusion.miou(), "other_protocol": other.protocol.to_json()}
     factors = {"protocol": found.protocol.name}

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from torch import Tensor
+
 from segbench.errors import UserError
 from segbench.learning.checkpoint import read_checkpoint
 from segbench.learning.weights import fill
@@ -143,7 +145,9 @@ class _Bench:
             workload.train_step(*workload.make_batch())
 
         if workload.device.type == "cuda":
-            return "train_peak_allocated_bytes", measure_cuda_peaks(step, workload.device, 1, 1).allocated
+            peak = measure_cuda_peaks(step, workload.device, 1, 1).allocated
+            # The bench's own batch lies there all the while, and a training would hold one only.
+            return "train_peak_allocated_bytes", peak - sum(_allocated(tensor) for tensor in self.batch)
         return "train_peak_live_bytes", measure_live_peaks(workload.network, step, 1)[0].live
 
     def _evaluations(self, pair: SolverAndGradient, found: Evaluations) -> Iterator[Measurement]:
@@ -154,3 +158,12 @@ class _Bench:
         factors: dict[str, Json] = {"solver": pair.solver, "gradient": pair.gradient}
         detail = {"keeps": pair.keeps} if name == "gradient_relative_error" else {}
         return Measurement(name, value, self.method, "train", cause=cause, factors=factors, detail=detail)
+
+
+_BLOCK = 512
+"""The caching allocator hands out multiples of so many bytes (`kMinBlockSize` in CUDACachingAllocator)."""
+
+
+def _allocated(tensor: Tensor) -> int:
+    """Bytes that the tensor's storage takes of the caching allocator."""
+    return -(-tensor.untyped_storage().nbytes() // _BLOCK) * _BLOCK

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ import torch
 from torch import nn
 
 from segbench import __version__
-from segbench.cards.catalogue import Model, find_model
+from segbench.cards.model import Model, find_model
 from segbench.data import Dataset
 from segbench.data.broken import left_out
 from segbench.errors import CheckpointError, UserError
@@ -36,12 +35,11 @@ from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
 from segbench.records.dataset_spec import published_dataset
 from segbench.records.measurement import Measurement
+from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
 from segbench.workload.network import build_from_card
 from segbench.workload.precision import require_trainable
-
-_TELL_EVERY_S = 0.5
 
 
 def run(case: Case, report: Reporter) -> None:
@@ -68,19 +66,6 @@ def run(case: Case, report: Reporter) -> None:
         summary = trainer.run()
     for measurement in _rows(summary, trainer.state.network, device, request.folder / LOG, request.broken):
         report.measured(measurement)
-
-
-class _Throttled:
-    """Passes on a stage's progress twice a second and at its end: reading and validating count single images."""
-
-    def __init__(self, report: Reporter) -> None:
-        self._report = report
-        self._next = 0.0
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if time.monotonic() >= self._next or done == total:
-            self._report.progress(stage, done, total)
-            self._next = time.monotonic() + _TELL_EVERY_S
 
 
 class _Request:
@@ -121,7 +106,7 @@ class _Request:
         return self._classification() if self.classifies else self._segmentation()
 
     def _segmentation(self) -> Job:
-        case, plan, tell = self.case, self.plan, _Throttled(self.report)
+        case, plan, tell = self.case, self.plan, Progress(self.report)
         images = self._opened(case.split or "train", tell)
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
         network = self._placed(build_from_card(self.model.card, case.classes, dict(case.arguments)))

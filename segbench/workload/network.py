@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.cards.card import ModelCard
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case, Json

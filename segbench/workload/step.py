@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.cards.catalogue import find_model
 from segbench.cards.datasets import IGNORE
+from segbench.cards.model import find_model
 from segbench.records.case import Case
 from segbench.workload.images import Batch, batch_source
 from segbench.workload.network import build_network, logits_of, require_classes
@@ -56,6 +56,16 @@ class Workload:
             self.scaler.step(self.optimizer)
             self.scaler.update()
         return loss.detach()
+
+    @property
+    def awaits_momenta(self) -> bool:
+        """Whether the optimizer keeps a state and has none yet.
+
+        fp16's scaler skips steps whose gradients overflow, as the first ones do: they are cheaper than later ones.
+        """
+        if self.optimizer is None or self.optimizer.state:
+            return False
+        return not (isinstance(self.optimizer, torch.optim.SGD) and not self.optimizer.defaults["momentum"])
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy of full-size class scores."""

@@ -123,7 +123,7 @@ COMMAND = """
 import sys
 from pathlib import Path
 from segbench.cards.card import ModelCard
-from segbench.cards.catalogue import Model
+from segbench.cards.model import Model
 from segbench.cells.cell import run_in_child
 from segbench.cells.series import plan, run_series
 from segbench.records.case import Case

@@ -27,9 +27,9 @@ def test_latency_shows_time_interval_ratio_and_paper(machine: FakeMachine, segbe
     machine.latency = {"segnode": 5.0, "hrnetv2": 20.0}
     result = segbench("latency", *TWO)
     assert result.exit_code == 0
-    for text in ("5.00 ms", "20.0 ms", "0.25", "5 of 15 runs", "paper", "interleaved", "energy: no card here"):
+    for text in ("5.00 ms", "20.0 ms", "0.25", "5 of 15 runs", "paper", "interleaved", "energy: no GPU here"):
         assert text in flat(result.stdout)
-    assert "Where it goes" in result.stdout
+    assert "Latency by part" in result.stdout
 
 
 def test_networks_take_turns_and_each_ends_as_one_row_of_the_ledger(machine: FakeMachine, segbench: Segbench) -> None:

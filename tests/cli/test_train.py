@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from segbench import nvml
 from segbench.cards.catalogue import models_folder
 from segbench.cells.cell import Listener
 from segbench.cells.cell import Result as CellResult
 from segbench.cells.series import run_series
 from segbench.cli import session
 from segbench.cli.trajectory import SHIPPED
+from segbench.devices import choice
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.ledger import Ledger
@@ -86,6 +88,29 @@ def test_a_training_follows_the_card_unless_told_otherwise(trainer: FakeTrainer,
     assert case.option("folder") == "runs/segnode-w8-synthetic"
     assert case.option("epochs") == 2 and case.option("label_stride") == 2 and case.option("val_split") == "val"
     assert case.option("lr") is None and case.option("minutes") is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "channels_last"),
+    [
+        ((), False),
+        (("--precision", "bf16"), True),
+        (("--tf32",), True),
+        (("--precision", "bf16", "--no-channels-last"), False),
+        (("--channels-last",), True),
+    ],
+)
+def test_on_cuda_the_layout_is_that_of_the_tensor_cores_where_they_compute(
+    trainer: FakeTrainer,
+    segbench: Segbench,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[str, ...],
+    channels_last: bool,
+) -> None:
+    monkeypatch.setattr(nvml, "visible_gpus", lambda: [nvml.Gpu(0, "Tesla V100", 32 * 10**9, 0)])
+    monkeypatch.setattr(choice, "package_version", lambda _: "2.13.0")
+    assert segbench(*TRAIN[:-1], "cuda", "--epochs", "2", *flags).exit_code == 0
+    assert trainer.cases[0].channels_last is channels_last
 
 
 def test_flags_reach_the_case(trainer: FakeTrainer, segbench: Segbench) -> None:

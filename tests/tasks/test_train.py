@@ -177,7 +177,7 @@ def test_a_network_of_another_kind_trains_too(tmp_path):
 
 
 def test_the_authors_weights_start_our_hrnet(tmp_path):
-    from segbench.cards.catalogue import find_model
+    from segbench.cards.model import find_model
     from segbench.workload.network import build_from_card
     from segbench.zoo.hrnet_weights import official_name
 
