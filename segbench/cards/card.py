@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from segbench.cards.source_code import source_text
-from segbench.errors import CardError
+from segbench.cards.validation import Strict, read_toml, validated
 from segbench.records.quantities import QUANTITIES
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InputSize(_Strict):
+class InputSize(Strict):
     """The size the network is usually run at, in pixels."""
 
     width: int = Field(480, ge=1)
     height: int = Field(360, ge=1)
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """How the network is trained; sources stand in the card's note."""
 
     optimizer: Literal["sgd", "adamw", "muon"] = "sgd"
@@ -44,7 +39,7 @@ class Recipe(_Strict):
     class_weights: Literal["none", "median-frequency", "sqrt-median-frequency"] = "none"
 
 
-class Reference(_Strict):
+class Reference(Strict):
     """A published number with the conditions it was published under; never compared silently with others.
 
     `quantity` is a name of `QUANTITIES` or a family of them (`train_peak_memory`: the paper does not say which).
@@ -77,7 +72,7 @@ class Reference(_Strict):
         return ", ".join(part for part in parts if part)
 
 
-class Weights(_Strict):
+class Weights(Strict):
     """Trained weights: a safetensors file beside the card, with the hash it must have."""
 
     path: str
@@ -86,7 +81,7 @@ class Weights(_Strict):
     """The command that made them."""
 
 
-class ModelCard(_Strict):
+class ModelCard(Strict):
     """One network of the catalogue.
 
     `builder` names a class as `package.module:Name`; it is called with `classes` and `arguments`.
@@ -95,7 +90,7 @@ class ModelCard(_Strict):
     title: str
     builder: str
     note: str = ""
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
     input: InputSize = InputSize()
     recipe: Recipe = Recipe()
     reference: tuple[Reference, ...] = ()
@@ -132,30 +127,4 @@ def read_card(path: Path) -> ModelCard:
     Raises:
         CardError: unreadable, not TOML, an unknown key, or a value out of range; the sentence names the key.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CardError(f"card {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CardError(f"card {path} is not valid TOML: {error}") from error
-    try:
-        return ModelCard.model_validate(data)
-    except ValidationError as error:
-        raise CardError(f"card {path}: {_first_problem(error)}") from error
-
-
-_SECTIONS: dict[str, type[_Strict]] = {
-    "input": InputSize,
-    "recipe": Recipe,
-    "reference": Reference,
-    "weights": Weights,
-}
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        section = _SECTIONS.get(str(first["loc"][0]), ModelCard) if len(first["loc"]) > 1 else ModelCard
-        return f"unknown key {where!r}; known here: {', '.join(section.model_fields)}"
-    return f"key {where!r}: {first['msg']}"
+    return validated(ModelCard, read_toml(path), path)

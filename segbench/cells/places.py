@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segbench.cards.sources import read_spec
 from segbench.records.case import Case
+from segbench.records.dataset_spec import DatasetSpec, published_dataset
 from segbench.records.ledger import CHECKPOINTS
 from segbench.records.options import READS, WRITES, Options
 
@@ -20,6 +21,9 @@ def read_places(case: Case) -> Iterator[Path]:
     file = read_spec(case.model).file if case.model else None
     if file is not None:
         yield file
+    card = DatasetSpec.parse(case.dataset).card if case.dataset else None
+    if card is not None:
+        yield card
     if case.data_root is not None:
         yield Path(case.data_root)
     yield from (path for _, path in case.options_as(Options).paths(READS))
@@ -36,7 +40,13 @@ def publishable(case: Case) -> Case:
     places = [*options.paths(READS), *options.paths(WRITES)]
     model = read_spec(case.model).published().text if case.model else ""
     short = {name: _without_folders(path) for name, path in places if path.is_absolute()}
-    return replace(case, model=model, data_root=None, options=options.changed(**short) if short else options)
+    return replace(
+        case,
+        model=model,
+        dataset=published_dataset(case.dataset) if case.dataset else None,
+        data_root=None,
+        options=options.changed(**short) if short else options,
+    )
 
 
 def _without_folders(path: Path) -> str:

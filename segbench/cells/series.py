@@ -15,6 +15,7 @@ from segbench.cells.executor import Executor, Interrupted, Results
 from segbench.cells.jobs import Job, JobsOf, single_jobs
 from segbench.cells.places import publishable
 from segbench.records.case import Case
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.ledger import Entry, Ledger
 
 
@@ -137,7 +138,11 @@ def _entry(run: str, cell: Planned, result: Result) -> Entry:
         model=cell.model.name,
         card_hash=cell.model.card.hash(),
         arguments={**cell.model.card.arguments, **dict(cell.case.arguments)},
-        case=replace(result.case, optimizer=result.case.optimizer or cell.model.card.recipe.optimizer),
+        case=replace(
+            result.case,
+            optimizer=result.case.optimizer or cell.model.card.recipe.optimizer,
+            dataset=published_dataset(result.case.dataset) if result.case.dataset else None,
+        ),
         environment=result.environment,
         outcome=result.outcome,
         cause=result.cause,

@@ -13,6 +13,7 @@ from segbench.cards.datasets import dataset_card
 from segbench.cards.model import Model
 from segbench.errors import CheckpointError
 from segbench.records.case import Json
+from segbench.records.dataset_spec import DatasetSpec
 
 
 def found_checkpoint(model: Model, dataset: str, data_root: Path | None, given: Path | None) -> Path:
@@ -32,7 +33,7 @@ def found_checkpoint(model: Model, dataset: str, data_root: Path | None, given: 
     if path.is_file():
         return path
     place = f" --data-root {data_root}" if data_root else ""
-    how = f"segbench train -m {model.spec.text} -d {dataset}{place} --minutes 20"
+    how = f"segbench train -m {model.spec.text} -d {DatasetSpec.parse(dataset).written}{place} --minutes 20"
     raise CheckpointError(f"there is no checkpoint {path}; make one with: {how}; or give --checkpoint FILE")
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from segbench.cards.data_roots import VARIABLE, config_file, find_root, places
-from segbench.cards.datasets import DATASETS, DatasetCard, dataset_card
+from segbench.cards.datasets import DATASETS, DatasetCard, dataset_card, settled_spec
 from segbench.cells.cell import Result
 from segbench.cells.jobs import Single
 from segbench.cli.flags import flags
@@ -21,11 +21,18 @@ from segbench.errors import DataError
 from segbench.present.datasets import card_table, catalogue_table, check_tables
 from segbench.present.progress import CellProgress, print_stderr_tail
 from segbench.records.case import Case
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.options import CheckDatasetOptions
 
 datasets = typer.Typer(help="What data sets there are, what each needs, and whether a copy is whole.")
 
-Name = Annotated[str, typer.Argument(help="A data set; options behind a colon, as in camvid:grouping=strict.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A data set, or your own mine.toml; options behind a colon, as in camvid:grouping=strict.",
+        callback=settled_spec,
+    ),
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Where the data set lies. \\[default: SEGBENCH_DATA, or the config file]"),
@@ -80,7 +87,7 @@ def check(
     result = _run(case, card, timeout)
     splits = [dict(row.detail) for row in result.measurements]
     if shown == "json":
-        typer.echo(json.dumps({"dataset": name, "splits": splits}, indent=1))
+        typer.echo(json.dumps({"dataset": published_dataset(name), "splits": splits}, indent=1))
     elif splits:
         show(check_tables(card, splits), [], shown)
     _judge(result, all(item["passed"] for item in splits), skip_broken)

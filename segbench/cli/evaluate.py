@@ -18,6 +18,7 @@ from segbench.cli.session import Session
 from segbench.errors import UserError
 from segbench.present.evaluation import evaluation_tables
 from segbench.records.case import Case, Json
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.options import EvaluateOptions
 from segbench.units import parse_size
 
@@ -156,10 +157,10 @@ class _Question:
         return run / "-".join(word.replace("/", "_") for word in words if word)
 
     def _differences(self, path: Path) -> Mapping[str, Json]:
-        trained_on = facts_of(path).get("data", {}).get("dataset")
+        trained_on, asked = facts_of(path).get("data", {}).get("dataset"), published_dataset(self.data.named)
         precision = self.conditions.precision
         return {
-            "data": self.data.named if trained_on not in (None, self.data.named) else None,
+            "data": asked if trained_on not in (None, asked) else None,
             **self.protocol.changes(),
             **dict(self.arguments),
             "precision": precision if precision != "fp32" else None,

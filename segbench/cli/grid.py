@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from segbench.cards.datasets import settled_spec
 from segbench.errors import UnknownName, UserError
 from segbench.records.case import Case, Json
 from segbench.records.literals import literal
@@ -136,6 +137,8 @@ def set_factors(case: Case, factors: Mapping[str, Json]) -> Case:
     plain = {name: value for name, value in factors.items() if not name.startswith(_ARGUMENT)}
     if "input" in plain:
         plain["width"], plain["height"] = parse_size(str(plain.pop("input")))
+    if isinstance(plain.get("dataset"), str):
+        plain["dataset"] = settled_spec(str(plain["dataset"]))
     if isinstance(plain.get("budget_bytes"), str):
         plain["budget_bytes"] = parse_bytes(str(plain["budget_bytes"]))
     for name, value in plain.items():

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from typer import Option
 
+from segbench.cards.datasets import settled_spec
 from segbench.cards.model import Model, find_models
 from segbench.cli.cases import default_classes, found_root, parse_arguments
 from segbench.cli.flags import Group
@@ -155,7 +156,8 @@ class DataFlags(Group):
 
     def case_fields(self) -> Fields:
         root = found_root(self.dataset, self.data_root)
-        return {"dataset": self.dataset, "data_root": root, "split": self.split}
+        dataset = settled_spec(self.dataset) if self.dataset else None
+        return {"dataset": dataset, "data_root": root, "split": self.split}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +171,8 @@ class LabelledFlags(DataFlags):
 
     @property
     def named(self) -> str:
-        return self.dataset or "synthetic"
+        """As a child finds it."""
+        return settled_spec(self.dataset or "synthetic")
 
     def case_fields(self) -> Fields:
         return {"dataset": self.named, "data_root": found_root(self.named, self.data_root), "split": self.split}

@@ -111,7 +111,7 @@ def sweep(
     )
 
 
-def _options(task: Task, rule: StopRule, images: Callable[[], int]) -> Options:
+def _options(task: Task, rule: StopRule, images: Callable[[], int | None]) -> Options:
     """The task's options as the flags have them."""
     if issubclass(task.options, EpochOptions):
         return task.options.parse({**rule.options(), "images": images()})

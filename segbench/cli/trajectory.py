@@ -33,6 +33,7 @@ from segbench.cli.trajectory_curves import TrainedNetwork, curves_named
 from segbench.errors import UserError
 from segbench.present.trajectory import trajectory_tables
 from segbench.records.case import Case
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.options import TrajectoryOptions
 from segbench.statistics.stopping import StopRule
 from segbench.units import parse_size
@@ -130,7 +131,7 @@ def trajectory(
     models = [curve.model for curve in curves]
     done = session.measure(session.plan(models, one_curve), once_and_in_rounds(ends.rule()))
     print_advice_on_curves(done)
-    _draw(done, f"{data.named} {data.split}", output)
+    _draw(done, f"{published_dataset(data.named)} {data.split}", output)
     session.finish(done, models, trajectory_tables)
 
 

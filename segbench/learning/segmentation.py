@@ -52,10 +52,10 @@ def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
         cache=str(case.option("cache", "off")),
     )
     if dataset.classes > case.classes:
-        raise UserError(f"{case.dataset} has {dataset.classes} classes, the case says {case.classes}; use --classes")
+        raise UserError(f"{dataset.name} has {dataset.classes} classes, the case says {case.classes}; use --classes")
     looked_at = (dataset[index].label for index in range(min(_LOOKED_AT, len(dataset))))
     if not any((label != IGNORE).any() for label in looked_at):
-        raise UserError(f"{case.dataset}, split {split}, has no labels; choose another split")
+        raise UserError(f"{dataset.name}, split {split}, has no labels; choose another split")
     if workers or isinstance(dataset, CachedDataset) or not fits_in_memory(len(dataset), *dataset.size):
         return dataset
     return HeldSamples(dataset, lambda done, total: tell(f"reading {split}", done, total))

@@ -28,7 +28,7 @@ def card_table(card: DatasetCard, places: Sequence[Place], found: str) -> Table:
     rows = [
         ["title", card.title],
         ["classes", ", ".join(f"{index} {name}" for index, name in enumerate(card.class_names))],
-        ["official images", _splits(card)],
+        ["splits, official images", _splits(card)],
         ["usual size", f"{card.width}x{card.height}"],
         ["home", card.home],
         ["cite", card.citation],
@@ -39,7 +39,7 @@ def card_table(card: DatasetCard, places: Sequence[Place], found: str) -> Table:
         ["looked for in", "; ".join(f"{place.folder} ({place.source})" for place in places) or "nowhere"],
         ["found in", found],
     ]
-    return table_of(card.name, ["", ""], rows, prose=True)
+    return table_of(card.name, ["", ""], [row for row in rows if row[1]], prose=True)
 
 
 def check_tables(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> list[Table]:
@@ -110,7 +110,7 @@ def _broken_table(splits: Sequence[Mapping[str, Json]]) -> Table:
 
 
 def _splits(card: DatasetCard) -> str:
-    return ", ".join(f"{part} {count}" for part, count in card.splits.items())
+    return ", ".join(f"{part} {count}" if count else part for part, count in card.splits.items())
 
 
 def _option(card: DatasetCard, position: int) -> str:

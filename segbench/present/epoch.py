@@ -24,7 +24,7 @@ _PARTS = {
 def epoch_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
     """One row a network in each."""
     reference = next((value_of(entry, "epoch_s") for entry in entries if entry.model == REFERENCE_MODEL), None)
-    images = " / ".join(dict.fromkeys(str(entry.case.option("images")) for entry in entries))
+    images = " / ".join(dict.fromkeys(_images(entry) for entry in entries))
     columns: Columns = [
         "network",
         "batch",
@@ -44,6 +44,12 @@ def epoch_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> li
         table_of(f"Training time, epoch of {images} images", columns, rows, notes),
         table_of("Training step by part, median", ["network", *(Column(part, SECONDS) for part in _PARTS)], parts),
     ]
+
+
+def _images(entry: Entry) -> str:
+    """Of the epoch; counted by the child where the user does not say."""
+    said, found = entry.case.option("images"), measured(entry, "epoch_s")
+    return str(said or (found.factors.get("images", "?") if found else "?"))
 
 
 def _row(entry: Entry, reference: float | None, cards: Mapping[str, ModelCard]) -> list[Value | Cell]:

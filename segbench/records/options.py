@@ -143,9 +143,9 @@ HOW_LONG = frozenset(TimingOptions.model_fields)
 
 
 class EpochOptions(TimingOptions):
-    """Of `epoch`: images an epoch, and processes that load them."""
+    """Of `epoch`: images an epoch, those of the data set's copy if None, and processes that load them."""
 
-    images: int = Field(CAMVID_IMAGES, ge=1)
+    images: int | None = Field(CAMVID_IMAGES, ge=1)
     workers: int = 0
 
 

@@ -14,7 +14,7 @@ CONDITIONS: Mapping[str, Callable[[Entry], str]] = {
     "switches": lambda entry: ", ".join(entry.case.switches),
     "images": lambda entry: f"{entry.case.dataset or 'random'} images",
     "inference batch": lambda entry: f"batch {entry.case.infer_batch}",
-    "epoch": lambda entry: f"{entry.case.option('images')} images an epoch",
+    "epoch": lambda entry: f"{entry.case.option('images') or 'its'} images an epoch",
     "split": lambda entry: f"{entry.case.dataset} {entry.case.split}",
     "classes": lambda entry: f"{entry.case.classes} classes",
 }

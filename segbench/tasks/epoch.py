@@ -8,8 +8,10 @@ from math import ceil
 
 import torch
 
+from segbench.cards.datasets import dataset_card
 from segbench.cards.model import find_model
-from segbench.data import open_dataset
+from segbench.data import Dataset, open_dataset
+from segbench.errors import UserError
 from segbench.learning.feed import Feed, LabelledAugmenter, batches
 from segbench.learning.plan import TrainingPlan
 from segbench.meters.epoch import PARTS, TrainingStep
@@ -26,13 +28,21 @@ from segbench.workload.step import Workload, build_workload
 
 
 def run(case: Case, report: Reporter) -> None:
-    """Reports the time of a step, whole and in parts, of an epoch of the option `images`, and the energy of an epoch.
+    """Reports the time of a step, whole and in parts, of an epoch, and the energy of an epoch.
 
-    The option `workers` is the number of processes that load data.
+    Options: `images` of the epoch; without it, those of the data set's copy at hand. `workers`, the number of processes
+    that load data.
+
+    Raises:
+        UserError: neither images nor a data set are given.
     """
     device = device_of(case)
+    dataset = _opened(case)
+    case = case.with_options(images=_images_of_epoch(case, dataset))
+    for sentence in _differences(case, dataset):
+        report.note(sentence)
     workload = compiled(build_workload(case, device))
-    next_batch = _held_batch(workload) if case.dataset is None else _loaded_batches(workload)
+    next_batch = _held_batch(workload) if dataset is None else _loaded_batches(workload, dataset)
     step = TrainingStep(workload, next_batch, stopwatch_for(device))
     timed = take_samples(step, device, case, report)
     if workload.awaits_momenta:
@@ -43,16 +53,41 @@ def run(case: Case, report: Reporter) -> None:
     tell_outputs(workload.outputs, case, report)
 
 
+def _opened(case: Case) -> Dataset | None:
+    return open_dataset(case.dataset, case.data_root, case.split or "train") if case.dataset else None
+
+
+def _images_of_epoch(case: Case, dataset: Dataset | None) -> int:
+    """As many as the user says, else as the copy at hand has."""
+    if case.option("images") is not None:
+        return int(case.option("images"))
+    if dataset is None:
+        raise UserError("an epoch of random images has no length; give --images, or a data set with -d")
+    return len(dataset)
+
+
+def _differences(case: Case, dataset: Dataset | None) -> Iterator[str]:
+    """Sentences about an epoch that is longer or shorter than the copy at hand, or than the official split."""
+    if dataset is None:
+        return
+    what, images = f"{dataset.name} {dataset.split}", case.option("images")
+    if images != len(dataset):
+        yield f"the epoch is of {images} images; this copy of {what} has {len(dataset)}"
+    card = dataset_card(str(case.dataset))
+    official = sum(card.splits[part] for part in card.parts(dataset.split))
+    if official and official != images:
+        yield f"the epoch is of {images} images; the official {what} has {official}"
+
+
 def _held_batch(workload: Workload) -> Callable[[], Batch]:
     """The same random batch for every step."""
     batch = workload.make_batch()
     return lambda: batch
 
 
-def _loaded_batches(workload: Workload) -> Callable[[], Batch]:
+def _loaded_batches(workload: Workload, dataset: Dataset) -> Callable[[], Batch]:
     """What a training is fed: images decoded, cut, coloured and copied for every step."""
     case = workload.case
-    dataset = open_dataset(str(case.dataset), case.data_root, case.split or "train")
     recipe = find_model(case.model).card.recipe.model_copy(update={"batch_size": case.batch_size})
     plan = TrainingPlan(recipe, case.width, case.height, epochs=1, workers=case.option("workers", 0), seed=case.seed)
     feed = Feed(LabelledAugmenter(dataset, plan, dataset.flip_pairs), case.seed)

@@ -12,6 +12,7 @@ import numpy as np
 
 from segbench.cards.model import find_model
 from segbench.data import Dataset, Sample, open_dataset
+from segbench.data.broken import left_out, left_out_names
 from segbench.data.cityscapes import write_prediction
 from segbench.data.dataset import Pixels
 from segbench.errors import DataError
@@ -53,6 +54,8 @@ def run(case: Case, report: Reporter) -> None:
         str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
     )
     require_same_classes(facts, dataset, checkpoint)
+    if sentence := left_out(dataset.broken, len(dataset), f"{dataset.name} {dataset.split}"):
+        report.note(sentence)
     for sentence in notes_on_origin(facts, dataset, checkpoint):
         report.note(sentence)
     folder = Path(case.option("folder"))
@@ -116,6 +119,7 @@ def _rows(
         "iou": {name: _number(value) for name, value in zip(dataset.class_names, confusion.iou, strict=True)},
         "images": len(found.names),
         "broken": len(dataset.broken),
+        "left_out": left_out_names(dataset.broken),
         "fingerprint": dataset.fingerprint,
         "protocol": found.protocol.to_json(),
         "output": output,

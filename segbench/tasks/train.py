@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from torch import nn
 
 from segbench import __version__
 from segbench.cards.model import Model, find_model
+from segbench.data import Dataset
+from segbench.data.broken import left_out
 from segbench.errors import CheckpointError, UserError
 from segbench.evaluation.protocol import protocol_of
 from segbench.layers.norms import StageBatchNorm2d
@@ -25,12 +27,13 @@ from segbench.learning.image_folder import ImageAugmenter, ImageFolder
 from segbench.learning.log import LOG, read_log
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Objective, Segmentation
-from segbench.learning.segmentation import SCORES, Validation, class_weights, open_split
+from segbench.learning.segmentation import SCORES, Tell, Validation, class_weights, open_split
 from segbench.learning.settings import training_plan
 from segbench.learning.trainer import Job, StepProgress, Summary, Trainer, Validate
 from segbench.learning.weights import initialise
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.measurement import Measurement
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.parameters import tell_parameters
@@ -65,7 +68,7 @@ def run(case: Case, report: Reporter) -> None:
             request.clear_folder()
         summary = trainer.run()
     tell_parameters(trainer.state.network, case, report)
-    for measurement in _rows(summary, device, request.folder / LOG):
+    for measurement in _rows(summary, device, request.folder / LOG, request.broken):
         report.measured(measurement)
     tell_outputs(request.outputs, case, report)
 
@@ -79,6 +82,7 @@ class _Request:
         self.folder = Path(case.option("folder"))
         self.outputs = OutputReader.of(case)
         self.classifies = case.option("task") == "classify"
+        self.broken: dict[str, int] = {}
         require_trainable(self.plan.precision, device)
 
     def check_folder(self) -> None:
@@ -109,17 +113,25 @@ class _Request:
 
     def _segmentation(self) -> Job:
         case, plan, tell = self.case, self.plan, Progress(self.report)
-        images = open_split(case, case.split or "train", plan.workers, tell)
+        images = self._opened(case.split or "train", tell)
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
         network = self._placed(self._built(case.classes))
         validate, outputs = None, self.outputs
         if case.option("val_split"):
-            shown = open_split(case, case.option("val_split"), plan.workers, tell)
+            shown = self._opened(case.option("val_split"), tell)
             validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell, outputs)
         feed = Feed(LabelledAugmenter(images, plan, images.flip_pairs), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
         objective = Segmentation(network, loss, plan.recipe.supervision, case.classes, outputs)
         return self._job(objective, feed, facts, validate, SCORES)
+
+    def _opened(self, split: str, tell: Tell) -> Dataset:
+        """A split; what was left out of it is told, and kept for the rows."""
+        found = open_split(self.case, split, self.plan.workers, tell)
+        if sentence := left_out(found.broken, len(found), f"{found.name} {split}"):
+            self.broken[split] = len(found.broken)
+            self.report.note(sentence)
+        return found
 
     def _classification(self) -> Job:
         plan = self.plan
@@ -187,15 +199,16 @@ class _Request:
     def _facts(self, fingerprint: str, class_names: Sequence[str]) -> dict[str, Any]:
         """What a checkpoint says about its origin; the card whole, so that it can be rebuilt without the catalogue."""
         case, model = self.case, self.model
+        dataset = published_dataset(case.dataset) if case.dataset else None
         return {
             "model": model.name,
-            "title": f"{model.name} on {case.dataset or 'folders of images'}",
+            "title": f"{model.name} on {dataset or 'folders of images'}",
             "card": model.card.model_dump(mode="json"),
             "card_hash": model.card.hash(),
             "arguments": dict(case.arguments),
             "classes": len(class_names),
             "class_names": list(class_names),
-            "data": {"dataset": case.dataset, "split": case.split or "train", "fingerprint": fingerprint},
+            "data": {"dataset": dataset, "split": case.split or "train", "fingerprint": fingerprint},
             "val_split": case.option("val_split"),
             "output": case.output,
             "aux_weight": case.aux_weight,
@@ -226,7 +239,7 @@ def _tell(report: Reporter, progress: StepProgress) -> None:
     )
 
 
-def _rows(summary: Summary, device: torch.device, log: Path) -> Iterator[Measurement]:
+def _rows(summary: Summary, device: torch.device, log: Path, broken: Mapping[str, int]) -> Iterator[Measurement]:
     logged = read_log(log)
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
     detail = {
@@ -236,6 +249,7 @@ def _rows(summary: Summary, device: torch.device, log: Path) -> Iterator[Measure
         "steps": summary.steps,
         "seconds": summary.seconds,
         "absent_classes": "skip",
+        "broken": dict(broken),
     }
     for name, score in summary.scores.items():
         curve = [[int(row["step"]), float(row["seconds"]), float(row[name])] for row in logged if row.get(name)]

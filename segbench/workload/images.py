@@ -44,7 +44,7 @@ def batch_source(case: Case, device: torch.device) -> Callable[[int], Batch]:
         return lambda count: random_batch(count, case.height, case.width, case.classes, device)
     dataset = open_dataset(case.dataset, root=case.data_root, split=case.split or "train")
     if dataset.classes > case.classes:
-        raise UserError(f"{case.dataset} has {dataset.classes} classes, the case says {case.classes}; use --classes")
+        raise UserError(f"{dataset.name} has {dataset.classes} classes, the case says {case.classes}; use --classes")
     return lambda count: real_batch(dataset, count, case.height, case.width, device)
 
 

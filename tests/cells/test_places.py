@@ -25,6 +25,12 @@ def test_no_path_of_this_machine_is_published() -> None:
     )
 
 
+def test_a_users_data_set_is_published_by_name_and_its_card_is_read() -> None:
+    case = Case("latency", "unet", dataset="own#3fa94c01@/home/me/sets/mine.toml:a=b", data_root="/home/me/sets")
+    assert publishable(case).dataset == "own:a=b"
+    assert list(map(str, read_places(case))) == ["/home/me/sets/mine.toml", "/home/me/sets"]
+
+
 def test_what_a_case_reads_and_writes_is_declared() -> None:
     assert list(map(str, read_places(CASE))) == [
         "/home/me/secret/net.py",

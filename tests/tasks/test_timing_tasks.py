@@ -94,6 +94,30 @@ def test_an_epoch_of_a_data_set_waits_for_its_images() -> None:
     assert data is not None and step is not None and 0 < data < step
 
 
+FOUR_IMAGES = "synthetic:size=48x32,count=4"
+
+
+def test_an_epoch_is_as_long_as_the_copy_at_hand() -> None:
+    report = Notes()
+    epoch.run(small("epoch", batch_size=2, dataset=FOUR_IMAGES).with_options(images=None), report)
+    step, whole = report.rows["train_step_s"].value, report.rows["epoch_s"].value
+    assert step is not None and whole == pytest.approx(2 * step), "four images in batches of two"
+    assert report.rows["epoch_s"].factors == {"batch_size": 2, "images": 4}
+    assert report.notes[0] == "the epoch is of 4 images; the official synthetic train has 512"
+
+
+def test_an_epoch_of_another_length_says_so() -> None:
+    report = Notes()
+    epoch.run(small("epoch", batch_size=5, dataset=FOUR_IMAGES), report)
+    assert report.rows["epoch_s"].factors["images"] == 10
+    assert report.notes[0] == "the epoch is of 10 images; this copy of synthetic train has 4"
+
+
+def test_an_epoch_of_random_images_needs_a_length() -> None:
+    with pytest.raises(UserError, match="give --images, or a data set with -d"):
+        epoch.run(small("epoch").with_options(images=None), Notes())
+
+
 def test_params_are_counted_on_meta_and_cross_checked() -> None:
     report = Notes()
     params.run(small("params"), report)

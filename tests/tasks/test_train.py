@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from segbench.data import Sample
-from segbench.data.synthetic import SyntheticStreets
+from segbench.data.streets.dataset import SyntheticStreets
 from segbench.errors import CheckpointError, DataError, UserError
 from segbench.evaluation.files import load_evaluation
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint, save_checkpoint

@@ -10,7 +10,7 @@ from typing import Any
 from segbench.cards.datasets import DatasetCard
 from segbench.data.broken import Broken
 from segbench.data.dataset import CardFacts, Sample
-from segbench.data.streets import draw_street
+from segbench.data.streets.street import draw_street
 from segbench.errors import UserError
 from segbench.units import parse_size
 
