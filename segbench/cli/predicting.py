@@ -43,7 +43,7 @@ class PredictionFlags(Group):
         ),
     ] = "500MiB"
     workspaces: Annotated[
-        str, Option("--workspaces", help="cuDNN's workspaces: none, or upper (a crude Winograd bound).")
+        Literal["none", "upper"], Option("--workspaces", help="cuDNN's workspaces; upper is a crude Winograd bound.")
     ] = "none"
     cublas: Annotated[
         str | None,
@@ -53,6 +53,18 @@ class PredictionFlags(Group):
         int | None,
         Option("--nfe", help="Evaluations of f in an adaptive solve (aca: its search), for predictions.", min=3),
     ] = None
+    attention: Annotated[
+        Literal["flash", "efficient", "cudnn", "math"] | None,
+        Option("--attention", help="The preferred CUDA kernel of attention. \\[default: torch's own order]"),
+    ] = None
+    strategy: Annotated[
+        Literal["single", "ddp", "ddp-views"],
+        Option(
+            "--strategy",
+            help="One process, or one of several under DistributedDataParallel: its buckets hold a second copy of all "
+            "gradients (ddp), or the gradients themselves (ddp-views, gradient_as_bucket_view=True).",
+        ),
+    ] = "single"
 
     def options(self, kind: type[AssumptionsT], gpus: Sequence[str] = ()) -> AssumptionsT:
         """As options of a task that predicts.
@@ -60,23 +72,19 @@ class PredictionFlags(Group):
         Args:
             gpus: names of the GPU that is predicted for, as far as one is known; they decide on cuBLAS's workspace.
 
-        Args:
-            gpus: names of the GPU that is predicted for, as far as one is known; they decide on cuBLAS's workspace.
-
         Raises:
-            UserError: an amount that cannot be read, or another word for the workspaces.
+            UserError: an amount that cannot be read.
         """
-        if self.workspaces not in ("none", "upper"):
-            raise UserError(f"no workspaces {self.workspaces!r}; choose none or upper")
-        workspaces: Literal["none", "upper"] = "upper" if self.workspaces == "upper" else "none"
         gpu = next((name for name in gpus if compute_capability(name)), None)
         cublas = parse_bytes(self.cublas) if self.cublas is not None else cublas_workspace(gpu) if gpu else None
         return kind.parse(
             {
                 "context_bytes": parse_bytes(self.context),
-                "workspaces": workspaces,
+                "workspaces": self.workspaces,
                 "cublas_bytes": cublas,
                 "nfe": self.nfe,
+                "attention": self.attention,
+                "strategy": self.strategy,
             }
         )
 

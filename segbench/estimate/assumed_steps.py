@@ -7,6 +7,7 @@ proportional to it. The number of evaluations comes from a small real run, whose
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -14,8 +15,9 @@ from typing import Any
 
 import torch
 
-from segbench.estimate.corrections import replaced
+from segbench.errors import UserError
 from segbench.estimate.mirrors import Mirrors
+from segbench.estimate.replacing import replaced
 
 STEPS = 3
 """Where nothing is stated; from three steps on, the peak of a solve without a graph does not change."""
@@ -40,11 +42,15 @@ def assuming_steps(nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None
             said in a warning.
         mirrors: its assumptions are not noted where they are replaced.
         warn: told where an adaptive solver met no statement.
+
+    Raises:
+        UserError: this release of torchdiffeq is built otherwise, so that its steps cannot be stated.
     """
     assumed = _AssumedSteps(nfe, mirrors, warn)
     with contextlib.ExitStack() as stack:
         torchdiffeqs = sys.modules.get("torchdiffeq._impl.rk_common")
         if torchdiffeqs is not None:
+            _require_known(torchdiffeqs)
             solver = torchdiffeqs.RKAdaptiveStepsizeODESolver
             stack.enter_context(replaced(solver, "_before_integrate", assumed.before_torchdiffeq))
             stack.enter_context(_assuming_module(torchdiffeqs, "_select_initial_step", "_compute_error_ratio", assumed))
@@ -53,6 +59,29 @@ def assuming_steps(nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None
             stack.enter_context(replaced(own, "_steps", assumed.before_own))
             stack.enter_context(_assuming_module(own, "_first_step", "_ratio", assumed))
         yield
+
+
+KNOWN_RELEASE = "0.2.5"
+_CALLED_WITH = {
+    "RKAdaptiveStepsizeODESolver._before_integrate": ("self", "t"),
+    "_select_initial_step": ("func", "t0", "y0", "order", "rtol", "atol", "norm", "f0"),
+    "_compute_error_ratio": ("error_estimate", "rtol", "atol", "y0", "y1", "norm"),
+}
+"""Of `torchdiffeq._impl.rk_common`, what is replaced here; no public function lets every solver's steps be stated."""
+
+
+def _require_known(torchdiffeqs: ModuleType) -> None:
+    """Refuses a torchdiffeq whose inner functions are not the ones that are replaced here."""
+    for name, parameters in _CALLED_WITH.items():
+        function: Any = torchdiffeqs
+        for part in name.split("."):
+            function = getattr(function, part, None)
+        if function is None or tuple(inspect.signature(function).parameters) != parameters:
+            raise UserError(
+                f"torchdiffeq is built otherwise than release {KNOWN_RELEASE}: {torchdiffeqs.__name__}.{name} is not "
+                f"the function that was known, so that the memory of its solvers cannot be predicted; install "
+                f"torchdiffeq=={KNOWN_RELEASE}, or measure on the device"
+            )
 
 
 class _AssumedSteps:

@@ -15,13 +15,13 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from segbench.estimate.cast_lists import LISTS, CastLists
-from segbench.estimate.corrections import Target, replaced
+from segbench.estimate.corrections import Target
+from segbench.estimate.replacing import replaced
 
 LABEL = (
     "mixed precision is predicted by CUDA's lists of casts; with the CPU's lists the same equals real runs, but it was "
     "not compared with a GPU"
 )
-ATTENTION_LABEL = "attention under mixed precision is predicted in float32: the prediction is too high"
 _HALVES = (torch.float16, torch.bfloat16)
 
 
@@ -76,8 +76,13 @@ class MetaAutocast:
         if name == "cross_entropy":
             return self._cross_entropy(function, args, kwargs)
         if name == "multi_head_attention_forward":
-            self._warn(ATTENTION_LABEL)
+            return self._casting_within(function, args, kwargs)
         return function(*args, **kwargs)
+
+    def _casting_within(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A function of many: its own calls are cast, and it must not ask the mode again whether to run."""
+        with replaced(torch.nn.functional, "has_torch_function", lambda _: lambda _arguments: False), _Casting(self):
+            return function(*args, **kwargs)
 
     def _cross_entropy(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The log-softmax keeps the scores' dtype, the loss on it is taken in float32 (`LossNLL.cpp`)."""
@@ -105,7 +110,8 @@ class MetaAutocast:
         if not (is_weight and dtype == self.dtype and self._regions[-1][2]):
             return tensor.to(dtype)
         if id(tensor) not in self._rounded:
-            self._rounded[id(tensor)] = tensor.to(dtype)
+            with torch.enable_grad():  # as torch does, so that a later forward with gradients can share it
+                self._rounded[id(tensor)] = tensor.to(dtype)
         return self._rounded[id(tensor)]
 
 
@@ -143,14 +149,23 @@ def autocast_on_meta(target: Target, warn: Callable[[str], None]) -> Iterator[No
     def asking(answer: Callable[[], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
             def ask(kind: str | None = None) -> Any:
-                return answer() if kind is None or ours(kind) else original(kind)
+                if kind is None:  # asks of CUDA, even while the CPU's autocast is on
+                    return answer() if target == "cuda" else False
+                return answer() if ours(kind) else original(kind)
 
             return ask
 
         return wrap
 
+    def opening_on_cuda(_original: Any) -> Callable[..., Any]:
+        def autocast(enabled: bool = True, dtype: torch.dtype | None = None, cache_enabled: bool = True) -> Any:
+            return state.region(dtype or torch.float16, enabled, cache_enabled)
+
+        return autocast
+
     with (
         replaced(torch, "autocast", opening),
+        replaced(torch.cuda.amp, "autocast", opening_on_cuda),
         replaced(torch.amp, "autocast", opening),
         replaced(torch.amp, "is_autocast_available", asking(lambda: True)),
         replaced(torch, "is_autocast_enabled", asking(lambda: state.enabled)),

@@ -11,7 +11,6 @@ Initialisers do nothing on `meta` but take time, so they are skipped.
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -20,18 +19,16 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim import optimizer as optimizers
 
+from segbench.estimate.program import is_cuda
+from segbench.estimate.replacing import replaced
+
 Target = Literal["cuda", "cpu"]
 """The device whose memory is predicted; `cpu` is for proving the trace against real runs."""
 
 
 @contextlib.contextmanager
-def like(target: Target, on_attention: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Within it `meta` behaves as `target` does, as far as memory is concerned.
-
-    Args:
-        target: whose behaviour is wanted.
-        on_attention: called when fused attention is asked for, which `meta` takes apart and CUDA does not.
-    """
+def like(target: Target) -> Iterator[None]:
+    """Within it `meta` behaves as `target` does, as far as memory is concerned."""
     with contextlib.ExitStack() as stack:
         for name in ("tensor", "as_tensor"):
             stack.enter_context(replaced(torch, name, _through_cpu))
@@ -40,27 +37,17 @@ def like(target: Target, on_attention: Callable[[], None] = lambda: None) -> Ite
                 stack.enter_context(replaced(nn.init, name, _skipped))
         if target == "cuda":
             stack.enter_context(replaced(F, "dropout", _with_byte_mask))
-            stack.enter_context(replaced(F, "scaled_dot_product_attention", _telling(on_attention)))
             for name in ("_get_foreach_kernels_supported_devices", "_get_fused_kernels_supported_devices"):
                 stack.enter_context(replaced(optimizers, name, _with_meta))
         yield
-
-
-@contextlib.contextmanager
-def replaced(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
-    """Within it an attribute is another, made from the original."""
-    original = getattr(owner, name)
-    setattr(owner, name, functools.wraps(original)(wrapper(original)))
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
 
 
 def _through_cpu(factory: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     def build(data: Any, *args: Any, device: Any = None, **kwargs: Any) -> torch.Tensor:
         if isinstance(data, torch.Tensor):
             return factory(data, *args, device=device, **kwargs)
+        if is_cuda(device):
+            device = "meta"
         if device is None or torch.device(device).type != "meta":
             made = factory(data, *args, device=device, **kwargs)
             if made.device.type != "meta":  # `meta` may be the default device
@@ -84,17 +71,6 @@ def _with_byte_mask(original: Callable[..., torch.Tensor]) -> Callable[..., torc
         return torch.native_dropout(input, p, True)[0]
 
     return dropout
-
-
-def _telling(tell: Callable[[], None]) -> Callable[[Callable[..., torch.Tensor]], Callable[..., torch.Tensor]]:
-    def wrap(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        def attend(*args: Any, **kwargs: Any) -> torch.Tensor:
-            tell()
-            return original(*args, **kwargs)
-
-        return attend
-
-    return wrap
 
 
 def _with_meta(original: Callable[[], list[str]]) -> Callable[[], list[str]]:

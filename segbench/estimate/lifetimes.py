@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,8 +87,12 @@ class Lifetimes:
 
     def passing(self, size: int, operator: str, role: str) -> None:
         """A buffer that is asked for and given back within one operator."""
-        self.events.append(self._unwatched(size, operator, role) + 1)
-        self.events.append(-len(self.records))
+        self.passing_together((size,), operator, role)
+
+    def passing_together(self, sizes: Sequence[int], operator: str, role: str) -> None:
+        """Buffers that are alive at once within one operator."""
+        births = [self._unwatched(size, operator, role) + 1 for size in sizes]
+        self.events += [*births, *(-birth for birth in births)]
 
     def lasting(self, size: int, operator: str, role: str) -> None:
         """A buffer that a library keeps for good."""

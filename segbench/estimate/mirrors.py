@@ -44,15 +44,6 @@ _LOOK_AT_NO_VALUE = {
     _aten.new_full.default,
 }
 """They ask their argument for its shape, dtype and device only."""
-SHAPED_BY_DATA = {
-    _aten.nonzero.default,
-    _aten._unique2.default,
-    _aten.unique_dim.default,
-    _aten.unique_consecutive.default,
-    _aten.masked_select.default,
-}
-"""Operators whose output's shape follows from values: they need mirrors."""
-
 _FOLDERS = (f"{Path(torch.__file__).parent}/", f"{Path(__file__).parent}/")
 """Whose lines say nothing about the program: torch's and this package's."""
 
@@ -104,7 +95,7 @@ class Mirrors:
         """Remembers what new storages hold."""
         for output, value in zip(outputs, values, strict=True):
             address = output.untyped_storage()._cdata
-            if address not in self._values:
+            if address not in self._values and output.shape == value.shape:  # a shape function may err: then unknown
                 self._values[address] = _laid_out_like(output, value)
 
     def forget(self, tensor: torch.Tensor) -> None:
@@ -118,8 +109,12 @@ class Mirrors:
     def ask_oracle(self, tensor: torch.Tensor) -> bool | int | float:
         """An assumed value, noted with the line of the program that wanted it."""
         answer = self._oracle(tensor)
-        self.assumptions[f"{_asking_line()} took {answer}"] += 1
+        self.assume(str(answer))
         return answer
+
+    def assume(self, answer: str) -> None:
+        """Notes an answer that was made up, with the line of the program that wanted it."""
+        self.assumptions[f"{_asking_line()} took {answer}"] += 1
 
     def _values_of(self, items: Sequence[Any]) -> list[Any]:
         return [self._value(item) for item in items]
@@ -137,9 +132,8 @@ class Mirrors:
 
 
 def _hollow(tensor: torch.Tensor) -> torch.Tensor:
-    """A stand-in on the CPU; of a large tensor without its shape, which then does not matter."""
-    small = tensor.numel() * tensor.element_size() <= MOST_BYTES
-    return torch.empty(tensor.shape if small else (0,), dtype=tensor.dtype)
+    """A stand-in on the CPU of the same shape, that takes one element's memory."""
+    return torch.empty((), dtype=tensor.dtype).expand(tensor.shape)
 
 
 def _covers_its_storage(tensor: torch.Tensor) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from segbench.estimate.allocator import Replay, replay
+from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.log import Storage
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.step import Steppable, Traced, trace_step
@@ -37,6 +38,7 @@ class Prediction:
         operators: dispatched while tracing.
         assumptions: answers the trace had to invent for values it cannot know.
         warnings: known limits that this network meets.
+        attention: which kernels attention took, and how often.
     """
 
     mode: str
@@ -58,6 +60,7 @@ class Prediction:
     operators: int
     assumptions: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    attention: dict[str, int] = field(default_factory=dict)
 
     @property
     def process(self) -> int:
@@ -71,6 +74,7 @@ def predict_step(
     overheads: Overheads | None = None,
     limit: int | None = None,
     nfe: int | None = None,
+    kernels: Kernels | None = None,
 ) -> Prediction:
     """Memory of a training step or an inference on CUDA; no GPU and no memory is used.
 
@@ -81,12 +85,13 @@ def predict_step(
         overheads: context and workspaces.
         limit: most bytes the allocator may hold, if any.
         nfe: evaluations of f in an adaptive solver's forward solve.
+        kernels: what decides between kernels of attention.
 
     Raises:
         OutOfMemory: the step does not fit under `limit`.
     """
     overheads = overheads or Overheads()
-    traced = trace_step(build, mode, batch, overheads=overheads, nfe=nfe)
+    traced = trace_step(build, mode, batch, overheads=overheads, nfe=nfe, kernels=kernels)
     return summarise(traced, mode, batch, replay(traced.log, limit), overheads)
 
 
@@ -116,4 +121,5 @@ def summarise(traced: Traced, mode: str, batch: int, result: Replay, overheads: 
         operators=traced.operators,
         assumptions=traced.assumptions,
         warnings=traced.warnings,
+        attention=traced.attention,
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 VALIDATED = ("2.13",)
 """Releases of torch on which predictions were compared with real runs."""
@@ -13,14 +14,22 @@ VALIDATED = ("2.13",)
 _OWN_OPERATORS = ("aten", "prim", "prims", "profiler")
 _aten = torch.ops.aten
 
-ATTENTION = (
-    "scaled_dot_product_attention is predicted by its mathematical form, which keeps the whole attention matrix; "
-    "CUDA's fused kernels do not, so the prediction is too high"
-)
 CHANNELS_LAST = (
     "tensors are channels_last: cuDNN's persistent batch normalisation then keeps a reserve that is not counted, so "
     "that the prediction may be too low"
 )
+RECURRENT = (
+    "recurrent layers are predicted by their formula; cuDNN keeps a reserve of its own size in training and a copy of "
+    "the weights, so that the prediction may be wrong by a third in either direction"
+)
+COMPILED = (
+    "a part of the network is compiled by itself, and a compiler plans memory anew: predicted is what it takes "
+    "uncompiled; measure on the device"
+)
+_DECLARED = ("torchvision",)
+"""Libraries whose operators come with rules for their shapes, and whose kernels hold little beside their results ..."""
+_WITH_COLUMNS = ("torchvision::deform_conv2d", "torchvision::_deform_conv2d_backward")
+"""... but these, which unfold their input into columns."""
 
 
 class PredictionWarnings:
@@ -42,10 +51,23 @@ class PredictionWarnings:
 
     def look_at(self, function: Any, args: Sequence[Any]) -> None:
         """Adds what an operator and its arguments give reason to doubt."""
-        if function.namespace not in _OWN_OPERATORS:
+        if function.namespace not in _OWN_OPERATORS and _holds_unknown_buffers(function, args):
             self.add(f"operator {function} is not torch's own: what its kernel allocates is unknown and not counted")
-        if function is _aten.convolution.default and any(_is_channels_last(tensor) for tensor in args[:2]):
+        if function is _aten.native_batch_norm.default and args[5] and _is_channels_last(args[0]):
             self.add(CHANNELS_LAST)
+
+    def look_at_modules(self, network: nn.Module) -> None:
+        """Adds what the network's modules give reason to doubt."""
+        for module in network.modules():
+            if isinstance(module, nn.RNNBase):
+                self.add(RECURRENT)
+            if hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:  # torch.compile, Module.compile
+                self.add(COMPILED)
+
+
+def _holds_unknown_buffers(function: Any, args: Sequence[Any]) -> bool:
+    takes_tensors = any(isinstance(item, (torch.Tensor, list, tuple)) for item in args)
+    return takes_tensors and (function.namespace not in _DECLARED or function._schema.name in _WITH_COLUMNS)
 
 
 def _is_channels_last(tensor: torch.Tensor) -> bool:

@@ -117,6 +117,28 @@ def _group_norm_backward(
     return _batch_norm_backward(gradient, images, weight, *rest)
 
 
+def _convolution(images: torch.Tensor, weight: torch.Tensor | None = None, *settings: Any) -> Any:
+    """Devices keep channels last where images or weights have them; `meta` does not."""
+    if weight is None or not (_is_channels_last(images) or _is_channels_last(weight)):
+        return NotImplemented
+    return _aten.convolution(images, weight, *settings).contiguous(memory_format=torch.channels_last)
+
+
+def _is_channels_last(tensor: torch.Tensor) -> bool:
+    return tensor.ndim == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+def _col2im(columns: torch.Tensor, size: Sequence[int], kernel: Sequence[int], *_settings: Any) -> Any:
+    """Sums of overlapping patches, on storage as large as the patches.
+
+    Kernels begin with a tensor like their input and give it another shape (`Col2Im.cpp`, `Col2Im.cu`); `meta` does not.
+    """
+    channels = columns.shape[-2] // (kernel[0] * kernel[1])
+    return torch.empty_like(columns, memory_format=torch.contiguous_format).resize_(
+        *columns.shape[:-2], channels, *size
+    )
+
+
 def _upsample(images: torch.Tensor, size: Sequence[int], *_settings: Any) -> Any:
     if not images.is_contiguous():
         return NotImplemented
@@ -132,6 +154,8 @@ SHORTCUTS: dict[Any, Shortcut] = {
     _aten.native_batch_norm_backward.default: lambda args: _batch_norm_backward(*args),
     _aten.native_group_norm.default: lambda args: _group_norm(*args),
     _aten.native_group_norm_backward.default: lambda args: _group_norm_backward(*args),
+    _aten.convolution.default: lambda args: _convolution(*args),
+    _aten.col2im.default: lambda args: _col2im(*args),
     _aten.upsample_bilinear2d.default: lambda args: _upsample(*args),
     _aten.upsample_nearest2d.default: lambda args: _upsample(*args),
 }

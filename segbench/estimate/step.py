@@ -14,11 +14,13 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from segbench.estimate.assumed_steps import assuming_steps
+from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.autocast import autocast_on_meta
+from segbench.estimate.buckets import Strategy, bucket_gradients
 from segbench.estimate.corrections import Target, like
 from segbench.estimate.log import StorageLog
 from segbench.estimate.overheads import Overheads
-from segbench.estimate.prediction_warnings import ATTENTION
+from segbench.estimate.program import program_on
 from segbench.estimate.trace import StorageTrace, tensors_in
 
 STEPS = 3
@@ -53,6 +55,8 @@ class Traced:
         operators: how many operators ran.
         assumptions: what the oracle had to answer, as `place took answer`, and how often.
         warnings: what was seen that is known to be predicted wrongly.
+        classes: channels of the class scores; None where neither a loss nor an inference gave any.
+        attention: which kernels attention took, as `efficient: float32, heads of 64`, and how often.
     """
 
     log: StorageLog
@@ -60,6 +64,8 @@ class Traced:
     operators: int
     assumptions: dict[str, int]
     warnings: tuple[str, ...]
+    attention: dict[str, int]
+    classes: int | None
 
 
 def trace_step(
@@ -69,6 +75,8 @@ def trace_step(
     target: Target = "cuda",
     overheads: Overheads | None = None,
     nfe: int | None = None,
+    kernels: Kernels | None = None,
+    strategy: Strategy = "single",
 ) -> Traced:
     """Builds a workload on `meta` and traces its training step or its inference.
 
@@ -79,15 +87,21 @@ def trace_step(
         target: the device whose memory is meant.
         overheads: workspaces to be counted.
         nfe: evaluations of f in an adaptive solver's forward solve, see `segbench.estimate.assumed_steps`.
+        kernels: what decides between CUDA's kernels of attention.
+        strategy: whether the training is one process of several, see `segbench.estimate.buckets`.
     """
     trace = StorageTrace(target, overheads)
-    corrected = like(target, on_attention=lambda: trace.warnings.add(ATTENTION))
-    with corrected, autocast_on_meta(target, trace.warnings.add), trace:
+    autocast = autocast_on_meta(target, trace.warnings.add)
+    with like(target), program_on(target, kernels) as attention, autocast, trace:
         trace.enter("build", step=0)
         with torch.device("meta"):
             workload = build()
         network = workload.network
         owners = _label_parameters(trace, network)
+        buckets = bucket_gradients(network.parameters(), strategy if mode == "train" else "single")
+        for bucket in buckets:
+            trace.lifetimes.label(bucket, "gradients", "buckets")
+        trace.warnings.look_at_modules(network)
         assumed = assuming_steps(nfe, trace.mirrors, trace.warnings.add)
         with trace.modules.following(network), _phases(trace, owners), assumed:
             for step in range(1, STEPS + 1):
@@ -95,7 +109,15 @@ def trace_step(
                 _run_step(workload, mode, batch, trace)
         log = trace.close()
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return Traced(log, parameters, trace.operators, dict(trace.mirrors.assumptions), tuple(trace.warnings.sentences))
+    return Traced(
+        log=log,
+        parameters=parameters,
+        operators=trace.operators,
+        assumptions=dict(trace.mirrors.assumptions),
+        warnings=tuple(trace.warnings.sentences),
+        attention=dict(attention.taken),
+        classes=trace.classes,
+    )
 
 
 def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> None:
@@ -107,7 +129,7 @@ def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -
         workload.train_step(images, labels)
     else:
         del labels
-        workload.infer(images)
+        trace.classes = workload.infer(images).shape[1]
 
 
 def _label_parameters(trace: StorageTrace, network: nn.Module) -> dict[torch.Tensor, str]:

@@ -12,14 +12,17 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from segbench.errors import UserError
+from segbench.estimate.attention import backward_buffers
 from segbench.estimate.corrections import Target
 from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.log import StorageLog
-from segbench.estimate.mirrors import MOST_BYTES, SHAPED_BY_DATA, Mirrors
+from segbench.estimate.mirrors import MOST_BYTES, Mirrors
 from segbench.estimate.modules import ModuleNames
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.prediction_warnings import PredictionWarnings
 from segbench.estimate.shortcuts import answer_without_running
+from segbench.estimate.worst_case import SHAPED_BY_DATA, chosen_by, is_mask, lists_of_places
 
 _aten = torch.ops.aten
 _MATRIX_PRODUCTS = {
@@ -31,6 +34,15 @@ _MATRIX_PRODUCTS = {
     _aten.addmv.default,
     _aten.dot.default,
 }
+_IN_PLACE_WITHOUT_A_MODE = {
+    _aten.add.Tensor,
+    _aten.scatter.src,
+    _aten.scatter_add.default,
+    _aten.index_put.default,
+    _aten.index_add.default,
+    _aten.masked_scatter.default,
+}
+_ZEROS = {"aten.new_zeros", "aten.zeros", "aten.zeros_like"}
 
 
 class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -45,6 +57,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         modules: to be told of the network whose calls are to be named.
         mirrors: values of small tensors, and the assumptions made where there were none.
         operators: how many were dispatched.
+        classes: channels of the scores that the last loss read; None without one.
         warnings: what was seen that is known to be predicted wrongly.
     """
 
@@ -54,6 +67,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.modules = ModuleNames()
         self.lifetimes = Lifetimes(on_death=self.mirrors.forget_address)
         self.operators = 0
+        self.classes: int | None = None
         self.warnings = PredictionWarnings()
         self._overheads = (overheads or Overheads()) if target == "cuda" else None
         self._fan_out: tuple[int, int] | None = None
@@ -84,6 +98,8 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         tensors = [tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_meta]
         output = self._run(function, args, kwargs, tensors)
         self.warnings.look_at(function, args)
+        if function is _aten.nll_loss2d_forward.default:
+            self.classes = args[0].shape[1]
         self._log(function, args, kwargs, output)
         return output
 
@@ -97,9 +113,11 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._value_for_the_host(function, args, kwargs, known)
         if function in SHAPED_BY_DATA:
             return self._shaped_by_data(function, args, kwargs, known)
+        if function is _aten.index.Tensor and any(is_mask(index) for index in args[1]):
+            return self._chosen_by_mask(function, args, known)
         output = answer_without_running(function, args, kwargs)
         if output is NotImplemented:
-            output = function(*args, **kwargs)
+            output = _run_on_meta(function, args, kwargs)
         if known:
             self._mirror(function, args, kwargs, tensors_in((output,)))
         elif function._schema.is_mutable:
@@ -118,11 +136,29 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self.mirrors.compute(function, args, kwargs)
         if function is _aten._local_scalar_dense.default:
             return self.mirrors.ask_oracle(args[0])
+        if function is _aten.equal.default:
+            return self.mirrors.ask_oracle(torch.empty((), dtype=torch.bool, device="meta"))
         return torch.zeros(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
 
     def _shaped_by_data(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], known: bool) -> Any:
         if not known:
-            return function(*args, **kwargs)
+            self.mirrors.assume(f"the largest result {function} can have")
+            return SHAPED_BY_DATA[function](*args, **kwargs)
+        return self._from_mirrors(function, args, kwargs)
+
+    def _chosen_by_mask(self, function: Any, args: Sequence[Any], known: bool) -> Any:
+        if known:
+            return self._from_mirrors(function, args, {})
+        return function(args[0], chosen_by(args[1], self._chosen))
+
+    def _chosen(self, mask: torch.Tensor) -> int:
+        """How many elements a mask chooses: known, or all of them."""
+        if self.mirrors.know((mask,)):
+            return int(self.mirrors.compute(_aten.count_nonzero.default, (mask,), {}))
+        self.mirrors.assume("every element that a mask could choose")
+        return mask.numel()
+
+    def _from_mirrors(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         values = self.mirrors.compute(function, args, kwargs)
         real = tensors_in((values,))
         outputs = [torch.empty_like(value, device="meta") for value in real]
@@ -143,8 +179,8 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tensors_in((output,)):
             if tensor.is_meta and tensor.layout is torch.strided:
                 self.lifetimes.born(tensor, name)
-        if function is _aten.add.Tensor and len(self.lifetimes.events) == position + 1:
-            self._suspect_fan_out(position, args, kwargs, output)
+        if function in _IN_PLACE_WITHOUT_A_MODE and len(self.lifetimes.events) == position + 1:
+            self._suspect_out_of_place(function, position, args, kwargs, output)
 
     def _log_workspace(self, function: Any, args: Sequence[Any], output: Any, name: str) -> None:
         assert self._overheads is not None
@@ -153,26 +189,30 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if in_backward not in self._threads_with_cublas and self._overheads.cublas_bytes:
                 self._threads_with_cublas.add(in_backward)
                 self.lifetimes.lasting(self._overheads.cublas_bytes, name, "workspaces")
+        within = (*backward_buffers(function, args), *lists_of_places(function, args))
+        self.lifetimes.passing_together(within, name, "temporaries")
         size = self._overheads.convolution_workspace(function, args, output)
         if size:
             self.lifetimes.passing(size, name, "workspaces")
 
-    def _suspect_fan_out(
-        self, position: int, args: Sequence[Any], kwargs: dict[str, Any], output: torch.Tensor
+    def _suspect_out_of_place(
+        self, function: Any, position: int, args: Sequence[Any], kwargs: dict[str, Any], output: torch.Tensor
     ) -> None:
-        """Notes a sum of gradients that would be taken in place if no dispatch mode were active.
+        """Notes what the backward pass would do in place if no dispatch mode were active.
 
-        The engine adds into a gradient that is dense and its own (`InputBuffer::accumulate`), but under any dispatch
-        mode it takes every tensor for a subclass and adds out of place. Whether the first operand was the engine's own
-        shows at the next operator: then it is dead.
+        The engine adds into a gradient that is dense and its own (`InputBuffer::accumulate`), and formulas of gradients
+        scatter into zeros they have just made, but under any dispatch mode they take every tensor for a subclass and
+        do it out of place. Whether the first operand was theirs alone shows at the next operator: then it is dead.
         """
         older = args[0]
         if kwargs.get("alpha", 1) != 1 or not isinstance(older, torch.Tensor) or not _called_by_engine():
             return
         dense = older.numel() * older.element_size() == older.untyped_storage().nbytes()
-        if dense and older.shape == output.shape and older.dtype == output.dtype:
-            number = self.lifetimes.number(older)
-            self._fan_out = None if number is None else (position, number)
+        number = self.lifetimes.number(older)
+        if number is None or not dense or older.shape != output.shape or older.dtype != output.dtype:
+            return
+        if function is _aten.add.Tensor or self.lifetimes.records[number].operator in _ZEROS:
+            self._fan_out = (position, number)
 
     def _settle_fan_out(self) -> None:
         if self._fan_out is not None:
@@ -193,9 +233,21 @@ def tensors_in(items: Iterable[Any]) -> list[torch.Tensor]:
     return found
 
 
+def _run_on_meta(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    try:
+        return function(*args, **kwargs)
+    except (NotImplementedError, RuntimeError) as error:
+        if not isinstance(error, NotImplementedError) and "no fake impl" not in str(error):
+            raise
+        raise UserError(
+            f"operator {function} has no rule for the shapes of its results, so that its memory cannot be predicted; "
+            f'register one with torch.library.register_fake("{function._schema.name}"), or measure on the device'
+        ) from error
+
+
 def _leaves_meta(function: Callable[..., Any], kwargs: dict[str, Any]) -> bool:
     """Whether the operator asks for values on the host."""
-    if function is _aten._local_scalar_dense.default:
+    if function in (_aten._local_scalar_dense.default, _aten.equal.default):
         return True
     return function is _aten._to_copy.default and kwargs.get("device") is not None and kwargs["device"].type == "cpu"
 

@@ -131,7 +131,8 @@ def _calls_others(name: str) -> bool:
     """Whether the operator is composite: implemented by calls of others, on every device.
 
     The profiler does not tell overloads apart. One with a kernel of its own among them (`upsample_bilinear2d`, whose
-    `vec` overload only calls the default one) makes the name a kernel's.
+    `vec` overload only calls the default one) makes the name a kernel's. Overloads that write into a given tensor do
+    not count: `linear.out` has a kernel, and programs call `linear`, which is composite.
     """
     found = [overload for overload in (name, *_overloads(name)) if torch._C._dispatch_has_kernel(overload)]
     key = "CompositeImplicitAutograd"
@@ -140,7 +141,8 @@ def _calls_others(name: str) -> bool:
 
 def _overloads(name: str) -> list[str]:
     packet = getattr(torch.ops.aten, name.removeprefix("aten::"), None)
-    return [f"{name}.{overload}" for overload in packet.overloads() if overload != "default"] if packet else []
+    overloads = packet.overloads() if packet else []
+    return [f"{name}.{overload}" for overload in overloads if overload != "default" and not overload.endswith("out")]
 
 
 def storage_bytes(tensors: Iterable[Tensor]) -> int:

@@ -94,12 +94,17 @@ class Assumptions(Options):
         cublas_bytes: of a cuBLAS handle's workspace; None takes the usual.
         workspaces: of cuDNN: `none`, or `upper`, a crude bound.
         nfe: evaluations of f in an adaptive solve; None where they are not stated.
+        attention: CUDA's kernel of attention that is preferred; None for torch's own order.
+        strategy: one process; or one of several that train together, which copy gradients into buckets (`ddp`) or keep
+            them there (`ddp-views`).
     """
 
     context_bytes: int = USUAL_CONTEXT
     cublas_bytes: int | None = None
     workspaces: Literal["none", "upper"] = "none"
     nfe: int | None = None
+    attention: Literal["flash", "efficient", "cudnn", "math"] | None = None
+    strategy: Literal["single", "ddp", "ddp-views"] = "single"
 
 
 class PredictOptions(Assumptions):

@@ -9,10 +9,9 @@ from functools import cache
 from segbench.estimate.allocator import Replay
 from segbench.estimate.largest import FAMILY, Largest, largest_batch
 from segbench.estimate.log import StorageLog
-from segbench.estimate.step import trace_step
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
-from segbench.tasks.predict import overheads_of, workload_on_meta
+from segbench.tasks.predict import overheads_of, traced_step
 from segbench.tasks.protocol import Reporter
 from segbench.units import GIB
 
@@ -26,7 +25,7 @@ def run(case: Case, report: Reporter) -> None:
         trace = _tracer(case, mode)
         found = largest_batch(trace, allocator_limit(case))
         line = [(batch, trace(batch).peak[1]) for batch in FAMILY]
-        for row in bracket_rows("max_batch", found.fits, found.fails_at, mode, found, line, case):
+        for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
             report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
         report.progress(mode, number + 1, len(case.modes))
 
@@ -34,9 +33,7 @@ def run(case: Case, report: Reporter) -> None:
 def _tracer(case: Case, mode: str) -> Callable[[int], StorageLog]:
     @cache
     def trace(batch: int) -> StorageLog:
-        return trace_step(
-            lambda: workload_on_meta(case), mode, batch, overheads=overheads_of(case), nfe=case.option("nfe")
-        ).log
+        return traced_step(case, mode, batch).log
 
     return trace
 
@@ -48,7 +45,6 @@ def allocator_limit(case: Case) -> int:
 
 
 def bracket_rows(
-    name: str,
     fits: int | None,
     fails_at: int | None,
     mode: str,
@@ -59,16 +55,15 @@ def bracket_rows(
     """The answer and the proof of its other side, with what both sides use.
 
     Args:
-        name: `max_batch` or `max_input`; its quantities differ in their unit's suffix.
         fits, fails_at: in the quantity's unit.
         line: two amounts (batches or pixels) and their live peaks: a search on a device begins with it.
     """
     detail = {**_detail(found, case), "line": line}
-    answer, other = _QUANTITIES[name]
+    kind = case.kind
     cause = None if fits is not None else _does_not_fit(found, case)
     return [
         Measurement(
-            answer,
+            kind.headline,
             fits,
             "predicted",
             mode=mode,
@@ -77,7 +72,7 @@ def bracket_rows(
             detail=detail,
         ),
         Measurement(
-            other,
+            kind.bound,
             fails_at,
             "predicted",
             mode=mode,
@@ -85,12 +80,6 @@ def bracket_rows(
             detail=detail,
         ),
     ]
-
-
-_QUANTITIES = {
-    "max_batch": ("max_batch", "max_batch_fails_at"),
-    "max_input": ("max_input_pixels", "max_input_fails_at_pixels"),
-}
 
 
 def _does_not_fit(found: Largest, case: Case) -> str:

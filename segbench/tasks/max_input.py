@@ -8,11 +8,10 @@ from functools import cache
 
 from segbench.estimate.largest import guess, largest_near
 from segbench.estimate.log import StorageLog
-from segbench.estimate.step import trace_step
 from segbench.records.axis import InputAxis
 from segbench.records.case import Case, Json
 from segbench.tasks.max_batch import allocator_limit, bracket_rows
-from segbench.tasks.predict import batch_of, overheads_of, workload_on_meta
+from segbench.tasks.predict import batch_of, traced_step
 from segbench.tasks.protocol import Reporter
 
 HIGHEST_INPUT = 2048
@@ -33,7 +32,7 @@ def run(case: Case, report: Reporter) -> None:
         fails_at = None if found.fails_at is None else axis.pixels(found.fails_at)
         line = [(axis.pixels(size), trace(size).peak[1]) for size in TRACED]
         sizes = {"max_input_pixels": found.fits, "max_input_fails_at_pixels": found.fails_at}
-        for row in bracket_rows("max_input", fits, fails_at, mode, found, line, case):
+        for row in bracket_rows(fits, fails_at, mode, found, line, case):
             report.measured(replace(row, factors=_factors(axis, sizes[row.quantity])))
         report.progress(mode, number + 1, len(case.modes))
 
@@ -46,13 +45,6 @@ def _tracer(case: Case, mode: str, axis: InputAxis) -> Callable[[int], StorageLo
     @cache
     def trace(number: int) -> StorageLog:
         width, height = axis.size(number)
-        sized = replace(case, width=width, height=height)
-        return trace_step(
-            lambda: workload_on_meta(sized),
-            mode,
-            batch_of(case, mode),
-            overheads=overheads_of(case),
-            nfe=case.option("nfe"),
-        ).log
+        return traced_step(replace(case, width=width, height=height), mode, batch_of(case, mode)).log
 
     return trace

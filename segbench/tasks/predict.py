@@ -6,32 +6,42 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 
-from segbench.errors import UserError
-from segbench.estimate.overheads import CUBLAS_WORKSPACE, MODERN_CONTEXT, Overheads
-from segbench.estimate.prediction import Prediction, predict_step
+import torch
+
+from segbench.cards.model import find_model
+from segbench.errors import CardError, UserError
+from segbench.estimate.allocator import replay
+from segbench.estimate.attention_backends import BACKENDS, Kernels
+from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
+from segbench.estimate.prediction import Prediction, summarise
+from segbench.estimate.step import Traced, trace_step
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import Assumptions, PredictOptions
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
+from segbench.workload.images import batch_source
+from segbench.workload.network import require_classes
+from segbench.workload.optimizer import build_optimizer
 from segbench.workload.step import Workload, build_workload
 
 
 def run(case: Case, report: Reporter) -> None:
     """Reports every memory quantity of each of the case's modes, as CUDA would need it.
 
-    Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `nfe` (see
-        `segbench.estimate.assumed_steps`); `timeline` adds bytes by role over the step to the detail.
+    With the option `timeline`, the detail also tells bytes by role over the step.
     """
     built: list[Workload] = []
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
         batch = batch_of(case, mode)
-        found = predict_step(lambda: _kept(case, built), mode, batch, overheads_of(case), nfe=case.option("nfe"))
+        traced = traced_step(case, mode, batch, built)
+        found = summarise(traced, mode, batch, replay(traced.log), overheads_of(case))
         seconds = time.perf_counter() - started
         if number == 0:
             tell_parameters(built[-1].network, case, report)
-        for row in _rows(found, _detail(found, seconds, bool(case.option("timeline")))):
+        for row in _rows(found, _detail(found, seconds, case.options_as(PredictOptions).timeline)):
             report.measured(row)
         for sentence in notes(found, case):
             report.note(sentence)
@@ -40,30 +50,69 @@ def run(case: Case, report: Reporter) -> None:
         report.progress(mode, number + 1, len(case.modes))
 
 
-def _kept(case: Case, built: list[Workload]) -> Workload:
-    """The workload, which stays within reach after the trace."""
-    built.append(workload_on_meta(case))
-    return built[-1]
-
-
 def workload_on_meta(case: Case) -> Workload:
     """The case's network and step without data, memory or computation; real images would cost the same.
+
+    What cannot be built on `meta`, such as a network whose constructor reads weights, is built on the CPU and moved.
 
     Raises:
         UserError: torch.compile is asked for, whose memory planning cannot be foreseen.
     """
     if case.compile:
         raise UserError("the memory of a compiled network cannot be predicted; leave out --compile, or measure on CUDA")
-    return build_workload(replace(case, dataset=None), "meta")
+    case = replace(case, dataset=None)
+    try:
+        return build_workload(case, "meta")
+    except CardError:
+        return _moved(build_workload(replace(case, precision="fp32", optimizer="none"), "cpu"), case)
+
+
+def _moved(built: Workload, case: Case) -> Workload:
+    """A workload built on the CPU as one of the case on `meta`."""
+    network = built.network.to("meta")
+    optimizer = build_optimizer(case.optimizer, find_model(case.model).card.recipe, network.parameters())
+    meta = torch.device("meta")
+    return replace(
+        built, case=case, network=network, optimizer=optimizer, device=meta, batches=batch_source(case, meta)
+    )
 
 
 def overheads_of(case: Case) -> Overheads:
     """Context and workspaces as the command chose them."""
-    return Overheads(
-        context_bytes=int(case.option("context_bytes", MODERN_CONTEXT)),
-        cublas_bytes=int(case.option("cublas_bytes", CUBLAS_WORKSPACE)),
-        convolutions=case.option("workspaces", "none"),
+    assumed = case.options_as(Assumptions)
+    cublas = CUBLAS_WORKSPACE if assumed.cublas_bytes is None else assumed.cublas_bytes
+    return Overheads(assumed.context_bytes, cublas, assumed.workspaces)
+
+
+def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None = None) -> Traced:
+    """The trace of the case's step with so many images, under all of the case's options.
+
+    Args:
+        built: takes the workload, which then stays within reach after the trace.
+
+    Raises:
+        UserError: the network gives another number of classes than the case says, as a measurement refuses too.
+    """
+    kept = [] if built is None else built
+
+    def build() -> Workload:
+        kept.append(workload_on_meta(case))
+        return kept[-1]
+
+    assumed = case.options_as(Assumptions)
+    traced = trace_step(
+        build,
+        mode,
+        batch,
+        overheads=overheads_of(case),
+        nfe=assumed.nfe,
+        kernels=Kernels(preferred=assumed.attention),
+        strategy=assumed.strategy,
     )
+    if traced.classes is not None:
+        scores = torch.empty((batch, traced.classes, 0, 0), device="meta")
+        require_classes(case.model, scores, case.classes, f"use --classes {traced.classes}")
+    return traced
 
 
 def batch_of(case: Case, mode: str) -> int:
@@ -81,6 +130,18 @@ def notes(found: Prediction, case: Case) -> list[str]:
     return [
         *(f"{case.model}: {sentence}" for sentence in warnings),
         *(f"{case.model}: assumed that {place}, which depends on weights or images" for place in places),
+        *_attention_notes(found, case),
+    ]
+
+
+def _attention_notes(found: Prediction, case: Case) -> list[str]:
+    """Which kernels were assumed; by torch's own rules for CUDA, which no trace on `meta` can prove."""
+    kinds = sorted(found.attention)
+    if not kinds:
+        return []
+    return [
+        f"{case.model}: attention is predicted with CUDA's kernels ({'; '.join(kinds)}), chosen by torch's rules for "
+        f"GPUs from Ampere on; choose another with --attention {'|'.join(BACKENDS)}"
     ]
 
 
@@ -107,6 +168,7 @@ def _detail(found: Prediction, seconds: float, with_timeline: bool) -> dict[str,
         "peak": {"phase": found.peak_phase, "operator": found.peak_operator, "module": found.peak_module},
         "assumptions": found.assumptions,
         "warnings": list(found.warnings),
+        "attention": found.attention,
         "operators": found.operators,
         "seconds": round(seconds, 3),
     }

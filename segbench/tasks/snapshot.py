@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from segbench.estimate.snapshot import write_snapshot
-from segbench.estimate.step import trace_step
 from segbench.records.case import Case
-from segbench.tasks.predict import batch_of, overheads_of, workload_on_meta
+from segbench.tasks.predict import batch_of, traced_step
 from segbench.tasks.protocol import Reporter
 
 
 def run(case: Case, report: Reporter) -> None:
     """Writes the step of the case's first mode to the option `path`."""
     mode, path = case.modes[0], Path(case.option("path"))
-    traced = trace_step(
-        lambda: workload_on_meta(case), mode, batch_of(case, mode), overheads=overheads_of(case), nfe=case.option("nfe")
-    )
-    write_snapshot(traced.log, path)
+    write_snapshot(traced_step(case, mode, batch_of(case, mode)).log, path)
     report.progress("snapshot", 1, 1)

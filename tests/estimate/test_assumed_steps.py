@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ import torchdiffeq
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.estimate.assumed_steps import UNSTATED
+from segbench.errors import UserError
+from segbench.estimate.assumed_steps import KNOWN_RELEASE, UNSTATED
 from segbench.estimate.step import Traced, trace_step
 from segbench.meters.live_bytes import measure_live_peaks
 from segbench.ode.block import ODEBlock
@@ -134,3 +136,19 @@ def test_our_own_adaptive_solves_keep_the_pace_too(solver: str, stages: int) -> 
     traced(Blocked, "infer", nfe=2 + 4 * stages)
     assert built[0].steps_accepted == 3 * 4, "three inferences of four steps"
     assert built[0].steps_rejected == 0
+
+
+@pytest.mark.parametrize("change", ["removed", "other arguments"])
+def test_a_torchdiffeq_that_is_built_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    rk_common = sys.modules["torchdiffeq._impl.rk_common"]
+    if change == "removed":
+        monkeypatch.delattr(rk_common, "_compute_error_ratio")
+    else:
+        monkeypatch.setattr(rk_common, "_compute_error_ratio", lambda estimate: estimate)
+    with pytest.raises(UserError, match=r"rk_common._compute_error_ratio .* install torchdiffeq==0.2.5"):
+        traced(lambda: Net(adjoint=True, forced=False), "infer")
+
+
+def test_the_known_release_of_torchdiffeq_is_the_installed_one() -> None:
+    """Where this fails, compare the new release's steps with a real run before it is called known."""
+    assert torchdiffeq.__version__ == KNOWN_RELEASE

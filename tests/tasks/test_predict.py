@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -118,3 +118,88 @@ def test_a_snapshot_is_a_pickle_of_the_first_mode(report: Collected, tmp_path: P
     path = tmp_path / "step.pickle"
     snapshot.run(CASE.with_options(path=str(path)), report)
     assert {"segments", "device_traces"} <= set(pickle.loads(path.read_bytes()))
+
+
+ATTENDING = """
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+class Attending(nn.Module):
+    def __init__(self, classes=11):
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 16, 4, 4), nn.ConvTranspose2d(16, classes, 4, 4)
+    def forward(self, images):
+        features = self.stem(images)
+        tokens = features.flatten(2).transpose(1, 2).unsqueeze(1).contiguous()
+        mixed = scaled_dot_product_attention(tokens, tokens, tokens)
+        return self.head(mixed.squeeze(1).transpose(1, 2).view_as(features))
+"""
+
+
+@pytest.fixture
+def attending(tmp_path: Path) -> Case:
+    path = tmp_path / "attending.py"
+    path.write_text(ATTENDING)
+    return Case("predict", f"{path}:Attending", device="none", width=64, height=48, batch_size=2, modes=("train",))
+
+
+def test_the_kernel_of_attention_is_told_and_can_be_chosen(report: Collected, attending: Case) -> None:
+    predict.run(attending, report)
+    usual = report.rows["train_peak_live_bytes"]
+    assert usual.detail["attention"] == {"efficient: float32, heads of 16": 3}
+    assert any("efficient: float32, heads of 16" in sentence and "--attention" in sentence for sentence in report.notes)
+    predict.run(attending.with_options(attention="math"), report)
+    assert (report.rows["train_peak_live_bytes"].value or 0) > (usual.value or 0)
+
+
+def test_an_unknown_kernel_of_attention_is_refused(report: Collected, attending: Case) -> None:
+    with pytest.raises(UserError, match="flash, efficient, cudnn, math"):
+        predict.run(attending.with_options(attention="fast"), report)
+
+
+READS_WEIGHTS = """
+from torch import nn
+class ReadsWeights(nn.Module):
+    def __init__(self, classes=11):
+        super().__init__()
+        self.head = nn.Conv2d(3, classes, 1)
+        self.total = float(self.head.weight.detach().numpy().sum())
+    def forward(self, images):
+        return self.head(images)
+class Plain(ReadsWeights):
+    def __init__(self, classes=11):
+        nn.Module.__init__(self)
+        self.head = nn.Conv2d(3, classes, 1)
+class Fixed(Plain):
+    def __init__(self):
+        super().__init__(19)
+"""
+
+
+def own(tmp_path: Path, name: str, **changes: Any) -> Case:
+    path = tmp_path / "own.py"
+    path.write_text(READS_WEIGHTS)
+    return Case("predict", f"{path}:{name}", device="none", width=64, height=48, batch_size=2, **changes)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_network_that_meta_cannot_build_is_built_on_the_cpu(
+    report: Collected, tmp_path: Path, precision: str
+) -> None:
+    predict.run(own(tmp_path, "ReadsWeights", precision=precision), report)
+    found = {name: row.value for name, row in report.rows.items()}
+    predict.run(own(tmp_path, "Plain", precision=precision), report)
+    assert found == {name: row.value for name, row in report.rows.items()}
+
+
+@pytest.mark.parametrize("mode", ["train", "infer"])
+def test_a_network_of_other_classes_is_refused(report: Collected, tmp_path: Path, mode: str) -> None:
+    with pytest.raises(UserError, match="gives 19 classes, asked are 11; use --classes 19"):
+        predict.run(own(tmp_path, "Fixed", modes=(mode,)), report)
+    assert not report.rows
+    predict.run(own(tmp_path, "Fixed", modes=(mode,), classes=19), report)
+    assert report.rows
+
+
+def test_a_network_of_other_classes_is_refused_by_searches_too(report: Collected, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="use --classes 19"):
+        max_batch.run(own(tmp_path, "Fixed", budget_bytes=GIB), report)
