@@ -69,7 +69,7 @@ def check(
     name: Name,
     data_root: DataRoot = None,
     split: Splits = None,
-    contact_sheet: Annotated[Path | None, typer.Option("--contact-table", help="Draw samples into this PNG.")] = None,
+    contact_sheet: Annotated[Path | None, typer.Option("--contact-sheet", help="Draw samples into this PNG.")] = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Broken files are counted, not a failure.")
     ] = False,

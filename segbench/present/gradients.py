@@ -75,7 +75,11 @@ def _peak(rows: Found) -> float | None:
 
 
 def _notes(entry: Entry, pairs: dict[tuple[str, str], Found]) -> list[str]:
-    weights = "trained weights" if entry.case.options_as(GradientsOptions).checkpoint else "weights as drawn (a trained network's differ)"
+    weights = (
+        "trained weights"
+        if entry.case.options_as(GradientsOptions).checkpoint
+        else "weights as drawn (a trained network's differ)"
+    )
     notes = [
         provenance([entry]),
         f"forward, loss and backward without an optimizer, {weights}; ratio: to {_PLAIN} through the same solver",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from dataclasses import fields
 from pathlib import Path
 
@@ -50,14 +48,6 @@ def test_a_task_has_options_of_its_own_that_survive_a_record(task: Task) -> None
     options = task.options()
     assert isinstance(options, Options) and options.given() == {}
     assert task.options.recorded(options.to_json()) == options
-
-
-@EVERY
-def test_the_child_reads_only_options_that_the_task_has(task: Task) -> None:
-    if task.name not in MODULES:
-        return
-    text = inspect.getsource(importlib.import_module(f"segbench.tasks.{task.name}"))
-    assert "options_as(" in text or ".option(" not in text
 
 
 def test_a_task_that_does_not_exist_is_refused() -> None:
