@@ -21,8 +21,9 @@ import torch
 from segbench.meters.clocks import clock_probe
 from segbench.meters.sampling import SamplingPlan, Timing, repeat
 from segbench.meters.stopwatch import HostStopwatch
+from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import PipeReporter
-from segbench.tasks.timed import Progress, Watched
+from segbench.tasks.timed import Watched
 
 STEPS = 40
 LIMIT = 0.02
@@ -82,7 +83,7 @@ def measured_block(step: Callable[[], object]) -> Callable[[], object]:
 
     def block() -> None:
         with open(os.devnull, "w") as pipe, clock_probe(torch.device("cpu")) as probe:  # noqa: PTH123
-            tell = Progress(PipeReporter(pipe), "timed")
+            tell = Progress(PipeReporter(pipe)).of("timed")
             repeat(Watched(call, probe), SamplingPlan(min_runs=STEPS, max_runs=STEPS), tell=tell)
 
     return block

@@ -32,7 +32,7 @@ from statistics import median
 
 import torch
 
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.errors import UserError
 from segbench.estimate.prediction import predict_step
 from segbench.meters.contention import ContentionMeter
@@ -40,7 +40,8 @@ from segbench.ode.block import ODEBlock
 from segbench.ode.methods import GRADIENT_METHODS
 from segbench.present.amounts import MISSING, in_bytes, in_millions, in_seconds
 from segbench.present.export import Exports, write_exports
-from segbench.present.sheet import Sheet, to_markdown
+from segbench.present.markdown import to_markdown
+from segbench.present.table import Table, table_of
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.host import cpu_name
@@ -270,7 +271,7 @@ def _mode(name: str) -> str:
     return "train" if name.startswith("train") else "infer"
 
 
-def table(contenders: Sequence[Contender], cases: Mapping[str, Case], given: argparse.Namespace, busy: float) -> Sheet:
+def table(contenders: Sequence[Contender], cases: Mapping[str, Case], given: argparse.Namespace, busy: float) -> Table:
     """One row a network: how it is solved and differentiated, values, and ratios to the first."""
     rival = contenders[0]
     columns = ["network", "how", "gradient", "NFE", "parameters"]
@@ -291,7 +292,7 @@ def table(contenders: Sequence[Contender], cases: Mapping[str, Case], given: arg
     ]
     if not given.paper and SLOW in cases:
         notes.append(f"{SLOW} is not timed: a training step takes minutes; --paper runs one")
-    return Sheet("SegNode and HRNetV2", columns, rows, notes)
+    return table_of("SegNode and HRNetV2", columns, rows, notes)
 
 
 def _row(item: Contender, case: Case, rival: Contender) -> list[str]:
@@ -364,7 +365,7 @@ _BEGUN = time.perf_counter()
 _RUN = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-segnode-{secrets.token_hex(2)}"
 
 
-def _write(entries: Sequence[Entry], sheet: Sheet, folder: Path | None) -> None:
+def _write(entries: Sequence[Entry], sheet: Table, folder: Path | None) -> None:
     if folder is None:
         return
     ledger = Ledger(folder)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from segbench.cards.card import Recipe
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.estimate.prediction import Prediction, predict_step
 from segbench.records.case import Case, Json
 from segbench.records.rows import read_ledger

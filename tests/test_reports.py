@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from segbench.present.csv_text import table_csv
 from segbench.present.figures import figure_csv
-from segbench.present.files import FIGURES, TABLES, tables_as_text
+from segbench.present.files import FIGURES, TABLES
 from segbench.present.report import Report
 from segbench.studies.evidence import COMMAND, ENVIRONMENT, LEDGER, read_entries, title_of
 from segbench.studies.front_page import README, front_page, reports_in
@@ -35,14 +37,21 @@ def files(folder: Path) -> dict[str, str]:
 def test_the_ledger_gives_the_tables_and_the_figures_data(folder: Path) -> None:
     """If this fails: segbench report reports/NAME/ledger.jsonl -o reports/NAME."""
     report = remade(folder)
-    assert files(folder / TABLES) == {name: text for name, (_, text) in tables_as_text(report).items()}
+    assert files(folder / TABLES) == {table.name: table_csv(table) for table in report.every_table}
     assert files(folder / FIGURES) == {figure.name: figure_csv(figure) for figure in report.figures}
 
 
 def test_the_evidence_is_whole(folder: Path) -> None:
-    for name in (COMMAND, ENVIRONMENT, LEDGER, "report.md", "report.html", "measurements.csv"):
+    for name in (COMMAND, ENVIRONMENT, LEDGER, "report.md"):
         assert (folder / name).is_file()
     assert not list(folder.glob("*.lock"))
+
+
+def test_every_figure_that_is_shown_is_there(folder: Path) -> None:
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
+    assert len(shown) == len(remade(folder).figures)
+    assert [name for name in shown if not (folder / name).is_file()] == []
 
 
 def test_nothing_in_it_names_a_machine(folder: Path) -> None:

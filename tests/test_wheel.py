@@ -48,6 +48,8 @@ def users_folder(tmp_path: Path) -> Path:
 def test_the_catalogue_is_in_the_wheel(installed: Path, users_folder: Path) -> None:
     listing = _run([str(installed / "segbench"), "models"], users_folder)
     assert "hrnetv2" in listing
+    sets = _run([str(installed / "segbench"), "datasets", "show", "camvid", "--format", "markdown"], users_folder)
+    assert "10 bicyclist" in sets
     where = _run([str(installed / "python"), "-c", "import segbench; print(segbench.__file__)"], users_folder)
     assert str(installed.parent) in where
 

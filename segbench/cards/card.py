@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from segbench.errors import CardError
+from segbench.cards.source_code import source_text
+from segbench.cards.validation import Strict, read_toml, validated
 from segbench.records.quantities import QUANTITIES
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InputSize(_Strict):
+class InputSize(Strict):
     """The size the network is usually run at, in pixels."""
 
     width: int = Field(480, ge=1)
     height: int = Field(360, ge=1)
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """How the network is trained; sources stand in the card's note."""
 
     optimizer: Literal["sgd", "adamw", "muon"] = "sgd"
@@ -43,7 +39,7 @@ class Recipe(_Strict):
     class_weights: Literal["none", "median-frequency", "sqrt-median-frequency"] = "none"
 
 
-class Reference(_Strict):
+class Reference(Strict):
     """A published number with the conditions it was published under; never compared silently with others.
 
     `quantity` is a name of `QUANTITIES` or a family of them (`train_peak_memory`: the paper does not say which).
@@ -76,17 +72,16 @@ class Reference(_Strict):
         return ", ".join(part for part in parts if part)
 
 
-class Weights(_Strict):
-    """Trained weights: a safetensors file beside the card, or a URL, with the hash it must have."""
+class Weights(Strict):
+    """Trained weights: a safetensors file beside the card, with the hash it must have."""
 
-    path: str | None = None
-    url: str | None = None
+    path: str
     sha256: str
     command: str | None = None
     """The command that made them."""
 
 
-class ModelCard(_Strict):
+class ModelCard(Strict):
     """One network of the catalogue.
 
     `builder` names a class as `package.module:Name`; it is called with `classes` and `arguments`.
@@ -95,7 +90,7 @@ class ModelCard(_Strict):
     title: str
     builder: str
     note: str = ""
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
     input: InputSize = InputSize()
     recipe: Recipe = Recipe()
     reference: tuple[Reference, ...] = ()
@@ -109,18 +104,16 @@ class ModelCard(_Strict):
             raise ValueError(f"{builder!r} is not of the form package.module:Class or file.py:Class")
         return builder
 
+    def with_arguments(self, arguments: dict[str, Any]) -> ModelCard:
+        """The card with some of its arguments replaced."""
+        return self.model_copy(update={"arguments": {**self.arguments, **arguments}}) if arguments else self
+
     def hash(self) -> str:
-        """Changes when anything that decides a measurement does: builder, arguments, recipe; not prose or references.
-
-        Of a builder in a user's file the file's text counts too, but not what it imports.
-        """
-        text = self.model_dump_json(include={"builder", "arguments", "recipe"})
-        return hashlib.sha256(text.encode() + self._source()).hexdigest()[:12]
-
-    def _source(self) -> bytes:
-        """Of the user's file that holds the builder; empty for an installed one."""
-        path = Path(self.builder.rpartition(":")[0])
-        return path.read_bytes() if path.suffix == ".py" and path.is_file() else b""
+        """Changes when anything that decides a measurement does: builder, arguments, recipe, and the source text the
+        builder comes from (`segbench.cards.source_code`); not prose or references."""
+        builder = Path(self.builder).name  # another folder is not another network
+        text = self.model_dump_json(include={"arguments", "recipe"})
+        return hashlib.sha256(f"{builder} {text}".encode() + source_text(self.builder)).hexdigest()[:12]
 
     def references_for(self, quantity_name: str) -> list[Reference]:
         """The published numbers for a quantity, by its name or by its family."""
@@ -134,30 +127,4 @@ def read_card(path: Path) -> ModelCard:
     Raises:
         CardError: unreadable, not TOML, an unknown key, or a value out of range; the sentence names the key.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CardError(f"card {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CardError(f"card {path} is not valid TOML: {error}") from error
-    try:
-        return ModelCard.model_validate(data)
-    except ValidationError as error:
-        raise CardError(f"card {path}: {_first_problem(error)}") from error
-
-
-_SECTIONS: dict[str, type[_Strict]] = {
-    "input": InputSize,
-    "recipe": Recipe,
-    "reference": Reference,
-    "weights": Weights,
-}
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        section = _SECTIONS.get(str(first["loc"][0]), ModelCard) if len(first["loc"]) > 1 else ModelCard
-        return f"unknown key {where!r}; known here: {', '.join(section.model_fields)}"
-    return f"key {where!r}: {first['msg']}"
+    return validated(ModelCard, read_toml(path), path)

@@ -37,6 +37,8 @@ def places(card: DatasetCard, root: str | os.PathLike[str] | None = None) -> lis
     """
     if root is not None:
         return [Place("the given root", Path(root).expanduser())]
+    if card.files is not None:
+        return [Place("the card", Path(card.files.root))]
     found = []
     if os.environ.get(VARIABLE):
         found.append(Place(VARIABLE, Path(os.environ[VARIABLE]).expanduser()))
@@ -50,11 +52,14 @@ def places(card: DatasetCard, root: str | os.PathLike[str] | None = None) -> lis
 def find_root(card: DatasetCard, root: str | os.PathLike[str] | None = None) -> Path:
     """The folder of the data set.
 
-    Each place is tried as the data set's own folder, then for a subfolder of a usual name (`CamVid`, `camvid`).
+    Each place is tried as the data set's own folder, then for a subfolder of a usual name (`CamVid`, `camvid`). A
+    user's card says its folder itself; a given root takes its place.
 
     Raises:
         DataError: it is nowhere; the message says where it was looked for, what to download and the layout expected.
     """
+    if card.files is not None:
+        return _of_card(card, Path(root or card.files.root).expanduser())
     looked = places(card, root)
     for place in looked:
         for folder in _candidates(card, place.folder):
@@ -66,6 +71,14 @@ def find_root(card: DatasetCard, root: str | os.PathLike[str] | None = None) -> 
 def is_root(card: DatasetCard, folder: Path) -> bool:
     """Whether something of one of the data set's layouts lies in the folder."""
     return any(next(folder.glob(marker), None) is not None for marker in card.markers)
+
+
+def _of_card(card: DatasetCard, folder: Path) -> Path:
+    if not folder.is_dir():
+        raise DataError(
+            f"{card.title}: {folder} is not a folder; give --data-root DIR, or say [files] root in its card"
+        )
+    return folder
 
 
 def _candidates(card: DatasetCard, folder: Path) -> Iterator[Path]:

@@ -6,7 +6,6 @@ import json
 import os
 import queue
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -17,10 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from segbench.cells.process import FreshInterpreter, Process
+from segbench.cells.server import CHOICE, SERVERS
+from segbench.errors import UserError
 from segbench.records.case import Case, Json
 
 _TAIL_BYTES = 4000
 """How much of a child's stderr is kept for the cause of its death."""
+WAYS = ("warm", "cold")
+_LAST_WORDS_S = 10.0
+"""What a child may take to end after its last answer; freeing a GPU takes one or two seconds."""
+_DRAIN_S = 1.0
+"""What a pipe may take to run dry after its process has ended."""
 
 
 @dataclass(frozen=True)
@@ -39,82 +46,125 @@ class Ending:
 
 
 class Child:
-    """A running `python -m segbench.tasks NAME`.
+    """A process that runs one task on one case.
 
     Args:
         task: name of a module of `segbench.tasks`.
-        cases: measured by the child one after the other.
-        timeout_s: how long the child may stay silent about a case's outcome before it is killed.
+        case: what it measures.
+        timeout_s: how long the child may stay silent about the outcome before it is killed.
         command: what to start instead, for tests.
+        start: `warm` forks the child from a server that has imported torch, where one can be had; `cold` starts a
+            fresh interpreter. None asks the environment variable SEGBENCH_START, and takes `warm` without it.
+
+    Raises:
+        UserError: another way to start.
     """
 
     def __init__(
-        self, task: str, cases: Sequence[Case], timeout_s: float, command: Sequence[str] | None = None
+        self,
+        task: str,
+        case: Case,
+        timeout_s: float,
+        command: Sequence[str] | None = None,
+        start: str | None = None,
     ) -> None:
         self.ending = Ending("ok", None, "")
-        self._request = json.dumps({"cases": [case.to_json() for case in cases]})
-        self._command = list(command or (sys.executable, "-m", "segbench.tasks", task))
+        self._task, self._command = task, command
+        self._request = json.dumps({"case": case.to_json()})
         self._timeout = timeout_s
+        self._start = way_to_start(start)
 
     def events(self) -> Iterator[dict[str, Json]]:
-        """The child's events until it ends; afterwards `ending` says how. Leaving early kills the child."""
+        """The child's events until it ends; afterwards `ending` says how. Leaving early kills the child.
+
+        One that has answered has little to do any more, and is killed if that takes long: threads, exit
+        handlers and processes of a user's network may never end.
+        """
         kills_before = _kernel_kills()
         with tempfile.TemporaryFile() as errors, self._started(errors) as process:
-            timed_out = yield from self._listen(process)
-            if timed_out:
-                _kill_group(process)
-            process.wait()
-            self.ending = _ending(process.returncode, timed_out, self._timeout, kills_before, _tail(errors))
+            silence = yield from self._listen(process)
+            code = None if silence == "timed_out" else process.wait(min(_LAST_WORDS_S, self._timeout))
+            if code is None:
+                process.kill()
+                process.wait()
+            stderr = _tail(errors)
+            if code is not None:
+                self.ending = _ending(code, kills_before, stderr)
+            elif silence != "answered":
+                self.ending = _killed(silence, self._timeout, stderr)
 
     @contextmanager
-    def _started(self, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-        process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env={**os.environ, **_child_environment()},
-            start_new_session=True,  # so that Ctrl-C reaches us alone, and a kill reaches its children too
-        )
+    def _started(self, errors: IO[bytes]) -> Iterator[Process]:
+        process: Process | None = None
+        if self._start == "warm" and self._command is None:
+            process = SERVERS.fork(self._task, errors, self._timeout)
+        if process is None:
+            usual = (sys.executable, "-m", "segbench.tasks", self._task)
+            process = FreshInterpreter(self._command or usual, errors)
+        _RUNNING.add(process)
         try:
             yield process
         finally:
-            _kill_group(process)
+            _RUNNING.discard(process)
+            process.kill()
             process.wait()
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> Generator[dict[str, Json], None, bool]:
-        """The events; returns whether the child ran out of time."""
-        assert process.stdin and process.stdout
+    def _listen(self, process: Process) -> Generator[dict[str, Json], None, str]:
+        """The events; returns why there are no more: `answered`, `closed` or `timed_out`."""
         lines: queue.Queue[bytes | None] = queue.Queue()
-        threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+        pump = threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True)
+        pump.start()
         threading.Thread(target=_feed, args=(process.stdin, self._request.encode()), daemon=True).start()
+        threading.Thread(target=_watch, args=(process, pump, lines), daemon=True).start()
         deadline = time.monotonic() + self._timeout
         while True:
             try:
                 line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                return True
+                return "timed_out"
             if line is None:
-                return False
+                return "closed"
             event = _decode(line)
             if event is None:
                 continue
-            if event["event"] == "outcome":
-                deadline = time.monotonic() + self._timeout
             yield event
+            if event["event"] == "outcome":
+                return "answered"
 
 
-def _child_environment() -> dict[str, str]:
-    """The child finds the same segbench, whatever folder of the user's it runs in."""
-    root = str(Path(__file__).resolve().parents[2])
-    inherited = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root]), "PYTHONUNBUFFERED": "1"}
+_RUNNING: set[Process] = set()
+
+
+def kill_children() -> None:
+    """Ends every child of this command at once; whoever listens to one hears that it was killed."""
+    for process in list(_RUNNING):
+        process.kill()
+
+
+def way_to_start(start: str | None = None) -> str:
+    """`warm` or `cold`: as given, or as the environment says, or `warm`.
+
+    Raises:
+        UserError: anything else.
+    """
+    found = start or os.environ.get(CHOICE) or "warm"
+    if found not in WAYS:
+        raise UserError(f"no way {found!r} to start a case; {CHOICE} may be {' or '.join(WAYS)}")
+    return found
 
 
 def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
     with stream:
         for line in stream:
             lines.put(line)
+    lines.put(None)
+
+
+def _watch(process: Process, pump: threading.Thread, lines: queue.Queue[bytes | None]) -> None:
+    """Ends what a child leaves running, which would hold its pipe open, and does not wait for what got away."""
+    process.wait()
+    process.kill()
+    pump.join(_DRAIN_S)
     lines.put(None)
 
 
@@ -135,11 +185,15 @@ def _decode(line: bytes) -> dict[str, Json] | None:
     return event if isinstance(event, dict) and "event" in event else None
 
 
-def _ending(code: int, timed_out: bool, timeout_s: float, kills_before: int | None, stderr: str) -> Ending:
-    if timed_out:
+def _killed(silence: str, timeout_s: float, stderr: str) -> Ending:
+    if silence == "timed_out":
         return Ending(
             "timed_out", f"no answer within {timeout_s:g} s; raise --timeout or choose a smaller case", stderr
         )
+    return Ending("crashed", "the process closed its output without an answer and did not end", stderr)
+
+
+def _ending(code: int, kills_before: int | None, stderr: str) -> Ending:
     if code == 0:
         return Ending("ok", None, stderr)
     if code > 0:
@@ -160,13 +214,6 @@ def _kernel_kills() -> int | None:
     except OSError:
         return None
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _tail(file: IO[bytes]) -> str:

@@ -2,55 +2,65 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
-
-import numpy as np
 
 from segbench.cells.cell import Result
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
-from segbench.statistics.intervals import Rounds, estimate_median, percentiles
-from segbench.statistics.stability import Circumstances, advise
+from segbench.statistics.intervals import Rounds, estimate_median, percentile_by_round, percentiles
 from segbench.statistics.stopping import StopDecision
 
+Judge = Callable[[Rounds], StopDecision]
+"""What the stop rule says of the samples of one quantity, by round."""
 
-def merge_rounds(case: Case, results: Sequence[Result], headline: str, verdict: StopDecision, session: str) -> Result:
+
+def merge_rounds(case: Case, results: Sequence[Result], headline: str, judge: Judge, session: str) -> Result:
     """One result of all rounds; a round that failed gives its outcome, and what the others measured stays.
 
     Args:
         case: as the command planned it.
         results: one a round, in order, at least one.
-        headline: the quantity that the verdict is about and that is explained.
+        headline: the quantity that is judged and explained, in each of its rows where it has several.
+        judge: the stop rule.
         session: names the rounds, so that `compare` can pair them with those of a rival.
     """
     last = results[-1]
-    names = dict.fromkeys((item.quantity, item.mode) for result in results for item in result.measurements)
-    merged = [row for name, mode in names for row in _rows(_items(results, name, mode), session)]
     return replace(
         last,
         case=case,
         cause=f"round {len(results)}: {last.cause}" if last.cause and len(results) > 1 else last.cause,
-        environment=_environment(results),
-        measurements=tuple(
-            _explained(item, results, verdict) if item.quantity == headline and item.value is not None else item
-            for item in merged
-        ),
+        environment=first_environment(results),
+        measurements=tuple(row for items in _by_row(results) for row in _rows(items, headline, judge, session)),
         seconds=sum(result.seconds for result in results),
     )
 
 
-def rounds_of(results: Sequence[Result], name: str) -> list[tuple[float, ...]]:
-    """The quantity's samples in every round that has them."""
-    return [_samples(item) for item in _items(results, name) if item.value is not None]
+def samples_of(results: Sequence[Result], name: str) -> list[list[tuple[float, ...]]]:
+    """For each row of the quantity (one, but for tasks that measure it along a factor) its samples in every round."""
+    rows = [items for items in _by_row(results) if items[0].quantity == name]
+    found = [[_samples(item) for item in items if item.value is not None] for items in rows]
+    return [rounds for rounds in found if rounds]
 
 
-def _items(results: Sequence[Result], name: str, mode: str | None = None) -> list[Measurement]:
-    found = [item for result in results for item in result.measurements if item.quantity == name]
-    return [item for item in found if mode is None or item.mode == mode]
+def first_environment(results: Sequence[Result]) -> Environment | None:
+    """The first result's, with the notes of all."""
+    found = [result.environment for result in results if result.environment]
+    notes = dict.fromkeys(note for item in found for note in item.notes)
+    return replace(found[0], notes=tuple(notes)) if found else None
+
+
+def _by_row(results: Sequence[Result]) -> list[list[Measurement]]:
+    """What the rounds say about the same thing: one quantity in one mode and with one set of factors."""
+    rows: dict[tuple[str, str | None, str], list[Measurement]] = {}
+    for item in (item for result in results for item in result.measurements):
+        factors = json.dumps(item.factors, sort_keys=True)
+        rows.setdefault((item.quantity, item.mode, factors), []).append(item)
+    return list(rows.values())
 
 
 def _samples(item: Measurement) -> tuple[float, ...]:
@@ -62,13 +72,17 @@ _TAILS = {"latency_s": {"p90": "latency_p90_s", "p99": "latency_p99_s"}}
 """Quantities that are told with their percentiles -> the quantities these are."""
 
 
-def _rows(items: list[Measurement], session: str) -> Iterator[Measurement]:
-    """The quantity over all rounds, and its percentiles where they are quantities of their own."""
+def _rows(items: Sequence[Measurement], headline: str, judge: Judge, session: str) -> Iterator[Measurement]:
+    """One row over all rounds, and its percentiles where they are quantities of their own."""
     whole = _merged(items, session)
-    yield whole
     if whole.value is None:
+        yield whole
         return
-    rounds = [_samples(item) for item in items if item.value is not None]
+    known = [item for item in items if item.value is not None]
+    yield _explained(whole, known, judge) if whole.quantity == headline else whole
+    if "t_end" in whole.factors:  # a point of a curve is told by its median
+        return
+    rounds = [_samples(item) for item in known]
     for name, tail in _TAILS.get(whole.quantity, {}).items():
         yield _percentile(whole, tail, name, rounds)
 
@@ -80,7 +94,7 @@ def _percentile(whole: Measurement, quantity_name: str, name: str, rounds: Round
         whole,
         quantity=quantity_name,
         value=value,
-        samples=tuple(float(np.percentile(samples, float(name.removeprefix("p")))) for samples in rounds),
+        samples=percentile_by_round(rounds, name),
         warmup=(),
         spread_low=None,
         spread_high=None,
@@ -89,7 +103,7 @@ def _percentile(whole: Measurement, quantity_name: str, name: str, rounds: Round
     )
 
 
-def _merged(items: list[Measurement], session: str) -> Measurement:
+def _merged(items: Sequence[Measurement], session: str) -> Measurement:
     """All rounds of one quantity; one that is counted, or known in no round, is the same in each."""
     known = [item for item in items if item.value is not None]
     if not known or known[0].method == "counted":
@@ -108,33 +122,28 @@ def _merged(items: list[Measurement], session: str) -> Measurement:
     return replace(found, value=estimate.value, spread_low=estimate.low, spread_high=estimate.high)
 
 
-def _explained(item: Measurement, results: Sequence[Result], verdict: StopDecision) -> Measurement:
+def _explained(whole: Measurement, items: Sequence[Measurement], judge: Judge) -> Measurement:
     """With the reason why measuring stopped, what looks wrong, and what every round saw."""
-    sources = [source for source in _items(results, item.quantity, item.mode) if source.value is not None]
-    rounds: Rounds = [_samples(source) for source in sources]
-    details = [source.detail for source in sources]
+    rounds: Rounds = [_samples(item) for item in items]
+    details, verdict = [item.detail for item in items], judge(rounds)
     explanation: dict[str, Json] = {
         "half_width": verdict.half_width if math.isfinite(verdict.half_width) else None,
         "reached": verdict.reached,
         "why": verdict.why,
-        "advice": [str(advice) for advice in advise(rounds, _circumstances(details))],
+        "advice": _advice(rounds, details),
         "by_round": [dict(detail) for detail in details],
     }
-    return replace(item, detail={**item.detail, **explanation})
+    return replace(whole, detail={**whole.detail, **explanation})
 
 
-def _circumstances(details: Sequence[Json]) -> Circumstances:
-    reasons = {reason for detail in details for reason in detail.get("throttled_by", ())}
-    return Circumstances(
+def _advice(rounds: Rounds, details: Sequence[Mapping[str, Json]]) -> list[str]:
+    """What looks wrong with the samples, and what the rounds saw of the machine."""
+    from segbench.statistics.stability import Circumstances, advise  # numpy, for which `--help` need not wait
+
+    seen = Circumstances(
         unsteady=sum(not detail.get("steady", True) for detail in details),
         others_cores=tuple(detail["others_cores"] for detail in details if "others_cores" in detail),
         throttled=sum(len(detail.get("throttled", ())) for detail in details),
-        throttled_by=tuple(sorted(reasons)),
+        throttled_by=tuple(sorted({reason for detail in details for reason in detail.get("throttled_by", ())})),
     )
-
-
-def _environment(results: Sequence[Result]) -> Environment | None:
-    """The first round's, with the notes of all."""
-    found = [result.environment for result in results if result.environment]
-    notes = dict.fromkeys(note for item in found for note in item.notes)
-    return replace(found[0], notes=tuple(notes)) if found else None
+    return [str(advice) for advice in advise(rounds, seen)]

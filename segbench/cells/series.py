@@ -1,22 +1,27 @@
-"""A command's cells one after the other: what a ledger already holds is not measured again, and nothing is lost."""
+"""A command's cells: what a ledger already holds is not measured again, and nothing that was measured is lost."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from segbench.cards.catalogue import Model
-from segbench.cells.cell import Listener, Result, Runner, run_in_child
+from segbench.cards.model import Model
+from segbench.cells.cell import Listener, Result
+from segbench.cells.executor import Executor, Interrupted, Results
+from segbench.cells.jobs import Job, JobsOf, single_jobs
+from segbench.cells.places import publishable
 from segbench.records.case import Case
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.ledger import Entry, Ledger
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell that is to be measured: the network and the case, with the resume key they have on this machine."""
+    """A cell that is to be measured: the network and the case, with the resume key they have where it is answered."""
 
     model: Model
     case: Case
@@ -28,7 +33,7 @@ class Done:
     """A cell that has been measured.
 
     Attributes:
-        entry: as it stands in the ledger.
+        entry: as it stands in the ledger, but for the folders of this machine.
         fresh: measured now rather than found in the ledger.
         user_error: the cause is the user's mistake.
         stderr: the end of what a failed child wrote.
@@ -40,39 +45,34 @@ class Done:
     stderr: str = ""
 
 
-def plan(
-    models: Sequence[Model], cases: Callable[[Model], Sequence[Case]], device_name: str, torch: str
-) -> list[Planned]:
-    """Every cell of a command, with its key."""
-    return [
-        Planned(model, case, case.key(model.card.hash(), device_name, torch))
-        for model in models
-        for case in cases(model)
-    ]
+def plan(models: Sequence[Model], cases: Callable[[Model], Sequence[Case]], executor: Executor) -> list[Planned]:
+    """Every cell of a command, with the key of the machine that will answer."""
+    planned = []
+    for model in models:
+        card_hash = model.card.hash()
+        for case in cases(model):
+            machine = executor.probe(case.device)
+            planned.append(Planned(model, case, case.key(card_hash, machine.device_name, machine.torch)))
+    return planned
 
 
 def run_series(
     cells: Sequence[Planned],
     ledger: Ledger,
+    executor: Executor,
     timeout_s: float,
     listen: Listener,
     reuse: bool = False,
-    together: bool = False,
-    runner: Runner = run_in_child,
-    arrange: Callable[[Runner], Runner] = lambda runner: runner,
+    jobs_of: JobsOf = single_jobs,
 ) -> Iterator[Done]:
-    """Measures the cells in order, each appended to the ledger before the next starts.
+    """Measures the cells; each is appended to the ledger as soon as it is known.
 
     Args:
-        cells: of one task.
-        ledger: a command that was interrupted is continued from it; one that had finished is measured anew.
-        timeout_s: per case.
+        cells: a command that was interrupted is continued from the ledger; one that had finished is measured anew.
+        timeout_s: of each process.
         listen: hears progress.
         reuse: take any answer the ledger holds, also of a finished command.
-        together: one child for all cells, where they do not disturb each other (predictions), or one call of what
-            `arrange` made of the runner.
-        runner: starts the children.
-        arrange: makes another runner of it, as `in_rounds` does.
+        jobs_of: what belongs together on one machine.
 
     Raises:
         LedgerError: the ledger cannot be written; found out before anything is measured.
@@ -82,14 +82,32 @@ def run_series(
     for cell in cells:
         if cell.key in known:
             yield Done(known[cell.key], fresh=False)
-    todo = [cell for cell in cells if cell.key not in known]
-    runner = arrange(runner)
-    for batch in [todo] if together else [[cell] for cell in todo]:
-        results = runner(batch[0].case.task, [cell.case for cell in batch], timeout_s, listen) if batch else iter(())
-        for cell, result in zip(batch, results, strict=True):
-            entry = _entry(run, cell, result)
-            ledger.append(entry)
-            yield Done(entry, fresh=True, user_error=result.user_error, stderr=result.stderr)
+    todo = {cell.case: cell for cell in cells if cell.key not in known}
+    for case, result in _results(jobs_of(list(todo)), executor, timeout_s, listen):
+        entry = _entry(run, todo[case], result)
+        ledger.append(replace(entry, case=publishable(entry.case)))
+        yield Done(entry, fresh=True, user_error=result.user_error, stderr=result.stderr)
+
+
+def _results(
+    jobs: Sequence[Job], executor: Executor, timeout_s: float, listen: Listener
+) -> Iterator[tuple[Case, Result]]:
+    """Every case's result, in the order in which jobs end."""
+    pending: dict[Future[Results], Job] = {}
+    for job in jobs:
+        try:
+            pending[executor.submit(job, timeout_s, listen)] = job
+        except Interrupted as interrupt:
+            yield from zip(job.cases, interrupt.results, strict=False)
+            raise
+        yield from _ended(pending, {future for future in pending if future.done()})
+    while pending:
+        yield from _ended(pending, wait(pending, return_when=FIRST_COMPLETED).done)
+
+
+def _ended(pending: dict[Future[Results], Job], done: set[Future[Results]]) -> Iterator[tuple[Case, Result]]:
+    for future in done:
+        yield from zip(pending.pop(future).cases, future.result(), strict=True)
 
 
 def resume(cells: Sequence[Planned], entries: Sequence[Entry], reuse: bool) -> tuple[str, dict[str, Entry]]:
@@ -120,11 +138,16 @@ def _entry(run: str, cell: Planned, result: Result) -> Entry:
         model=cell.model.name,
         card_hash=cell.model.card.hash(),
         arguments={**cell.model.card.arguments, **dict(cell.case.arguments)},
-        case=replace(result.case, optimizer=result.case.optimizer or cell.model.card.recipe.optimizer),
+        case=replace(
+            result.case,
+            optimizer=result.case.optimizer or cell.model.card.recipe.optimizer,
+            dataset=published_dataset(result.case.dataset) if result.case.dataset else None,
+        ),
         environment=result.environment,
         outcome=result.outcome,
         cause=result.cause,
         measurements=result.measurements,
         seconds=result.seconds,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        traceback=result.traceback,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,23 +9,22 @@ from segbench.cards.data_roots import find_root
 from segbench.cards.datasets import dataset_card
 from segbench.errors import UserError
 from segbench.records.case import Json
+from segbench.records.literals import name_and_value
+
+_CLASSES = ("classes", "num_classes", "n_classes", "nclass")
+"""Builder arguments that segbench sets itself."""
 
 
 def parse_arguments(pairs: Sequence[str] | None) -> tuple[tuple[str, Json], ...]:
-    """`["steps=8", "norm=batch"]` to sorted (name, value) pairs; values are JSON where they can be, else text.
+    """`["steps=8", "norm=batch"]` to sorted (name, value) pairs.
 
     Raises:
-        UserError: a pair without an equals sign.
+        UserError: a pair that is not of the form name=value, or the number of classes, which has a flag of its own.
     """
-    found: dict[str, Json] = {}
-    for pair in pairs or ():
-        name, equals, text = pair.partition("=")
-        if not equals or not name.isidentifier():
-            raise UserError(f"{pair!r} is not of the form name=value; write for example -a steps=8")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
+    found = dict(name_and_value(pair, "-a steps=8") for pair in pairs or ())
+    for name in _CLASSES:
+        if name in found:
+            raise UserError(f"-a {name}={found[name]} would be overwritten; give --classes {found[name]}")
     return tuple(sorted(found.items()))
 
 
@@ -62,14 +60,12 @@ _PAPER_DATASET = "camvid"
 """Whose 367 training images make the epoch of the paper's Table 2."""
 
 
-def images_of_epoch(dataset: str | None, split: str | None) -> int:
-    """Images of the split, by its official number; CamVid's where nothing is named.
+def images_of_epoch(dataset: str | None, split: str | None) -> int | None:
+    """CamVid's official number where no data set is named; None, the copy's own, where one is: its reader counts it.
 
     Raises:
-        UserError: the data set has no official number.
+        UnknownName: no such split.
     """
     card = dataset_card(dataset or _PAPER_DATASET)
-    count = sum(card.splits[part] for part in card.parts(split or "train"))
-    if not count:
-        raise UserError(f"the number of images of {dataset} is not fixed; give --images")
-    return count
+    official = sum(card.splits[part] for part in card.parts(split or "train"))
+    return None if dataset else official

@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from segbench.cards.catalogue import Model, models_folder
+from segbench.cards.catalogue import models_folder
 from segbench.cards.crops import crop_of, shown_size
 from segbench.cards.datasets import dataset_card
+from segbench.cards.model import Model
 from segbench.errors import CheckpointError
 from segbench.records.case import Json
+from segbench.records.dataset_spec import DatasetSpec
 
 
 def found_checkpoint(model: Model, dataset: str, data_root: Path | None, given: Path | None) -> Path:
@@ -24,14 +26,14 @@ def found_checkpoint(model: Model, dataset: str, data_root: Path | None, given: 
     Raises:
         CheckpointError: there is none; the sentence has the command that makes it.
     """
-    if given is None and model.card.weights and model.card.weights.path:
+    if given is None and model.card.weights:
         return _shipped(model)
     folder = given or usual_run(model, dataset)
     path = folder / "best.safetensors" if given is None or folder.is_dir() else folder
     if path.is_file():
         return path
     place = f" --data-root {data_root}" if data_root else ""
-    how = f"segbench train -m {model.spec} -d {dataset}{place} --minutes 20"
+    how = f"segbench train -m {model.spec.text} -d {DatasetSpec.parse(dataset).written}{place} --minutes 20"
     raise CheckpointError(f"there is no checkpoint {path}; make one with: {how}; or give --checkpoint FILE")
 
 
@@ -81,8 +83,8 @@ def _shipped(model: Model) -> Path:
     Raises:
         CheckpointError: the file is missing, or is not the one the card means.
     """
-    assert model.card.weights and model.card.weights.path
-    folder = Path(model.spec).parent if model.spec.endswith(".toml") else models_folder()
+    assert model.card.weights
+    folder = model.spec.file.parent if model.spec.file else models_folder()
     path = folder / model.card.weights.path
     if not path.is_file():
         raise CheckpointError(f"card {model.name} names weights {path}, which are not there; install segbench again")

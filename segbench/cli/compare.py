@@ -9,14 +9,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from segbench.cards.catalogue import find_model
-from segbench.cli import options
+from segbench.cards.model import find_model
+from segbench.cli.flags import flags
+from segbench.cli.groups import LedgerFolder, OutputFlags
 from segbench.cli.selection import select
-from segbench.cli.session import EXIT_GATE, FORMATS, show
+from segbench.cli.session import exports_of
+from segbench.cli.show import EXIT_GATE, require_format, show
 from segbench.errors import UserError
-from segbench.present.comparison import Line, as_csv, as_json, comparison_sheets
-from segbench.present.export import Exports, write_texts
-from segbench.present.sheet import to_markdown
+from segbench.present.comparison import COMPARISON_COLUMNS, Line, comparison_tables
+from segbench.present.export import as_csv, as_json, write_texts
+from segbench.present.markdown import to_markdown
 from segbench.records.ledger import DEFAULT_LEDGER, Entry
 from segbench.records.quantities import quantity as known_quantity
 from segbench.records.rows import tidy_rows
@@ -39,17 +41,15 @@ RelativeFailIf = Annotated[
 ]
 
 
+@flags(without=("fail_if",))
 def compare(
     a: A,
     b: B,
+    output: OutputFlags,
     by: By = None,
     quantity: OnlyQuantities = None,
     allow_unlike: AllowUnlike = False,
-    ledger: options.LedgerFolder = DEFAULT_LEDGER,
-    format: options.Format = "table",
-    export_csv: options.ExportCsv = None,
-    export_json: options.ExportJson = None,
-    export_markdown: options.ExportMarkdown = None,
+    ledger: LedgerFolder = DEFAULT_LEDGER,
     fail_if: RelativeFailIf = None,
 ) -> None:
     """Whether B differs from A: ratio, 95 % interval, and one plain sentence for every quantity.
@@ -59,25 +59,24 @@ def compare(
     """
     gates = [parse_comparison_gate(text) for text in fail_if or ()]
     wanted = [known_quantity(name).name for name in quantity or ()]
-    if format not in FORMATS:
-        raise UserError(f"no format {format!r}; choose {', '.join(FORMATS)}")
+    require_format(output.format)
     pairs = pair_up(select(a, ledger), select(b, ledger), by or (), _optimizer)
     kept = _fair(pairs, allow_unlike, Console(stderr=True))
     contrasts = [(pair, item) for pair in kept for item in pair.contrasts(wanted)]
     if not contrasts:
         raise UserError(f"{a} and {b} have no quantity in common that may be compared")
     lines = [_line(pair, item) for pair, item in contrasts]
-    sheets = comparison_sheets(lines)
+    tables, rows = comparison_tables(lines), [vars(line) for line in lines]
     texts: dict[str, Callable[[], str]] = {
-        "csv": lambda: as_csv(lines),
-        "json": lambda: as_json(lines),
-        "markdown": lambda: "\n".join(map(to_markdown, sheets)),
+        "csv": lambda: as_csv(rows, COMPARISON_COLUMNS),
+        "json": lambda: as_json(rows, COMPARISON_COLUMNS),
+        "markdown": lambda: "\n".join(map(to_markdown, tables)),
     }
-    if format == "table":
-        show(sheets, [], format)
+    if output.format == "table":
+        show(tables, [], "table")
     else:
-        sys.stdout.write(texts[format]())
-    write_texts(Exports(export_csv, export_json, export_markdown), texts)
+        sys.stdout.write(texts[output.format]())
+    write_texts(exports_of(output), texts)
     _judge(gates, kept, [item for _, item in contrasts])
 
 

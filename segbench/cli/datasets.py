@@ -10,27 +10,40 @@ import typer
 from rich.console import Console
 
 from segbench.cards.data_roots import VARIABLE, config_file, find_root, places
-from segbench.cards.datasets import DATASETS, DatasetCard, dataset_card
-from segbench.cells.cell import Result, run_in_child
-from segbench.cli import options
-from segbench.cli.session import EXIT_CELL_FAILED, for_people, show
+from segbench.cards.datasets import DATASETS, DatasetCard, dataset_card, settled_spec
+from segbench.cells.cell import Result
+from segbench.cells.jobs import Single
+from segbench.cli.flags import flags
+from segbench.cli.groups import PeoplesFormat
+from segbench.cli.session import local_executor
+from segbench.cli.show import EXIT_CELL_FAILED, for_people, show
 from segbench.errors import DataError
-from segbench.present.datasets import card_sheet, catalogue_sheet, check_sheets
+from segbench.present.datasets import card_table, catalogue_table, check_tables
 from segbench.present.progress import CellProgress, print_stderr_tail
 from segbench.records.case import Case
+from segbench.records.dataset_spec import published_dataset
+from segbench.records.options import CheckDatasetOptions
 
 datasets = typer.Typer(help="What data sets there are, what each needs, and whether a copy is whole.")
 
-Name = Annotated[str, typer.Argument(help="A data set; options behind a colon, as in camvid:grouping=strict.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A data set, or your own mine.toml; options behind a colon, as in camvid:grouping=strict.",
+        callback=settled_spec,
+    ),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", help="Where the data set lies. \\[default: SEGBENCH_DATA, or the config file]"),
+]
 Splits = Annotated[
     list[str] | None, typer.Option("--split", help="Only this split; repeatable. \\[default: all there]")
 ]
 
 
 @datasets.callback(invoke_without_command=True)
-def catalogue(
-    context: typer.Context, data_root: options.DataRoot = None, format: options.PeoplesFormat = "table"
-) -> None:
+def catalogue(context: typer.Context, data_root: DataRoot = None, format: PeoplesFormat = "table") -> None:
     """Every data set and where it lies."""
     if context.invoked_subcommand:
         return
@@ -39,21 +52,22 @@ def catalogue(
         f"looked for in --data-root, {VARIABLE} and {config_file()} ([data] root, or a data set's own name)",
         "segbench datasets show NAME: what to download and the layout expected; check NAME: is a copy whole?",
     ]
-    show([catalogue_sheet(found, DATASETS, notes)], [], for_people(format))
+    show([catalogue_table(found, DATASETS, notes)], [], for_people(format))
 
 
 @datasets.command("show")
-def show_one(name: Name, data_root: options.DataRoot = None, format: options.PeoplesFormat = "table") -> None:
+def show_one(name: Name, data_root: DataRoot = None, format: PeoplesFormat = "table") -> None:
     """One data set: classes, terms, what to download, the layout expected, its options."""
     card = dataset_card(name)
     looked = places(card, data_root) if card.needs_files else []
-    show([card_sheet(card, looked, _where(card, data_root))], [], for_people(format))
+    show([card_table(card, looked, _where(card, data_root))], [], for_people(format))
 
 
 @datasets.command()
+@flags()
 def check(
     name: Name,
-    data_root: options.DataRoot = None,
+    data_root: DataRoot = None,
     split: Splits = None,
     contact_sheet: Annotated[Path | None, typer.Option("--contact-sheet", help="Draw samples into this PNG.")] = None,
     skip_broken: Annotated[
@@ -66,26 +80,27 @@ def check(
     card = dataset_card(name)
     shown = format if format == "json" else for_people(format)
     root = find_root(card, data_root) if card.needs_files else None
-    case = Case("check_dataset", model="", dataset=name, data_root=str(root) if root else None, split=None)
     page = contact_sheet.expanduser().resolve() if contact_sheet else None
-    case = case.with_options(splits=tuple(split or ()), contact_sheet=str(page) if page else None)
+    options = CheckDatasetOptions(splits=tuple(split or ()), contact_sheet=str(page) if page else None)
+    place = str(root) if root else None
+    case = Case("check_dataset", model="", dataset=name, data_root=place, options=options)
     result = _run(case, card, timeout)
     splits = [dict(row.detail) for row in result.measurements]
     if shown == "json":
-        typer.echo(json.dumps({"dataset": name, "splits": splits}, indent=1))
+        typer.echo(json.dumps({"dataset": published_dataset(name), "splits": splits}, indent=1))
     elif splits:
-        show(check_sheets(card, splits), [], shown)
+        show(check_tables(card, splits), [], shown)
     _judge(result, all(item["passed"] for item in splits), skip_broken)
 
 
 def _run(case: Case, card: DatasetCard, timeout: float) -> Result:
     console = Console(stderr=True)
     with CellProgress({case: card.name}, console) as progress:
-        (result,) = run_in_child("check_dataset", [case], timeout, progress.listen)
+        (result,) = local_executor().submit(Single(case), timeout, progress.listen).result()
     print_stderr_tail(console, card.name, result.stderr)
     for note in result.environment.notes if result.environment else ():
         console.print(f"[yellow]note:[/yellow] {note}", highlight=False)
-    page = case.option("contact_sheet")
+    page = case.options_as(CheckDatasetOptions).contact_sheet
     if page and result.outcome == "ok":
         console.print(f"wrote {page}", highlight=False)
     return result

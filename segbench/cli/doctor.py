@@ -11,12 +11,12 @@ import typer
 
 from segbench import nvml
 from segbench.cards.catalogue import card_names, models_folder
-from segbench.cli.options import LedgerFolder
-from segbench.cli.session import show
+from segbench.cli.groups import LedgerFolder
+from segbench.cli.show import show
 from segbench.devices.choice import choose_device
 from segbench.errors import SegbenchError
 from segbench.present.amounts import in_bytes
-from segbench.present.sheet import Sheet
+from segbench.present.table import table_of
 from segbench.records.host import cpu_count, cpu_name, package_version
 from segbench.records.ledger import DEFAULT_LEDGER, Ledger
 
@@ -33,9 +33,9 @@ def doctor(
     if as_json:
         typer.echo(json.dumps({"facts": facts, "abilities": abilities}, indent=1))
         return
-    show([Sheet("This machine", ["", ""], list(map(list, facts.items())), prose=True)], [], "table")
+    show([table_of("This machine", ["", ""], list(map(list, facts.items())), prose=True)], [], "table")
     show(
-        [Sheet("What can be told here", ["quantity", "how"], list(map(list, abilities.items())), prose=True)],
+        [table_of("What can be told here", ["quantity", "how"], list(map(list, abilities.items())), prose=True)],
         [],
         "table",
     )

@@ -2,64 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from segbench.cards.catalogue import card_names
-from segbench.cli import options
-from segbench.cli.largest import SearchRequest, described, understood
-from segbench.cli.predicting import Assumed, BudgetText, ContextText, CublasText, Workspaces
-from segbench.cli.session import Output, finish
-from segbench.present.export import Exports
-from segbench.present.largest import fits_sheet
-from segbench.records.ledger import DEFAULT_LEDGER
+from segbench.cards.model import find_models
+from segbench.cli.cases import default_classes
+from segbench.cli.flags import flags
+from segbench.cli.groups import OutputFlags, RunFlags
+from segbench.cli.largest import described, searched
+from segbench.cli.predicting import BudgetText, PredictionFlags, chosen_budget
+from segbench.cli.session import Session
+from segbench.devices.choice import Device
+from segbench.present.largest import fits_table
+from segbench.units import parse_size
 
 SomeModels = Annotated[
-    list[str] | None, typer.Option("-m", "--model", help="Networks, as elsewhere. \\[default: every card]")
+    list[str] | None, Option("-m", "--model", help="Networks, as elsewhere. \\[default: every model card]")
 ]
 
 
+@flags(without=("nfe",))
 def fits(
+    prediction: PredictionFlags,
+    run: RunFlags,
+    output: OutputFlags,
     budget: BudgetText = None,
     model: SomeModels = None,
-    input: options.InputSize = "480x360",
-    classes: options.Classes = None,
-    precision: options.Precision = "fp32",
-    context: ContextText = "500MiB",
-    workspaces: Workspaces = "none",
-    cublas: CublasText = None,
-    timeout: options.Timeout = 600.0,
-    ledger: options.LedgerFolder = DEFAULT_LEDGER,
-    reuse: options.Reuse = False,
-    format: options.Format = "table",
-    export_csv: options.ExportCsv = None,
-    export_json: options.ExportJson = None,
-    export_markdown: options.ExportMarkdown = None,
-    fail_if: options.FailIf = None,
+    input: Annotated[str, Option("--input", help="Input size, width x height, as in 480x360.")] = "480x360",
+    classes: Annotated[int | None, Option("--classes", help="Classes. \\[default: 11]", min=1)] = None,
+    precision: Annotated[str, Option("--precision", help="fp32, bf16 or fp16 (autocast).")] = "fp32",
 ) -> None:
-    """Every card's largest batch at --input and largest input at batch 1 within a budget; predicted, nothing runs.
+    """Every model card's largest batch at --input and largest input at batch 1 within a budget; nothing runs.
 
-    All cards take some ten minutes of one core; -m names some.
+    All of them take some minutes; -m names some.
     """
-    request = SearchRequest(
-        task="max_batch",
-        models=model or card_names(),
-        budget=budget,
-        device="none",
-        mode="both",
-        input=input,
-        classes=classes,
-        dataset=None,
-        arguments=None,
-        assumed=Assumed(context, workspaces, cublas),
-        fields={"precision": precision},
-    )
-    output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
-    batches, inputs = understood(request), understood(replace(request, task="max_input"))
-    done = [*batches.answers(ledger, timeout, reuse), *inputs.answers(ledger, timeout, reuse)]
-    cards = {item.name: item.card for item in batches.models}
-    finish(
-        done, [fits_sheet([item.entry for item in done], batches.budget.name, described(batches.budget))], cards, output
-    )
+    session = Session(run, output)
+    models = find_models(model or card_names())
+    limit = chosen_budget(budget, Device("none", "none"))
+    width, height = parse_size(input)
+    fields = {
+        "device": "none",
+        "width": width,
+        "height": height,
+        "classes": classes or default_classes(None),
+        "precision": precision,
+    }
+    done = [
+        item
+        for task in ("max_batch", "max_input")
+        for item in searched(session, task, models, fields, limit, prediction, ("train", "infer"))
+    ]
+    session.finish(done, models, lambda entries, _: [fits_table(entries, limit.name, described(limit))])

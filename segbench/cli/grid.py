@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from segbench.cards.datasets import settled_spec
 from segbench.errors import UnknownName, UserError
 from segbench.records.case import Case, Json
+from segbench.records.literals import literal
+from segbench.records.tasks import TASKS
 from segbench.units import parse_bytes, parse_size
 
-_NETWORK = ("input", "classes", "seed", "threads")
-_RUNNING = (*_NETWORK, "precision", "channels_last", "tf32", "cudnn_benchmark", "warmup")
-FACTORS = {
-    "memory": (*_RUNNING, "batch_size", "infer_batch", "optimizer", "budget_bytes"),
-    "latency": (*_RUNNING, "infer_batch", "dataset", "split", "compile"),
-    "epoch": (*_RUNNING, "batch_size", "optimizer", "compile"),
-    "params": _NETWORK,
-}
-"""Task -> what `-L` and `[grid]` may name, besides `argument.NAME` for the builder's arguments: what the task heeds."""
 _ARGUMENT = "argument."
+"""Before the name of a builder's argument; other factors are those that the task heeds (`Task.factors`)."""
 _FILE_KEYS = ("task", "model", "fixed", "grid")
 
 
@@ -32,7 +26,7 @@ class SweepGrid:
     """The question of a sweep.
 
     Attributes:
-        task: a name of `TASKS`.
+        task: one that can be swept.
         models: as the user wrote them.
         fixed: factor -> value, the same in every cell.
         axes: factor -> values; the cells are their product, the last axis fastest.
@@ -52,15 +46,6 @@ class SweepGrid:
         names = list(self.axes)
         for values in itertools.product(*self.axes.values()):
             yield set_factors(case, {**self.fixed, **dict(zip(names, values, strict=True))})
-
-
-TASKS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "memory": (("train",), ("infer",)),
-    "latency": (("infer",),),
-    "epoch": (("train",),),
-    "params": (("infer",),),
-}
-"""What can be swept -> the modes of its processes."""
 
 
 def read_grid(path: Path, models: Sequence[str] = ()) -> SweepGrid:
@@ -111,11 +96,16 @@ def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], value
         text = text if equals else next(alone, "")
         if not text:
             raise UserError(f"-L {name} has no values; write for example -L batch_size 1,2,4")
-        axes[name] = [_literal(part.strip()) for part in text.split(",")]
+        axes[name] = [literal(part.strip()) for part in text.split(",")]
     left = list(alone)
     if left:
         raise UserError(f"{left[0]!r} belongs to no -L; write for example -L batch_size 1,2,4")
     return checked(SweepGrid(task, tuple(models), axes=axes))
+
+
+def sweepable() -> list[str]:
+    """Names of the tasks that a sweep can ask."""
+    return [name for name, task in TASKS.items() if task.sweepable]
 
 
 def checked(grid: SweepGrid) -> SweepGrid:
@@ -124,12 +114,14 @@ def checked(grid: SweepGrid) -> SweepGrid:
     Raises:
         UserError: a task that cannot be swept, a factor that does not exist, or no network.
     """
-    if grid.task not in TASKS:
-        raise UnknownName("task to sweep", grid.task, TASKS)
+    if grid.task not in sweepable():
+        raise UnknownName("task to sweep", grid.task, sweepable())
+    factors = TASKS[grid.task].factors
     for name in [*grid.fixed, *grid.axes]:
-        if not name.startswith(_ARGUMENT) and name not in FACTORS[grid.task]:
-            advice = f"or {_ARGUMENT}NAME for an argument of the builder"
-            raise UnknownName(f"factor of {grid.task}", name, FACTORS[grid.task], advice)
+        if not name.startswith(_ARGUMENT) and name not in factors:
+            raise UnknownName(
+                f"factor of {grid.task}", name, factors, f"or {_ARGUMENT}NAME for an argument of the builder"
+            )
     if not grid.models:
         raise UserError('a sweep needs networks: -m segnode, or model = ["segnode"] in the file')
     return grid
@@ -145,10 +137,12 @@ def set_factors(case: Case, factors: Mapping[str, Json]) -> Case:
     plain = {name: value for name, value in factors.items() if not name.startswith(_ARGUMENT)}
     if "input" in plain:
         plain["width"], plain["height"] = parse_size(str(plain.pop("input")))
+    if isinstance(plain.get("dataset"), str):
+        plain["dataset"] = settled_spec(str(plain["dataset"]))
     if isinstance(plain.get("budget_bytes"), str):
         plain["budget_bytes"] = parse_bytes(str(plain["budget_bytes"]))
     for name, value in plain.items():
-        _check_type(name, value, _EXAMPLES.get(name, getattr(Case("", ""), name)))
+        _check_type(name, value, _EXAMPLES.get(name, _DEFAULTS[name]))
     return replace(case, **plain).with_arguments(**arguments)
 
 
@@ -157,6 +151,7 @@ def label(factors: Mapping[str, Json]) -> str:
     return ", ".join(f"{name.removeprefix(_ARGUMENT)} {value}" for name, value in factors.items())
 
 
+_DEFAULTS = {item.name: item.default for item in fields(Case)}
 _EXAMPLES = {"threads": 1, "budget_bytes": 1, "optimizer": "sgd", "dataset": "camvid", "split": "val"}
 """Of factors whose default is None."""
 
@@ -166,10 +161,3 @@ def _check_type(name: str, value: Json, example: Json) -> None:
     if type(value) is not type(example):
         kind = {bool: "true or false", int: "a whole number", str: "text"}.get(type(example), type(example).__name__)
         raise UserError(f"{name} = {value!r}: it must be {kind}")
-
-
-def _literal(text: str) -> Json:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

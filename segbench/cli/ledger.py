@@ -9,13 +9,15 @@ import typer
 from rich.console import Console
 
 from segbench.cards.card import ModelCard
-from segbench.cards.catalogue import find_model
-from segbench.cli import options
+from segbench.cards.model import find_model
+from segbench.cli.flags import flags
+from segbench.cli.groups import LedgerFolder, OutputFlags
 from segbench.cli.selection import select
-from segbench.cli.session import show
+from segbench.cli.session import exports_of
+from segbench.cli.show import show
 from segbench.errors import LedgerError, UserError
 from segbench.present.export import Exports, write_exports
-from segbench.present.ledger import entries_sheet, runs_sheet
+from segbench.present.ledger import entries_table, runs_table
 from segbench.records.ledger import DEFAULT_LEDGER, Entry, Ledger
 from segbench.records.merging import clashes, identity, kept_apart, merged
 from segbench.records.rows import tidy_rows
@@ -27,39 +29,40 @@ Selection = Annotated[
     typer.Argument(help="A network, a run (last, last-1), conditions (unet,precision=bf16) or LEDGER@any of these."),
 ]
 
+Format = Annotated[str, typer.Option("--format", help="On stdout: table, markdown, csv or json.")]
+
 
 @ledger.command("list")
-def list_runs(folder: options.LedgerFolder = DEFAULT_LEDGER, format: options.Format = "table") -> None:
+def list_runs(folder: LedgerFolder = DEFAULT_LEDGER, format: Format = "table") -> None:
     """Every run, oldest first."""
     entries = select("", folder)
     book = Ledger(folder)
     book.entries()
-    show([runs_sheet(entries, str(book.path), book.damage)], tidy_rows(entries, _cards(entries)), format)
+    show([runs_table(entries, str(book.path), book.damage)], tidy_rows(entries, _cards(entries)), format)
 
 
 @ledger.command("show")
 def show_entries(
-    selection: Selection = "last", folder: options.LedgerFolder = DEFAULT_LEDGER, format: options.Format = "table"
+    selection: Selection = "last", folder: LedgerFolder = DEFAULT_LEDGER, format: Format = "table"
 ) -> None:
     """The measurements of a run, of a network, or of whatever fits the conditions."""
     entries = select(selection, folder)
-    show([entries_sheet(entries)], tidy_rows(entries, _cards(entries)), format)
+    show([entries_table(entries)], tidy_rows(entries, _cards(entries)), format)
 
 
 @ledger.command()
+@flags(without=("format", "fail_if"))
 def export(
+    output: OutputFlags,
     selection: Annotated[str, typer.Argument(help="As for show. \\[default: everything]", show_default=False)] = "",
-    folder: options.LedgerFolder = DEFAULT_LEDGER,
-    export_csv: options.ExportCsv = None,
-    export_json: options.ExportJson = None,
-    export_markdown: options.ExportMarkdown = None,
+    folder: LedgerFolder = DEFAULT_LEDGER,
 ) -> None:
     """Tidy rows of the ledger as files, one measurement a row."""
-    exports = Exports(export_csv, export_json, export_markdown)
+    exports = exports_of(output)
     if exports == Exports():
         raise UserError("nothing to write: give --export-csv, --export-json or --export-markdown")
     entries = select(selection, folder)
-    written = write_exports(exports, tidy_rows(entries, _cards(entries)), [entries_sheet(entries)])
+    written = write_exports(exports, tidy_rows(entries, _cards(entries)), [entries_table(entries)])
     for path in written:
         Console(stderr=True).print(f"wrote {path}", highlight=False, soft_wrap=True)
 

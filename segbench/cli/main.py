@@ -1,64 +1,101 @@
-"""The table of commands, and the one place where an error becomes a sentence and an exit code."""
+"""The table of commands, and the one place where an error becomes a sentence and an exit code.
+
+A command's module is imported when it is called: `segbench --help` answers at once.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from segbench import __version__
-from segbench.cli.compare import compare
-from segbench.cli.datasets import datasets
-from segbench.cli.doctor import doctor
-from segbench.cli.epoch import epoch
-from segbench.cli.evaluate import evaluate
-from segbench.cli.fits import fits
-from segbench.cli.gradients import gradients
-from segbench.cli.latency import latency
-from segbench.cli.ledger import ledger
-from segbench.cli.max_batch import max_batch
-from segbench.cli.max_input import max_input
-from segbench.cli.memory import memory
-from segbench.cli.models import models
-from segbench.cli.params import params
-from segbench.cli.report import report
-from segbench.cli.reproduce import reproduce
-from segbench.cli.sweep import sweep
-from segbench.cli.train import train
-from segbench.cli.trajectory import trajectory
 from segbench.errors import UserError
-
-app = typer.Typer(
-    name="segbench",
-    help="Tells what a segmentation network costs (memory, batch, time, operations) and what it buys (mIoU).",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 _COST, _ACCURACY, _ANALYSIS, _CATALOGUE = "Cost", "Accuracy", "Analysis", "Catalogue"
 
-app.command(rich_help_panel=_COST)(memory)
-app.command("max-batch", rich_help_panel=_COST)(max_batch)
-app.command("max-input", rich_help_panel=_COST)(max_input)
-app.command(rich_help_panel=_COST)(fits)
-app.command(rich_help_panel=_COST)(latency)
-app.command(rich_help_panel=_COST)(epoch)
-app.command(rich_help_panel=_COST)(params)
-app.command(rich_help_panel=_COST)(gradients)
-app.command(rich_help_panel=_ACCURACY)(train)
-app.command(rich_help_panel=_ACCURACY)(evaluate)
-app.command(rich_help_panel=_ACCURACY)(trajectory)
-app.command(rich_help_panel=_ANALYSIS)(reproduce)
-app.command(rich_help_panel=_ANALYSIS)(report)
-app.command(rich_help_panel=_ANALYSIS)(sweep)
-app.command(rich_help_panel=_ANALYSIS)(compare)
-app.add_typer(ledger, name="ledger", rich_help_panel=_ANALYSIS)
-app.command(rich_help_panel=_CATALOGUE)(models)
-app.add_typer(datasets, name="datasets", rich_help_panel=_CATALOGUE)
-app.command(rich_help_panel=_CATALOGUE)(doctor)
+
+@dataclass(frozen=True)
+class Entry:
+    """A command: its name, its place in the help, and the first sentence of its own.
+
+    The module is `segbench.cli.NAME` and holds the command, or a `typer.Typer` of several, under the same name.
+    """
+
+    name: str
+    panel: str
+    help: str
+
+    @property
+    def attribute(self) -> str:
+        return self.name.replace("-", "_")
+
+    def load(self) -> Any:
+        """The command as Typer makes it of the module's function or application."""
+        found = getattr(import_module(f"segbench.cli.{self.attribute}"), self.attribute)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False, context_settings=_SETTINGS)
+            single.command(self.name)(found)
+            found = single
+        return get_command(found)
+
+
+COMMANDS = (
+    Entry("memory", _COST, "Peak memory of a training step and of an inference, beside HRNetV2 and the paper."),
+    Entry("max-batch", _COST, "The largest batch that fits, and the next one, which does not; both were tried."),
+    Entry("max-input", _COST, "The largest input that fits, and the next one, which does not; both were tried."),
+    Entry("fits", _COST, "Every model card's largest batch and largest input within a budget; nothing runs."),
+    Entry("latency", _COST, "Inference time per image, from pictures in the host's memory to label maps."),
+    Entry("epoch", _COST, "Training time of a step and of an epoch: loading, forward, backward, optimizer."),
+    Entry("params", _COST, "Parameters, MACs and FLOPs of one image, counted by execution and by two other programs."),
+    Entry("gradients", _COST, "Every pair of solver and gradient method: memory, time, evaluations, exactness."),
+    Entry("train", _ACCURACY, "Trains with the model card's recipe; leaves checkpoints, a log and a curve."),
+    Entry("evaluate", _ACCURACY, "mIoU, accuracies and boundary F of trained networks, from one confusion matrix."),
+    Entry("trajectory", _ACCURACY, "What every end time of a trained ODE network costs and how accurate it is."),
+    Entry("reproduce", _ANALYSIS, "The paper's tables, figures and claims beside ours, with a verdict for each."),
+    Entry("report", _ANALYSIS, "Everything a ledger holds as tables, figures and one HTML page without a network."),
+    Entry("sweep", _ANALYSIS, "Every combination of values, each in processes of its own."),
+    Entry("compare", _ANALYSIS, "Whether B differs from A: ratio, 95 % interval, and one plain sentence."),
+    Entry("ledger", _ANALYSIS, "What was measured: list, show, export, merge."),
+    Entry("models", _CATALOGUE, "The networks of the catalogue, the named sets, and what was published of them."),
+    Entry("datasets", _CATALOGUE, "What data sets there are, what each needs, and whether a copy is whole."),
+    Entry("doctor", _CATALOGUE, "Device, driver, versions, and what will be measured and what cannot be."),
+)
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+class _OnDemand(TyperGroup):
+    """Knows every command by its line in `COMMANDS`; imports the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, next(entry for entry in COMMANDS if entry.name == name).load(), rest
+
+
+app = typer.Typer(
+    name="segbench",
+    help="Tells what a segmentation network costs (memory, batch, time, operations) and how accurate it is (mIoU).",
+    cls=_OnDemand,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings=_SETTINGS,
+)
+
+
+def _called() -> None:
+    """Stands for a command in the list of commands."""
+
+
+for _entry in COMMANDS:
+    app.command(_entry.name, help=_entry.help, rich_help_panel=_entry.panel)(_called)
 
 
 @app.callback(invoke_without_command=True)
@@ -71,11 +108,25 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 def run() -> None:
     """The entry point: the user's mistakes are one sentence on stderr and exit code 2."""
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts, so that cuda:1 is one GPU for both
+    if sys.stdout is None:  # closed by the shell: `segbench ... >&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
     try:
         app()
     except UserError as error:
         sys.stderr.write(f"segbench: {error}\n")
         sys.exit(2)
-    except BrokenPipeError:  # the reader of our pipe has had enough: `segbench ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except BrokenPipeError:
+        _forget_stdout()
+    except OSError as error:
+        sys.stderr.write(f"segbench: {error.filename or 'the output'} cannot be written: {error.strerror}\n")
+        sys.exit(1)
+    except SystemExit as end:
+        if end.code == 1 and type(sys.stdout).__name__ == "PacifyFlushWrapper":  # Typer's sign of a broken pipe
+            _forget_stdout()
+        raise
+
+
+def _forget_stdout() -> None:
+    """The reader of our pipe has had enough, as in `segbench ... | head`: no failure of ours."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(0)

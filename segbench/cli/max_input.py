@@ -2,66 +2,47 @@
 
 from __future__ import annotations
 
-from segbench.cli import options
-from segbench.cli.largest import Modes, SearchRequest, largest_command
-from segbench.cli.predicting import Assumed, BudgetText, ContextText, CublasText, Nfe, Workspaces
-from segbench.cli.session import Output
-from segbench.present.export import Exports
-from segbench.records.ledger import DEFAULT_LEDGER
+from segbench.cli.flags import flags
+from segbench.cli.groups import (
+    BatchFlags,
+    ConditionFlags,
+    DataFlags,
+    NetworkFlags,
+    OutputFlags,
+    RunFlags,
+    SizeFlags,
+    case_fields,
+)
+from segbench.cli.largest import Modes, described, modes_of, searched, searching_device
+from segbench.cli.max_batch import Warmup
+from segbench.cli.predicting import BudgetText, PredictionFlags, chosen_budget
+from segbench.cli.session import Session
+from segbench.present.largest import largest_table
 
 
+@flags(without=("data_root", "split", "infer_batch"))
 def max_input(
-    model: options.Models,
+    network: NetworkFlags,
+    conditions: ConditionFlags,
+    size: SizeFlags,
+    batch: BatchFlags,
+    data: DataFlags,
+    prediction: PredictionFlags,
+    run: RunFlags,
+    output: OutputFlags,
     budget: BudgetText = None,
-    device: options.DeviceName = "auto",
     mode: Modes = "both",
-    input: options.InputSize = "480x360",
-    batch_size: options.BatchSize = None,
-    classes: options.Classes = None,
-    precision: options.Precision = "fp32",
-    optimizer: options.Optimizer = None,
-    dataset: options.Dataset = None,
-    argument: options.Arguments = None,
-    seed: options.Seed = 0,
-    threads: options.Threads = None,
-    warmup: options.Warmup = None,
-    context: ContextText = "500MiB",
-    workspaces: Workspaces = "none",
-    cublas: CublasText = None,
-    nfe: Nfe = None,
-    timeout: options.Timeout = 600.0,
-    ledger: options.LedgerFolder = DEFAULT_LEDGER,
-    reuse: options.Reuse = False,
-    format: options.Format = "table",
-    export_csv: options.ExportCsv = None,
-    export_json: options.ExportJson = None,
-    export_markdown: options.ExportMarkdown = None,
-    fail_if: options.FailIf = None,
+    warmup: Warmup = 1,
 ) -> None:
     """The largest input that fits, and the next one, which does not; both were tried. One image, unless -b says more.
 
     --input gives the aspect; heights grow by 8 pixels. Networks that normalise a map pooled to a single pixel cannot
     train on one image; use -b 2 for them.
     """
-    request = SearchRequest(
-        task="max_input",
-        models=model,
-        budget=budget,
-        device=device,
-        mode=mode,
-        input=input,
-        classes=classes,
-        dataset=dataset,
-        arguments=argument,
-        assumed=Assumed(context, workspaces, cublas, nfe),
-        fields={
-            "batch_size": batch_size or 1,
-            "precision": precision,
-            "optimizer": optimizer,
-            "seed": seed,
-            "threads": threads,
-            "warmup": 1 if warmup is None else warmup,
-        },
-    )
-    output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
-    largest_command(request, output, ledger, timeout, reuse)
+    session = Session(run, output)
+    models, where = network.models(), searching_device(conditions, "max-input")
+    limit = chosen_budget(budget, where)
+    own = {"warmup": warmup, "batch_size": batch.batch_size or 1}
+    fields = {**case_fields(where, network, conditions, size), **network.case_fields(data.dataset), **own}
+    done = searched(session, "max_input", models, fields, limit, prediction, modes_of(mode))
+    session.finish(done, models, lambda entries, cards: [largest_table(entries, cards, described(limit))])

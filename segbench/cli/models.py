@@ -7,23 +7,24 @@ from typing import Annotated
 import typer
 
 from segbench.cards.card import ModelCard, read_card
-from segbench.cards.catalogue import card_names, find_model, model_sets, models_folder
-from segbench.cli import options
-from segbench.cli.session import for_people, show
+from segbench.cards.catalogue import card_names, model_sets, models_folder
+from segbench.cards.model import find_model
+from segbench.cli.groups import PeoplesFormat
+from segbench.cli.show import for_people, show
 from segbench.present.amounts import as_published
-from segbench.present.sheet import Sheet
+from segbench.present.table import Table, table_of
 
 
 def models(
     name: Annotated[str | None, typer.Argument(help="One card, shown whole.")] = None,
-    format: options.PeoplesFormat = "table",
+    format: PeoplesFormat = "table",
 ) -> None:
     """The networks of the catalogue, the named sets, and what was published of them."""
-    sheet = _whole(find_model(name).card, name) if name else _catalogue()
-    show([sheet], [], for_people(format))
+    table = _whole(find_model(name).card, name) if name else _catalogue()
+    show([table], [], for_people(format))
 
 
-def _catalogue() -> Sheet:
+def _catalogue() -> Table:
     folder = models_folder()
     cards = {name: read_card(folder / f"{name}.toml") for name in card_names()}
     sets = {name: [label for label, members in model_sets().items() if name in members] for name in cards}
@@ -33,7 +34,7 @@ def _catalogue() -> Sheet:
         f"sets: {unfolded}",
         "your own: -m card.toml, -m file.py:Name or -m package.module:Name",
     ]
-    return Sheet("Models", ["card", "network", "sets", "published parameters"], rows, notes, prose=True)
+    return table_of("Models", ["card", "network", "sets", "published parameters"], rows, notes, prose=True)
 
 
 def _parameters(card: ModelCard) -> str:
@@ -41,7 +42,7 @@ def _parameters(card: ModelCard) -> str:
     return found[0] if found else ""
 
 
-def _whole(card: ModelCard, name: str) -> Sheet:
+def _whole(card: ModelCard, name: str) -> Table:
     rows = [["builder", card.builder]]
     rows += [[f"argument {key}", str(value)] for key, value in card.arguments.items()]
     rows += [[f"recipe {key}", str(value)] for key, value in card.recipe.model_dump(exclude_none=True).items()]
@@ -49,4 +50,4 @@ def _whole(card: ModelCard, name: str) -> Sheet:
         rows.append(
             [f"published {item.quantity}", f"{as_published(item.value, item.unit)}  ({item.conditions}; {item.source})"]
         )
-    return Sheet(f"{name}: {card.title}", ["", ""], rows, [card.note] if card.note else [], prose=True)
+    return table_of(f"{name}: {card.title}", ["", ""], rows, [card.note] if card.note else [], prose=True)

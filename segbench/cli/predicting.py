@@ -1,79 +1,92 @@
-"""What the commands that predict share: the overheads as flags, and the options a case carries for them."""
+"""What the commands that predict share: the assumptions and the budget as flags."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal, TypeVar
 
-import typer
+from typer import Option
 
-from segbench.devices.budgets import PAPER_GPU, Budget, parse_budget
+from segbench.cli.flags import Group
+from segbench.devices.budgets import PAPER_GPU, Budget, compute_capability, cublas_workspace, parse_budget
 from segbench.devices.choice import Device
 from segbench.errors import UserError
-from segbench.records.case import Case
+from segbench.records.options import Assumptions
 from segbench.units import parse_bytes
 
 BudgetText = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--budget",
         help="Memory not to be exceeded, context included: 32GB, 32GiB, or a GPU such as v100-32gb, rtx-4090. "
-        f"\\[default: the CUDA GPU's; predicted: {PAPER_GPU}]",
-    ),
-]
-ContextText = Annotated[
-    str,
-    typer.Option(
-        "--context",
-        help="The CUDA context, outside the allocator. 426 MiB were measured empty (CUDA 13), about 400 MB is the "
-        "maintainers' figure (pytorch#109888); before CUDA 11.7 above 1000MB (pytorch#107667).",
-    ),
-]
-Workspaces = Annotated[
-    str,
-    typer.Option("--workspaces", help="cuDNN's workspaces in predictions: none, or upper (a crude Winograd bound)."),
-]
-CublasText = Annotated[
-    str | None,
-    typer.Option("--cublas", help="A cuBLAS handle's workspace in predictions. \\[default: 8.1 MiB; Hopper has 32MiB]"),
-]
-
-
-Nfe = Annotated[
-    int | None,
-    typer.Option(
-        "--nfe",
-        help="Evaluations of f in an adaptive solve (aca: its search), for predictions.",
-        min=3,
+        f"\\[default: the CUDA device's; predicted: {PAPER_GPU}]",
+        rich_help_panel="Conditions",
     ),
 ]
 
+AssumptionsT = TypeVar("AssumptionsT", bound=Assumptions)
 
-@dataclass(frozen=True)
-class Assumed:
-    """What a prediction takes for granted, as typed."""
 
-    context: str = "500MiB"
-    workspaces: str = "none"
-    cublas: str | None = None
-    nfe: int | None = None
+@dataclass(frozen=True, kw_only=True)
+class PredictionFlags(Group):
+    """What a prediction assumes."""
 
-    def in_case(self, case: Case) -> Case:
-        """The case with these as options, those only that deviate from the defaults, and the context.
+    panel: ClassVar[str] = "Prediction"
+
+    context: Annotated[
+        str,
+        Option(
+            "--context",
+            help="The CUDA context, outside the allocator. 426 MiB were measured empty (CUDA 13), about 400 MB is the "
+            "maintainers' figure (pytorch#109888); before CUDA 11.7 above 1000MB (pytorch#107667).",
+        ),
+    ] = "500MiB"
+    workspaces: Annotated[
+        Literal["none", "upper"], Option("--workspaces", help="cuDNN's workspaces; upper is a crude Winograd bound.")
+    ] = "none"
+    cublas: Annotated[
+        str | None,
+        Option("--cublas", help="A cuBLAS handle's workspace. \\[default: the GPU's: 32 MiB from Hopper on, else 8.1]"),
+    ] = None
+    nfe: Annotated[
+        int | None,
+        Option("--nfe", help="Evaluations of f in an adaptive solve (aca: its search), for predictions.", min=3),
+    ] = None
+    attention: Annotated[
+        Literal["flash", "efficient", "cudnn", "math"] | None,
+        Option("--attention", help="The preferred CUDA kernel of attention. \\[default: torch's own order]"),
+    ] = None
+    strategy: Annotated[
+        Literal["single", "ddp", "ddp-views"],
+        Option(
+            "--strategy",
+            help="One process, or one of several under DistributedDataParallel: its buckets hold a second copy of all "
+            "gradients (ddp), or the gradients themselves (ddp-views, gradient_as_bucket_view=True).",
+        ),
+    ] = "single"
+
+    def options(self, kind: type[AssumptionsT], gpus: Sequence[str] = ()) -> AssumptionsT:
+        """As options of a task that predicts.
+
+        Args:
+            gpus: names of the GPU that is predicted for, as far as one is known; they decide on cuBLAS's workspace.
 
         Raises:
-            UserError: an amount that cannot be read, or another word for the workspaces.
+            UserError: an amount that cannot be read.
         """
-        if self.workspaces not in ("none", "upper"):
-            raise UserError(f"no workspaces {self.workspaces!r}; choose none or upper")
-        options: dict[str, object] = {"context_bytes": parse_bytes(self.context)}
-        if self.workspaces != "none":
-            options["workspaces"] = self.workspaces
-        if self.cublas is not None:
-            options["cublas_bytes"] = parse_bytes(self.cublas)
-        if self.nfe is not None:
-            options["nfe"] = self.nfe
-        return case.with_options(**options)
+        gpu = next((name for name in gpus if compute_capability(name)), None)
+        cublas = parse_bytes(self.cublas) if self.cublas is not None else cublas_workspace(gpu) if gpu else None
+        return kind.parse(
+            {
+                "context_bytes": parse_bytes(self.context),
+                "workspaces": self.workspaces,
+                "cublas_bytes": cublas,
+                "nfe": self.nfe,
+                "attention": self.attention,
+                "strategy": self.strategy,
+            }
+        )
 
 
 def chosen_budget(text: str | None, where: Device) -> Budget:

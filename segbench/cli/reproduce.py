@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-import typer
 from rich.console import Console
+from typer import Argument, Option
 
-from segbench.cards.catalogue import Model, find_models
-from segbench.cells.series import Done, plan
-from segbench.cli import options
-from segbench.cli.cases import default_classes, found_root
+from segbench.cards.model import Model, find_models
+from segbench.cells.parts import once_and_in_rounds
+from segbench.cells.series import Done
+from segbench.cli.cases import default_classes
 from segbench.cli.checkpoints import digest_of, usual_size
+from segbench.cli.flags import Group, flags
+from segbench.cli.groups import LabelledFlags, OutputFlags, RunFlags
 from segbench.cli.report import command_line, tell
-from segbench.cli.session import Output, finish, measure, show
+from segbench.cli.session import Session
+from segbench.cli.show import show
 from segbench.cli.timing import print_advice
-from segbench.cli.trajectory import SHIPPED
+from segbench.cli.trajectory import SHIPPED, EndFlags
 from segbench.cli.trajectory_curves import curves_named
 from segbench.devices.choice import Device, choose_device
-from segbench.present.export import Exports
 from segbench.present.files import require_report_folder
-from segbench.present.judged import judged_sheet
-from segbench.present.plan import PlannedStep, plan_sheet
-from segbench.present.sheet import Sheet
-from segbench.present.table import table_sheet
-from segbench.present.trajectory import trajectory_sheets
+from segbench.present.plan import PlannedStep, plan_lines, plan_table
+from segbench.present.table import Table
+from segbench.present.trajectory import trajectory_tables
 from segbench.records.case import Case
-from segbench.records.host import package_version
-from segbench.records.ledger import DEFAULT_LEDGER, Entry, Ledger
+from segbench.records.ledger import Entry, Ledger
 from segbench.studies import figures
 from segbench.studies.catalogue import FIGURE_NAMES, NAMES, STUDIES, cards_of, findings, named
 from segbench.studies.duration import DurationEstimate, estimate_duration
@@ -38,57 +38,62 @@ from segbench.studies.planning import StudyStage, kind_of, stage_of
 from segbench.studies.report import newest
 from segbench.studies.study import Step
 
-What = Annotated[str, typer.Argument(help=", ".join(NAMES), show_default=False)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and how long it will take; run nothing.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Measure anew what the ledger answers already.")]
-Report = Annotated[Path | None, typer.Option("-o", "--output", help="Also write a report into this folder.")]
-Networks = Annotated[
-    list[str] | None, typer.Option("-m", "--model", help=f"Of the figures: an ODE network. \\[default: {SHIPPED}]")
-]
-Checkpoints = Annotated[
-    list[Path] | None, typer.Option("--checkpoint", help="Of the figures: a run's folder or file; repeatable.")
-]
+What = Annotated[str, Argument(help=", ".join(NAMES), show_default=False)]
+DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and how long it will take; run nothing.")]
+Fresh = Annotated[bool, Option("--fresh", help="Measure anew what the ledger answers already.")]
+Report = Annotated[Path | None, Option("-o", "--output", help="Also write a report into this folder.")]
+DeviceName = Annotated[str, Option("--device", help="auto, cuda, cuda:N, cpu, or none (predict, run nothing).")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class FigureFlags(Group):
+    """Of the figures: which trained networks."""
+
+    panel: ClassVar[str] = "Figures 3 and 4"
+
+    model: Annotated[
+        list[str] | None, Option("-m", "--model", help=f"An ODE network; repeatable. \\[default: {SHIPPED}]")
+    ] = None
+    checkpoint: Annotated[list[Path] | None, Option("--checkpoint", help="A run's folder or file; repeatable.")] = None
+
+
+@flags(without=("split", "reuse"), timeout=3600.0)
 def reproduce(
     what: What,
-    device: options.DeviceName = "auto",
+    figure: FigureFlags,
+    data: LabelledFlags,
+    run: RunFlags,
+    results: OutputFlags,
+    device: DeviceName = "auto",
     dry_run: DryRun = False,
     output: Report = None,
     fresh: Fresh = False,
-    model: Networks = None,
-    dataset: options.Labelled = None,
-    data_root: options.DataRoot = None,
-    checkpoint: Checkpoints = None,
-    timeout: options.Timeout = 3600.0,
-    ledger: options.LedgerFolder = DEFAULT_LEDGER,
-    format: options.Format = "table",
-    export_csv: options.ExportCsv = None,
-    export_json: options.ExportJson = None,
-    export_markdown: options.ExportMarkdown = None,
-    fail_if: options.FailIf = None,
 ) -> None:
     """The paper's tables, figures and claims: published numbers, ours, a verdict for each, and the reasons.
 
     Shows the plan, then runs what the ledger does not answer yet; an interrupted command goes on where it stopped.
     Without a CUDA GPU, or with --device none, what can be predicted is predicted and the rest is marked as missing.
     """
-    results = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
+    session = Session(run, results)
     names = named(what)
     if output is not None:
         require_report_folder(output)
-    where = choose_device(device, "reproduce")
-    stages = _Stages(names, where, ledger, _Trajectory(model, dataset, data_root, checkpoint))
-    sheet = _plan(stages, where, fresh)
+    where = choose_device(device, "reproduce", predicts=True)
+    stages = _Stages(names, where, run.ledger, session, _Trajectory(figure, data, session))
+    steps = _planned_steps(stages, fresh)
     if dry_run:
-        show([sheet], [], "markdown" if format == "markdown" else "table")
+        show(
+            [plan_table("Plan", steps, [_on_what(where)])], [], "markdown" if results.format == "markdown" else "table"
+        )
         return
-    _print_plan(sheet)
-    done = [item for stage in stages for item in _run(stage, ledger, timeout, fresh)]
-    entries = newest(Ledger(ledger).entries())
+    for line in plan_lines(steps):
+        Console(stderr=True).print(line)
+    done = [item for stage in stages for item in _run(session, stage, fresh)]
+    entries = newest(Ledger(run.ledger).entries())
     if output is not None:
         tell(write_evidence(_evidence(done, entries), output, _title(names, where), command_line()), output)
-    finish(done, _sheets(names, entries), cards_of(entries), results)
+    cards = cards_of(entries)
+    session.finish(done, find_models(list(cards)), lambda *_: _sheets(names, entries))
 
 
 def _evidence(done: Sequence[Done], entries: Sequence[Entry]) -> list[Entry]:
@@ -105,12 +110,10 @@ def _title(names: Sequence[str], where: Device) -> str:
 
 
 class _Trajectory:
-    """What the figures are about, as typed."""
+    """What the figures are about."""
 
-    def __init__(
-        self, models: list[str] | None, dataset: str | None, root: Path | None, checkpoints: list[Path] | None
-    ) -> None:
-        self._models, self._dataset, self._root, self._checkpoints = models, dataset, root, checkpoints
+    def __init__(self, figure: FigureFlags, data: LabelledFlags, session: Session) -> None:
+        self._figure, self._data, self._session = figure, data, session
 
     def stage(self, where: Device) -> StudyStage:
         """One sweep a network; by default the network that comes with segbench, on synthetic streets.
@@ -118,33 +121,35 @@ class _Trajectory:
         Raises:
             CheckpointError: a network without weights; the sentence says how to train it.
         """
-        dataset = self._dataset or "synthetic"
-        root = found_root(dataset, self._root)
-        curves = curves_named(find_models(self._models or [SHIPPED]), dataset, self._root, self._checkpoints or [], [])
-        by_name = {curve.model.name: curve for curve in curves}
+        data, dataset = self._data, self._data.named
+        models = find_models(self._figure.model or [SHIPPED])
+        curves = curves_named(models, dataset, data.data_root, self._figure.checkpoint or [], [])
+        by_name, rule = {curve.model.name: curve for curve in curves}, EndFlags().rule()
+        fields = {**data.case_fields(), "split": "val", "device": where.name, "classes": default_classes(dataset)}
 
-        def cases(network: Model) -> list[Case]:
-            curve = by_name[network.name]
-            case = Case(
-                "trajectory", network.spec, device=where.name, classes=default_classes(dataset), dataset=dataset,
-                data_root=root,
-            )  # fmt: skip
-            size = usual_size(curve.checkpoint, curve.model, dataset)
-            return [figures.trajectory_case(case, str(curve.checkpoint), digest_of(curve.checkpoint), *size)]
+        def cases(model: Model) -> list[Case]:
+            curve = by_name[model.name]
+            width, height = usual_size(curve.checkpoint, curve.model, dataset)
+            options = figures.trajectory_options(str(curve.checkpoint), digest_of(curve.checkpoint), rule)
+            text = model.spec.text
+            return [Case("trajectory", text, width=width, height=height, options=options, **fields)]
 
-        cells = plan([curve.model for curve in curves], cases, where.title, package_version("torch") or "")
-        return StudyStage(figures.STEP, cells, together=False, arrange=lambda runner: runner)
+        cells = self._session.plan([curve.model for curve in curves], cases)
+        return StudyStage(figures.STEP, cells, once_and_in_rounds(rule))
 
 
 class _Stages:
     """Every step of the studies, once; each is made from what the ledger holds when its turn comes."""
 
-    def __init__(self, names: Sequence[str], where: Device, ledger: Path, trajectory: _Trajectory) -> None:
-        self._names, self._where, self._ledger, self._trajectory = names, where, ledger, trajectory
+    def __init__(
+        self, names: Sequence[str], where: Device, ledger: Path, session: Session, trajectory: _Trajectory
+    ) -> None:
+        self._names, self._where, self._ledger = names, where, ledger
+        self._session, self._trajectory = session, trajectory
 
     def __iter__(self) -> Iterator[StudyStage]:
         for step, models in self._steps():
-            yield stage_of(step, find_models(list(models)), self._where, self.entries())
+            yield stage_of(step, find_models(list(models)), self._where, self.entries(), self._session.executor)
         if set(self._names) & set(FIGURE_NAMES):
             yield self._trajectory.stage(_able(self._where))
 
@@ -167,41 +172,33 @@ def _able(where: Device) -> Device:
     return choose_device("cpu", "trajectory") if where.name == "none" else where
 
 
-def _plan(stages: _Stages, where: Device, fresh: bool) -> Sheet:
+def _planned_steps(stages: _Stages, fresh: bool) -> list[PlannedStep]:
     entries = stages.entries()
-    steps = [_planned(stage, estimate_duration(stage, entries, fresh), where) for stage in stages]
-    why = f"; {where.why}" if where.why else ""
-    note = (
-        f"on {where.title}"
-        if where.name != "none"
-        else "memory is predicted; what is counted or solved runs on the CPU"
-    )
-    return plan_sheet("Plan", steps, [note + why])
+    return [_planned(stage, estimate_duration(stage, entries, fresh)) for stage in stages]
 
 
-def _planned(stage: StudyStage, found: DurationEstimate, where: Device) -> PlannedStep:
-    device = {"none": "no device", "cpu": "cpu", "same": where.name if where.name != "none" else "cpu"}
-    return PlannedStep(stage.step.title, device[stage.step.device], found.todo, found.held, found.seconds, found.basis)
+def _on_what(where: Device) -> str:
+    place = "memory is predicted; what is counted or solved runs on the CPU"
+    place = f"on {where.title}" if where.name != "none" else place
+    return f"{place}; {where.why}" if where.why else place
 
 
-def _print_plan(sheet: Sheet) -> None:
-    """One line a step on stderr, so that stdout holds results only."""
-    console = Console(stderr=True)
-    for title, device, todo, held, about, _ in sheet.rows:
-        of_ledger = f", {held} in the ledger" if held != "0" else ""
-        console.print(f"{title}: {todo} cells{f' on {device}' if device else ''}{of_ledger}, about {about}")
+def _planned(stage: StudyStage, found: DurationEstimate) -> PlannedStep:
+    devices = {"none": "no device"}
+    device = next((devices.get(cell.case.device, cell.case.device) for cell in stage.cells), "")
+    return PlannedStep(stage.step.title, device, found.todo, found.held, found.seconds, found.basis)
 
 
-def _run(stage: StudyStage, ledger: Path, timeout_s: float, fresh: bool) -> list[Done]:
+def _run(session: Session, stage: StudyStage, fresh: bool) -> list[Done]:
     if not stage.cells:
         return []
-    done = measure(stage.cells, ledger, timeout_s, reuse=not fresh, together=stage.together, arrange=stage.arrange)
-    if stage.step.headline:
-        print_advice(done, stage.step.headline)
+    done = session.measure(stage.cells, stage.jobs_of, reuse=not fresh)
+    if stage.step.how == "rounds":
+        print_advice(done)
     return done
 
 
-def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Sheet]:
+def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Table]:
     found = findings(names, entries)
     along = [entry for entry in entries if entry.case.task == "trajectory"] if set(names) & set(FIGURE_NAMES) else []
-    return [*map(judged_sheet, found.judged), *map(table_sheet, found.tables), *trajectory_sheets(along)]
+    return [*found.judged, *found.tables, *trajectory_tables(along)]

@@ -1,151 +1,141 @@
-"""The part all measuring commands share: measure with progress, show, export, judge, exit."""
+"""A measuring command from its cases to its exit code: planned, measured with progress, shown, exported, judged."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
 import typer
 from rich.console import Console
 
 from segbench.cards.card import ModelCard
-from segbench.cells.cell import Runner
-from segbench.cells.series import Done, Planned, run_series
-from segbench.errors import UserError
-from segbench.present.export import Exports, as_csv, as_json, write_exports
+from segbench.cards.model import Model
+from segbench.cells.cell import run_in_child
+from segbench.cells.child import way_to_start
+from segbench.cells.executor import Executor, LocalExecutor
+from segbench.cells.jobs import JobsOf, single_jobs
+from segbench.cells.series import Done, Planned, plan, run_series
+from segbench.cli.groups import OutputFlags, RunFlags
+from segbench.cli.show import EXIT_CELL_FAILED, EXIT_GATE, EXIT_INTERRUPTED, EXIT_USER, require_format, show
+from segbench.present.export import Exports, write_exports
 from segbench.present.progress import CellProgress, print_stderr_tail
-from segbench.present.sheet import Sheet, least_width, to_markdown, to_terminal
+from segbench.present.table import Table
 from segbench.records.case import Case
-from segbench.records.ledger import Ledger
+from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import ANSWERS
-from segbench.records.rows import Row, tidy_rows
+from segbench.records.rows import tidy_rows
 from segbench.statistics.gates import Gate, parse_gate
 
-FORMATS = ("table", "markdown", "csv", "json")
-_PIPE_WIDTH = int(os.environ.get("COLUMNS", "120"))
-"""Of a table written to a file or a pipe, which has no width of its own."""
-EXIT_CELL_FAILED, EXIT_USER, EXIT_GATE, EXIT_INTERRUPTED = 1, 2, 3, 130
+Tables = Callable[[Sequence[Entry], Mapping[str, ModelCard]], Sequence[Table]]
+"""What a command shows of its entries; the model cards, by name, hold the published numbers."""
 
 
-@dataclass(frozen=True)
-class Output:
-    """Where a command's results go.
-
-    Raises:
-        UserError: an unknown format, or a gate that cannot be read; found out before anything is measured.
-    """
-
-    format: str = "table"
-    exports: Exports = field(default_factory=Exports)
-    fail_if: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _require_format(self.format)
-        _ = self.gates
-
-    @property
-    def gates(self) -> list[Gate]:
-        return [parse_gate(text) for text in self.fail_if]
-
-
-def measure(
-    cells: Sequence[Planned],
-    ledger: Path,
-    timeout_s: float,
-    reuse: bool = False,
-    together: bool = False,
-    arrange: Callable[[Runner], Runner] = lambda runner: runner,
-    display: Callable[[Mapping[Case, str], Console], CellProgress] = CellProgress,
-    name: Callable[[Planned], str] | None = None,
-    goes_on: str = "the same command goes on from there",
-) -> list[Done]:
-    """Measures the cells with a live display on stderr, in the order planned.
-
-    Ctrl-C leaves a whole ledger, says how to go on, and exits with 130.
+def local_executor(start: str | None = None) -> Executor:
+    """This machine; tests put a fake one in its place.
 
     Args:
-        together: hand all cells over at once.
-        arrange: runs them otherwise than one child a cell, as `in_rounds` does.
-        display: what is seen meanwhile.
-        name: what to call a cell there; by its network and modes if None.
-        goes_on: what to say after Ctrl-C.
-    """
-    console = Console(stderr=True)
-    book = Ledger(ledger)
-    done: list[Done] = []
-    names = {cell.case: (name or _usual_name)(cell) for cell in cells}
-    by_key = {cell.key: names[cell.case] for cell in cells}
-    try:
-        with display(names, console) as progress:
-            series = run_series(
-                cells, book, timeout_s, progress.listen, reuse=reuse, together=together, arrange=arrange
-            )
-            for item in series:
-                done.append(item)
-                entry = item.entry
-                progress.finished(by_key[entry.key], entry.outcome, entry.cause, entry.seconds, item.fresh)
-                if not item.user_error:
-                    print_stderr_tail(console, by_key[entry.key], item.stderr)
-    except KeyboardInterrupt:
-        console.print(f"stopped; {len(done)} of {len(cells)} cells are in {book.path}; {goes_on}")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    for sentence in dict.fromkeys([*book.damage, *_notes(done)]):
-        console.print(f"[yellow]note:[/yellow] {sentence}", highlight=False)
-    order = {cell.key: number for number, cell in enumerate(cells)}
-    return sorted(done, key=lambda item: order[item.entry.key])
-
-
-def finish(done: Sequence[Done], sheets: Sequence[Sheet], cards: Mapping[str, ModelCard], output: Output) -> None:
-    """Shows, exports and judges; ends the command with its exit code."""
-    rows = tidy_rows([item.entry for item in done], cards)
-    show(sheets, rows, output.format)
-    console = Console(stderr=True)
-    for path in write_exports(output.exports, rows, sheets):
-        console.print(f"wrote {path}", highlight=False)
-    broken = [sentence for gate in output.gates for sentence in gate.violations(rows)]
-    for sentence in broken:
-        console.print(f"[red]fail-if:[/red] {sentence}", highlight=False)
-    code = exit_code(done)
-    if code or broken:
-        raise typer.Exit(code or EXIT_GATE)
-
-
-def _require_format(format: str) -> None:
-    if format not in FORMATS:
-        raise UserError(f"no format {format!r}; choose {', '.join(FORMATS)}")
-
-
-def for_people(format: str) -> str:
-    """The format of a table that has no rows for programs.
+        start: of each case's process, `warm` or `cold`.
 
     Raises:
-        UserError: a format for programs.
+        UserError: another way.
     """
-    if format not in ("table", "markdown"):
-        raise UserError(f"no format {format!r} here; choose table or markdown")
-    return format
+    return LocalExecutor(partial(run_in_child, start=way_to_start(start)))
 
 
-def show(sheets: Sequence[Sheet], rows: Sequence[Row], format: str) -> None:
-    """Prints to stdout: tables for people, rows for programs.
+class Session:
+    """One command.
+
+    Args:
+        run: time limit, ledger, and whether its answers are taken.
+        output: where results go; read before anything is measured.
 
     Raises:
-        UserError: an unknown format.
+        UserError: an unknown format, or a gate that cannot be read.
     """
-    _require_format(format)
-    if format == "csv":
-        sys.stdout.write(as_csv(rows))
-    elif format == "json":
-        sys.stdout.write(as_json(rows))
-    elif format == "markdown":
-        sys.stdout.write("\n".join(to_markdown(sheet) for sheet in sheets))
-    else:
-        usual = Console().width if sys.stdout.isatty() else _PIPE_WIDTH
-        for sheet in sheets:  # a line that is too long for the terminal is better than a number cut short
-            Console(width=max(usual, least_width(sheet))).print(to_terminal(sheet))
+
+    def __init__(self, run: RunFlags, output: OutputFlags | None = None) -> None:
+        self._run = run
+        self._output = output or OutputFlags()
+        require_format(self._output.format)
+        self._gates: list[Gate] = [parse_gate(text) for text in self._output.fail_if or ()]
+        self.executor = local_executor(run.start)
+
+    def plan(self, models: Sequence[Model], cases: Callable[[Model], Sequence[Case]]) -> list[Planned]:
+        """Every cell, with the key of the machine that will answer."""
+        return plan(models, cases, self.executor)
+
+    def answer(
+        self,
+        models: Sequence[Model],
+        cases: Callable[[Model], Sequence[Case]],
+        tables: Tables,
+        jobs_of: JobsOf = single_jobs,
+    ) -> None:
+        """The whole command: its cases measured, its tables shown, its exit code."""
+        done = self.measure(self.plan(models, cases), jobs_of)
+        self.finish(done, models, tables)
+
+    def measure(
+        self,
+        cells: Sequence[Planned],
+        jobs_of: JobsOf = single_jobs,
+        display: Callable[[Mapping[Case, str], Console], CellProgress] = CellProgress,
+        name: Callable[[Planned], str] | None = None,
+        goes_on: str = "the same command goes on from there",
+        reuse: bool | None = None,
+    ) -> list[Done]:
+        """Measures the cells with a live display on stderr; in the order planned.
+
+        Ctrl-C leaves a whole ledger, says how to go on, and exits with 130.
+
+        Args:
+            jobs_of: what belongs together, as `in_rounds` and `search_jobs` say.
+            display: what is seen meanwhile.
+            name: what to call a cell there; by its network and modes if None.
+            goes_on: what to say after Ctrl-C.
+            reuse: instead of the flag.
+        """
+        console = Console(stderr=True)
+        book = Ledger(self._run.ledger)
+        names = {cell.case: (name or _usual_name)(cell) for cell in cells}
+        by_key = {cell.key: names[cell.case] for cell in cells}
+        wanted = self._run.reuse if reuse is None else reuse
+        done: list[Done] = []
+        try:
+            with self.executor as executor, display(names, console) as progress:
+                series = run_series(
+                    cells, book, executor, self._run.timeout, progress.listen, reuse=wanted, jobs_of=jobs_of
+                )
+                for item in series:
+                    done.append(item)
+                    _tell(progress, console, by_key[item.entry.key], item)
+        except KeyboardInterrupt:
+            console.print(f"stopped; {len(done)} of {len(cells)} cells are in {book.path}; {goes_on}")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        for sentence in dict.fromkeys([*book.damage, *_notes(done)]):
+            console.print(f"[yellow]note:[/yellow] {sentence}", highlight=False)
+        order = {cell.key: number for number, cell in enumerate(cells)}
+        return sorted(done, key=lambda item: order[item.entry.key])
+
+    def finish(self, done: Sequence[Done], models: Sequence[Model], tables: Tables) -> None:
+        """Shows, exports and judges; ends the command with its exit code."""
+        cards = {model.name: model.card for model in models}
+        entries = [item.entry for item in done]
+        rows, shown = tidy_rows(entries, cards), tables(entries, cards)
+        show(shown, rows, self._output.format)
+        console = Console(stderr=True)
+        for path in write_exports(exports_of(self._output), rows, shown):
+            console.print(f"wrote {path}", highlight=False)
+        broken = [sentence for gate in self._gates for sentence in gate.violations(rows)]
+        for sentence in broken:
+            console.print(f"[red]fail-if:[/red] {sentence}", highlight=False)
+        code = exit_code(done)
+        if code or broken:
+            raise typer.Exit(code or EXIT_GATE)
+
+
+def exports_of(output: OutputFlags) -> Exports:
+    return Exports(output.export_csv, output.export_json, output.export_markdown)
 
 
 def exit_code(done: Sequence[Done]) -> int:
@@ -153,6 +143,13 @@ def exit_code(done: Sequence[Done]) -> int:
     if any(item.user_error for item in done):
         return EXIT_USER
     return 0 if all(item.entry.outcome in ANSWERS for item in done) else EXIT_CELL_FAILED
+
+
+def _tell(progress: CellProgress, console: Console, name: str, item: Done) -> None:
+    entry = item.entry
+    progress.finished(name, entry.outcome, entry.cause, entry.seconds, item.fresh)
+    if not item.user_error:
+        print_stderr_tail(console, name, item.stderr or entry.traceback)
 
 
 def _usual_name(cell: Planned) -> str:

@@ -2,128 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-from segbench.cards.catalogue import find_models
-from segbench.cells.rounds import in_rounds
-from segbench.cells.series import Planned, plan, resume
-from segbench.cli import options, timing
-from segbench.cli.cases import default_classes, found_root, images_of_epoch
-from segbench.cli.grid import TASKS, SweepGrid, grid_of_flags, label, read_grid
-from segbench.cli.session import Output, finish, measure, show
+from segbench.cards.model import Model, find_models
+from segbench.cells.jobs import Job, JobsOf, single_jobs
+from segbench.cells.rounds import Rounds
+from segbench.cells.series import Planned, resume
+from segbench.cli.cases import default_classes, images_of_epoch
+from segbench.cli.flags import flags
+from segbench.cli.grid import SweepGrid, grid_of_flags, label, read_grid, sweepable
+from segbench.cli.groups import DataFlags, OutputFlags, RunFlags, SizeFlags, TimingFlags
+from segbench.cli.session import Session
+from segbench.cli.show import show
+from segbench.cli.timing import print_advice
 from segbench.devices.choice import choose_device
 from segbench.errors import UserError
-from segbench.present.export import Exports
-from segbench.present.sweep import SweepProgress, cells_sheet, sweep_sheet
+from segbench.present.sweep import SweepProgress, cells_table, sweep_table
 from segbench.records.case import Case, Json
-from segbench.records.host import package_version
-from segbench.records.ledger import DEFAULT_LEDGER, Ledger
-from segbench.units import parse_size
+from segbench.records.ledger import Ledger
+from segbench.records.options import EpochOptions, Options, TimingOptions
+from segbench.records.tasks import TASKS, Task
+from segbench.statistics.stopping import StopRule
 
-What = Annotated[str, typer.Argument(help=f"A grid in a TOML file, or a task: {', '.join(TASKS)}.", show_default=False)]
-Values = Annotated[list[str] | None, typer.Argument(help="The values of each -L, in order.", show_default=False)]
-Models = Annotated[list[str] | None, typer.Option("-m", "--model", help="As elsewhere; repeatable.")]
+What = Annotated[str, Argument(help=f"A grid in a TOML file, or a task: {', '.join(sweepable())}.", show_default=False)]
+Values = Annotated[list[str] | None, Argument(help="The values of each -L, in order.", show_default=False)]
+Models = Annotated[list[str] | None, Option("-m", "--model", help="As elsewhere; repeatable.")]
 Vary = Annotated[
-    list[str] | None, typer.Option("-L", "--vary", help="A factor, then its values: -L batch_size 1,2,4; repeatable.")
+    list[str] | None, Option("-L", "--vary", help="A factor, then its values: -L batch_size 1,2,4; repeatable.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list the cells, and which the ledger has.")]
-Again = Annotated[bool, typer.Option("--again", help="Measure also what the ledger already answers.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Only list the cells, and which the ledger has.")]
+Again = Annotated[bool, Option("--again", help="Measure also what the ledger already answers.")]
+Images = Annotated[
+    int | None, Option("--images", help="Images of an epoch. \\[default: the split's; 367, CamVid's]", min=1)
+]
 
 
+@flags(without=("reuse",))
 def sweep(
     what: What,
+    size: SizeFlags,
+    data: DataFlags,
+    timing: TimingFlags,
+    run: RunFlags,
+    output: OutputFlags,
     values: Values = None,
     vary: Vary = None,
     model: Models = None,
-    device: options.DeviceName = "auto",
-    input: options.InputSize = "480x360",
-    classes: options.Classes = None,
-    dataset: options.Dataset = None,
-    data_root: options.DataRoot = None,
-    split: options.Split = None,
-    images: options.Images = None,
-    noise: timing.Target = timing.USUAL.target,
-    rounds: timing.RoundCount = timing.USUAL.min_rounds,
-    min_runs: timing.MinRuns = timing.USUAL.min_runs,
-    max_runs: timing.MaxRuns = timing.USUAL.max_runs,
-    max_seconds: timing.MaxSeconds = timing.USUAL.max_seconds,
-    warmup: timing.WarmUp = 2,
-    seed: options.Seed = 0,
-    threads: options.Threads = None,
-    timeout: options.Timeout = 600.0,
-    ledger: options.LedgerFolder = DEFAULT_LEDGER,
+    device: Annotated[str, Option("--device", help="auto, cuda, cuda:N, cpu, or none (predict).")] = "auto",
+    classes: Annotated[
+        int | None, Option("--classes", help="Classes. \\[default: 11, or the data set's]", min=1)
+    ] = None,
+    images: Images = None,
+    seed: Annotated[int, Option("--seed", help="Of weights, inputs and order.", min=0)] = 0,
+    threads: Annotated[int | None, Option("--threads", help="CPU threads of the measuring process.", min=1)] = None,
     dry_run: DryRun = False,
     again: Again = False,
-    format: options.Format = "table",
-    export_csv: options.ExportCsv = None,
-    export_json: options.ExportJson = None,
-    export_markdown: options.ExportMarkdown = None,
-    fail_if: options.FailIf = None,
 ) -> None:
     """Every combination of values, each in processes of its own; what the ledger has is not measured again.
 
     A cell that fails does not stop the others. In a file: task = "latency", model = ["unet"], \\[fixed] and
     \\[grid], as in infer_batch = [1, 2, 4] and "argument.steps" = [2, 4].
     """
-    output = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
+    session = Session(run, output)
     grid = _grid(what, values, vary, model)
-    rule = timing.stop_rule(noise, rounds, min_runs, max_runs, max_seconds)
+    task, rule = TASKS[grid.task], timing.rule()
     models = find_models(list(grid.models))
-    where = choose_device(device, grid.task)
-    width, height = parse_size(input)
-    case = Case(
-        task="predict" if where.name == "none" else grid.task,
-        model="",
+    where = choose_device(device, grid.task, predicts=task.predicted_by is not None)
+    if where.name == "none":
+        task = TASKS[str(task.predicted_by)]
+    case = partial(
+        Case,
+        task.name,
         device=where.name,
-        width=width,
-        height=height,
-        classes=classes or default_classes(dataset),
-        dataset=dataset,
-        data_root=found_root(dataset, data_root),
-        split=split,
+        classes=classes or default_classes(data.dataset),
         seed=seed,
         threads=threads,
-        warmup=warmup,
+        warmup=timing.warmup,
+        options=_options(task, rule, lambda: images or images_of_epoch(data.dataset, data.split)),
+        **size.case_fields(),
+        **data.case_fields(),
     )
-    timed = grid.task in _TIMED
-    if timed:
-        case = case.with_options(images=images or images_of_epoch(dataset, split), **rule.options())
-    cases = dict.fromkeys(replace(found, modes=modes) for found in grid.cases(case) for modes in TASKS[grid.task])
-    cells = plan(
-        models,
-        lambda network: [replace(found, model=network.spec) for found in cases],
-        where.title,
-        package_version("torch") or "",
-    )
+
+    def cases(named: Model) -> list[Case]:
+        found = list(grid.cases(case(model=named.spec.text)))
+        return list(dict.fromkeys(replace(item, modes=(mode,)) for item in found for mode in task.modes))
+
+    cells = session.plan(models, cases)
     factors = {cell.key: _varied(grid, cell) for cell in cells}
-    names = {cell.key: _name(cell, factors[cell.key]) for cell in cells}
+    names = {cell.key: f"{cell.model.name} {label(factors[cell.key])}".strip() for cell in cells}
     if dry_run:
-        _, known = resume(cells, Ledger(ledger).entries(), reuse=not again)
-        show([cells_sheet([(names[cell.key], cell.key in known) for cell in cells])], [], "table")
+        _, known = resume(cells, Ledger(run.ledger).entries(), reuse=not again)
+        show([cells_table([(names[cell.key], cell.key in known) for cell in cells])], [], "table")
         return
-    done = measure(
-        cells,
-        ledger,
-        timeout,
-        reuse=not again,
-        arrange=in_rounds(rule, _TIMED[grid.task]) if timed else lambda runner: runner,
-        display=SweepProgress,
-        name=lambda cell: names[cell.key],
+    jobs_of = _each_in_rounds(rule) if task.timed else single_jobs
+    done = session.measure(cells, jobs_of, display=SweepProgress, name=lambda cell: names[cell.key], reuse=not again)
+    if task.timed:
+        print_advice(done, names)
+    session.finish(
+        done,
+        models,
+        lambda entries, _: [sweep_table(grid.task, [factors[entry.key] for entry in entries], entries)],
     )
-    if timed:
-        timing.print_advice(done, _TIMED[grid.task], names)
-    entries = [item.entry for item in done]
-    sheet = sweep_sheet(grid.task, [factors[entry.key] for entry in entries], entries)
-    finish(done, [sheet], {item.name: item.card for item in models}, output)
 
 
-_TIMED = {"latency": "latency_s", "epoch": "epoch_s"}
-"""Tasks measured in rounds -> the quantity their stop rule looks at."""
+def _options(task: Task, rule: StopRule, images: Callable[[], int | None]) -> Options:
+    """The task's options as the flags have them."""
+    if issubclass(task.options, EpochOptions):
+        return task.options.parse({**rule.options(), "images": images()})
+    return task.options.parse(rule.options() if issubclass(task.options, TimingOptions) else {})
+
+
+def _each_in_rounds(rule: StopRule) -> JobsOf:
+    """Rounds of one cell each: a cell that is slow does not keep the others waiting."""
+
+    def jobs(cases: Sequence[Case]) -> list[Job]:
+        return [Rounds((case,), rule) for case in cases]
+
+    return jobs
 
 
 def _grid(what: str, values: list[str] | None, vary: list[str] | None, models: list[str] | None) -> SweepGrid:
@@ -149,10 +150,6 @@ def _varied(grid: SweepGrid, cell: Planned) -> Mapping[str, Json]:
             found[name] = dict(cell.case.arguments)[name.removeprefix("argument.")]
         else:
             found[name] = getattr(cell.case, name)
-    if len(TASKS[grid.task]) > 1:
+    if len(cell.case.kind.modes) > 1:
         found["mode"] = "+".join(cell.case.modes)
     return found
-
-
-def _name(cell: Planned, factors: Mapping[str, Json]) -> str:
-    return f"{cell.model.name} {label(factors)}".strip()

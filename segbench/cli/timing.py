@@ -1,47 +1,23 @@
-"""What the timing commands share: the flags of the protocol, its rule, and the advice printed once."""
+"""The advice that the timing commands print once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
 
-import typer
 from rich.console import Console
 
 from segbench.cells.series import Done
-from segbench.statistics.stopping import StopRule
-
-Target = Annotated[
-    float, typer.Option("--noise", help="Stop when the median is known to this share (95 % interval's half-width).")
-]
-RoundCount = Annotated[int, typer.Option("--rounds", help="Fresh processes a network, at least; interleaved.", min=1)]
-MinRuns = Annotated[int, typer.Option("--min-runs", help="Timed calls a network, at least.", min=1)]
-MaxRuns = Annotated[int, typer.Option("--max-runs", help="Timed calls a network, at most.", min=1)]
-MaxSeconds = Annotated[float, typer.Option("--max-seconds", help="Time a network, at most; looked at between rounds.")]
-WarmUp = Annotated[int, typer.Option("-w", "--warmup", help="Calls before the steady state is looked for.", min=0)]
-
-USUAL = StopRule()
 
 
-def stop_rule(noise: float, rounds: int, min_runs: int, max_runs: int, max_seconds: float) -> StopRule:
-    """The rule that the flags mean.
-
-    Raises:
-        UserError: they contradict each other.
-    """
-    most = max(min_runs, max_runs) if max_runs == USUAL.max_runs else max_runs
-    return StopRule(noise, rounds, min_runs, most, max_seconds)
-
-
-def print_advice(done: Sequence[Done], headline: str, names: Mapping[str, str] | None = None) -> None:
+def print_advice(done: Sequence[Done], names: Mapping[str, str] | None = None) -> None:
     """On stderr: for every network what is doubtful about its samples and what to do, and a target that was missed.
 
     Args:
-        headline: the quantity advised about.
         names: of the cells by key, where a network has several.
     """
     console = Console(stderr=True)
     for item in done:
+        headline = item.entry.case.kind.rounds_about
         for row in item.entry.measurements:
             if row.quantity != headline or row.value is None:
                 continue
@@ -49,3 +25,19 @@ def print_advice(done: Sequence[Done], headline: str, names: Mapping[str, str] |
             for sentence in [*missed, *row.detail.get("advice", ())]:
                 name = (names or {}).get(item.entry.key, item.entry.model)
                 console.print(f"[yellow]{name}:[/yellow] {sentence}", highlight=False, soft_wrap=True)
+
+
+def print_advice_on_curves(done: Sequence[Done]) -> None:
+    """On stderr: what is doubtful about a curve's times, each thing once, with the number of ends it holds for."""
+    console = Console(stderr=True)
+    for item in done:
+        about = item.entry.case.kind.rounds_about
+        advice = [row.detail.get("advice", ()) for row in item.entry.measurements if row.quantity == about]
+        by_remedy: dict[str, list[str]] = {}
+        for sentence in (sentence for sentences in advice for sentence in sentences):
+            by_remedy.setdefault(sentence.rpartition(": ")[2], []).append(sentence)
+        for sentences in by_remedy.values():
+            ends = f"({len(sentences)} of {len(advice)} ends)"
+            console.print(
+                f"[yellow]{item.entry.model}:[/yellow] {sentences[0]} {ends}", highlight=False, soft_wrap=True
+            )

@@ -6,28 +6,30 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Annotated
 
 import typer
+from typer import Option
 
-from segbench.cards.catalogue import Model, find_models
 from segbench.cards.crops import crop_of
 from segbench.cards.datasets import dataset_card
-from segbench.cells.cell import run_in_child
-from segbench.cells.series import Planned, plan
-from segbench.cli import options
-from segbench.cli import train_options as own
-from segbench.cli.cases import default_classes, found_root, parse_arguments
-from segbench.cli.session import EXIT_CELL_FAILED, Output, finish, measure
-from segbench.devices.choice import choose_device
+from segbench.cards.model import Model
+from segbench.cells.jobs import Single
+from segbench.cells.series import Planned
+from segbench.cli.flags import flags
+from segbench.cli.groups import ConditionFlags, LabelledFlags, NetworkFlags, OutputFlags, RunFlags, case_fields
+from segbench.cli.session import Session
+from segbench.cli.show import EXIT_CELL_FAILED
+from segbench.cli.train_groups import AugmentationFlags, BudgetFlags, RecipeFlags, TrainingFlags
+from segbench.devices.choice import Device
 from segbench.errors import UserError
-from segbench.present.export import Exports
-from segbench.present.training import TrainingProgress, training_sheet
-from segbench.records.case import Case, Json
-from segbench.records.host import package_version
-from segbench.records.ledger import DEFAULT_LEDGER
+from segbench.present.training import TrainingProgress, training_tables
+from segbench.records.case import Case
+from segbench.records.options import TrainOptions
 from segbench.units import parse_size
 
 _KINDS = ("segment", "classify")
@@ -35,218 +37,212 @@ _KINDS = ("segment", "classify")
 _NO_TIMEOUT_S = 365 * 86400.0
 """A training has a budget of its own."""
 
+_RECIPE = "Recipe, instead of the model card's"
 
+BatchSize = Annotated[
+    int | None,
+    Option("-b", "--batch-size", help="Images a step, all processes together.", min=1, rich_help_panel=_RECIPE),
+]
+LossStride = Annotated[
+    int | None,
+    Option(
+        "--loss-stride",
+        help="Take the loss at 1/stride of the input. \\[default: 2 on the CPU, 1 on CUDA]",
+        min=1,
+        rich_help_panel=_RECIPE,
+    ),
+]
+InputSize = Annotated[
+    str | None,
+    Option(
+        "--input",
+        help="Training crop, width x height. \\[default: the data set's or the model card's]",
+        rich_help_panel="Images",
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    Option("-o", "--output", help="Folder. \\[default: runs/MODEL-DATASET]", rich_help_panel="Training run"),
+]
+ChannelsLast = Annotated[
+    bool | None,
+    Option(
+        "--channels-last/--no-channels-last",
+        help="NHWC. \\[default: on the CPU; on CUDA with bf16, fp16 or --tf32]",
+        rich_help_panel="Conditions",
+    ),
+]
+
+
+@flags(without=("classes", "channels_last", "timeout", "reuse"))
 def train(
-    model: options.Models,
-    dataset: options.Labelled = None,
-    data_root: options.DataRoot = None,
-    split: options.Split = None,
-    epochs: own.Epochs = None,
-    steps: own.Steps = None,
-    minutes: own.Minutes = None,
-    batch_size: own.BatchSize = None,
-    optimizer: own.Optimizer = None,
-    lr: own.Lr = None,
-    momentum: own.Momentum = None,
-    weight_decay: own.WeightDecay = None,
-    schedule: own.Schedule = None,
-    power: own.Power = None,
-    warmup: own.WarmupSteps = None,
-    clip: own.Clip = None,
-    ema: own.Ema = None,
-    supervision: own.Supervision = None,
-    class_weights: own.ClassWeights = None,
-    ohem: own.Ohem = False,
-    loss_stride: own.LossStride = None,
-    accumulate: own.Accumulate = 1,
-    input: own.InputSize = None,
-    scale_jitter: own.ScaleJitter = None,
-    augment: own.Augment = True,
-    val_split: own.ValSplit = "val",
-    workers: own.Workers = 0,
-    cache: own.Cache = "auto",
-    skip_broken: own.SkipBroken = False,
-    kind: own.Kind = "segment",
-    init: own.Init = None,
-    output: own.Folder = None,
-    resume: own.Resume = False,
-    overwrite: own.Overwrite = False,
-    validations: own.Validations = 10,
-    save_every: own.SaveEvery = 60.0,
-    sync_batch_norm: own.SyncBatchNorm = False,
-    channels_last: own.ChannelsLast = None,
-    device: options.DeviceName = "auto",
-    precision: options.Precision = "fp32",
-    argument: options.Arguments = None,
-    seed: options.Seed = 0,
-    threads: options.Threads = None,
-    tf32: options.Tf32 = False,
-    cudnn_benchmark: options.CudnnBenchmark = False,
-    ledger: options.LedgerFolder = DEFAULT_LEDGER,
-    format: options.Format = "table",
-    export_csv: options.ExportCsv = None,
-    export_json: options.ExportJson = None,
-    export_markdown: options.ExportMarkdown = None,
-    fail_if: options.FailIf = None,
+    network: NetworkFlags,
+    data: LabelledFlags,
+    budget: BudgetFlags,
+    recipe: RecipeFlags,
+    augmentation: AugmentationFlags,
+    training: TrainingFlags,
+    conditions: ConditionFlags,
+    run: RunFlags,
+    results: OutputFlags,
+    batch_size: BatchSize = None,
+    loss_stride: LossStride = None,
+    input: InputSize = None,
+    channels_last: ChannelsLast = None,
+    output: Folder = None,
 ) -> None:
-    """Trains with the card's recipe and leaves checkpoints, a log and a curve in runs/MODEL-DATASET.
+    """Trains with the model card's recipe and leaves checkpoints, a log and a curve in runs/MODEL-DATASET.
 
     A kill at any moment costs at most the time since the last checkpoint: the same command with --resume goes on, on
     the CPU to the same bits. Several processes: torchrun --nproc-per-node N -m segbench train ...
     """
-    results = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
-    models = find_models(model)
-    _check(kind, resume, overwrite, output, models)
-    _check_budget({"--epochs": epochs, "--steps": steps, "--minutes": minutes}, models)
-    where = choose_device(device, "train")
-    segments = kind == "segment"
-    if not segments:
-        _refuse_for_images(
-            {
-                "--scale-jitter": scale_jitter,
-                "--skip-broken": skip_broken,
-                "--loss-stride": loss_stride,
-                "--class-weights": class_weights,
-                "--ohem": ohem,
-                "--supervision": supervision,
-                "--cache": cache != "auto",
-                "-d": dataset,
-            }
-        )
-    dataset = (dataset or "synthetic") if segments else None
-    case = Case(
-        task="train",
-        model="",
-        arguments=parse_arguments(argument),
-        device=where.name,
-        modes=("train",),
-        classes=default_classes(dataset),
-        precision=precision,
-        optimizer=optimizer,
-        dataset=dataset,
-        data_root=found_root(dataset, data_root) if segments else _folder_of_images(data_root),
-        split=split,
-        seed=seed,
-        threads=threads,
-        channels_last=where.name == "cpu" if channels_last is None else channels_last,
-        tf32=tf32,
-        cudnn_benchmark=cudnn_benchmark,
-    ).with_options(
-        **_said(
-            task=kind,
-            epochs=epochs,
-            steps=steps,
-            minutes=minutes,
-            lr=lr,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            power=power,
-            warmup_steps=warmup,
-            clip=clip,
-            ema=ema,
-            supervision=supervision,
-            class_weights=class_weights,
-            ohem=ohem,
-            accumulate=accumulate,
-            scale_jitter=scale_jitter,
-            augment=augment,
-            val_split=None if val_split == "none" else val_split,
-            workers=workers,
-            cache=cache,
-            skip_broken=skip_broken,
-            init=str(init.expanduser().resolve()) if init else None,
-            resume=resume,
-            overwrite=overwrite,
-            validations=validations,
-            save_every_s=save_every,
-            sync_batch_norm=sync_batch_norm,
-        )
-    )
+    session = Session(RunFlags(timeout=_NO_TIMEOUT_S, ledger=run.ledger), results)
+    models, where = network.models(), conditions.where("train")
+    _check(training, output, models)
+    _check_budget(budget, models)
+    if not training.segments:
+        stride = {"-d": data.dataset, "--loss-stride": loss_stride}
+        _refuse_for_images({**stride, **_segmentation_only(recipe, augmentation)})
+    layout = _layout_pays(where, conditions) if channels_last is None else channels_last
+    images = data if training.segments else _ImageFolder(data_root=data.data_root, split=data.split)
+    fields = {**case_fields(where, network, conditions, images), "channels_last": layout}
+    question = _Question(where, data, budget, recipe, augmentation, training, loss_stride, output)
 
-    def one_run(network: Model) -> list[Case]:
-        width, height = parse_size(input) if input else _crop(network, dataset)
-        batch = batch_size or network.card.recipe.batch_size
-        folder = output or Path("runs") / f"{network.name}-{dataset_card(dataset).name if dataset else 'images'}"
-        halved = segments and not where.is_cuda and width % 2 == height % 2 == 0
-        stride = loss_stride or (2 if halved else 1)
-        sized = replace(case, model=network.spec, width=width, height=height, batch_size=batch)
-        return [sized.with_options(folder=str(folder), label_stride=stride if segments else 1)]
+    def one_run(model: Model) -> list[Case]:
+        width, height = parse_size(input) if input else _crop(model, data.named if training.segments else None)
+        sizes = {"width": width, "height": height, "batch_size": batch_size or model.card.recipe.batch_size}
+        case = partial(Case, "train", model.spec.text, options=question.options(model, width, height))
+        return [case(**{**fields, **sizes})]
 
-    cells = plan(models, one_run, where.title, package_version("torch") or "")
+    cells = session.plan(models, one_run)
     _stop_children_when_told()
     if int(os.environ.get("RANK", "0")):
-        _follow(cells)
+        _follow(session, cells)
         return
     goes_on = "with --resume a training goes on from its last checkpoint, if it has left one"
-    done = measure(cells, ledger, _NO_TIMEOUT_S, display=TrainingProgress, goes_on=goes_on)
-    cards = {item.name: item.card for item in models}
-    finish(done, [training_sheet([item.entry for item in done])], cards, results)
+    done = session.measure(cells, display=TrainingProgress, goes_on=goes_on)
+    session.finish(done, models, training_tables)
 
 
-def _said(**flags: Json) -> dict[str, Json]:
-    """The flags that have a value."""
-    return {name: value for name, value in flags.items() if value is not None}
+def _layout_pays(where: Device, conditions: ConditionFlags) -> bool:
+    """Whether channels_last makes a training quicker: on the CPU, and on CUDA where tensor cores compute.
+
+    In plain float32 cuDNN's quick kernels are those of the usual layout (torch's tutorial on channels_last).
+    """
+    return not where.is_cuda or conditions.precision != "fp32" or conditions.tf32
 
 
-def _check(kind: str, resume: bool, overwrite: bool, output: Path | None, models: Sequence[Model]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _ImageFolder(LabelledFlags):
+    """Folders of images with a class each, for pretraining."""
+
+    def case_fields(self) -> dict[str, object]:
+        if self.data_root is None:
+            raise UserError(
+                "--task classify needs --data-root DIR, a folder with train/CLASS/*.jpg and val/CLASS/*.jpg"
+            )
+        return {"dataset": None, "data_root": str(self.data_root.expanduser().resolve()), "split": self.split}
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of every network."""
+
+    where: Device
+    data: LabelledFlags
+    budget: BudgetFlags
+    recipe: RecipeFlags
+    augmentation: AugmentationFlags
+    training: TrainingFlags
+    loss_stride: int | None
+    output: Path | None
+
+    def options(self, model: Model, width: int, height: int) -> TrainOptions:
+        """Raises:
+        UserError: a value that the task does not take.
+        """
+        segments = self.training.segments
+        name = dataset_card(self.data.named).name if segments else "images"
+        folder = self.output or Path("runs") / f"{model.name}-{name}"
+        halved = not self.where.is_cuda and width % 2 == height % 2 == 0
+        stride = self.loss_stride or (2 if halved else 1)
+        init, val_split = self.training.init, self.augmentation.val_split
+        return TrainOptions.parse(
+            {
+                **self.budget.said(),
+                **self.recipe.said(),
+                **self.augmentation.said(),
+                **self.training.said(),
+                "val_split": None if val_split == "none" else val_split,
+                "init": str(init.expanduser().resolve()) if init else None,
+                "folder": str(folder),
+                "label_stride": stride if segments else 1,
+            }
+        )
+
+
+def _check(training: TrainingFlags, output: Path | None, models: Sequence[Model]) -> None:
     """Refuses flags that contradict each other.
 
     Raises:
         UserError: the sentence says what to choose.
     """
-    if kind not in _KINDS:
-        raise UserError(f"no task {kind!r}; choose {' or '.join(_KINDS)}")
-    if resume and overwrite:
+    if training.task not in _KINDS:
+        raise UserError(f"no task {training.task!r}; choose {' or '.join(_KINDS)}")
+    if training.resume and training.overwrite:
         raise UserError("--resume goes on with a run and --overwrite replaces it; choose one")
     if output and len(models) > 1:
         raise UserError(f"{len(models)} networks cannot share the folder {output}; leave -o out or train one at a time")
 
 
-def _refuse_for_images(flags: Mapping[str, object]) -> None:
-    """Refuses what pretraining on folders of images does not know.
+def _segmentation_only(recipe: RecipeFlags, augmentation: AugmentationFlags) -> Mapping[str, object]:
+    """Flags that pretraining on folders of images does not know."""
+    return {
+        "--scale-jitter": augmentation.scale_jitter,
+        "--skip-broken": augmentation.skip_broken,
+        "--class-weights": recipe.class_weights,
+        "--ohem": recipe.ohem,
+        "--supervision": recipe.supervision,
+        "--cache": augmentation.cache != "auto",
+    }
 
-    Raises:
-        UserError: names the flags.
+
+def _refuse_for_images(given: Mapping[str, object]) -> None:
+    """Raises:
+    UserError: names the flags.
     """
-    given = [flag for flag, value in flags.items() if value]
-    if given:
-        raise UserError(f"--task classify knows no {' or '.join(given)}; leave it out")
+    found = [flag for flag, value in given.items() if value]
+    if found:
+        raise UserError(f"--task classify knows no {' or '.join(found)}; leave it out")
 
 
-def _check_budget(given: Mapping[str, float | None], models: Sequence[Model]) -> None:
+def _check_budget(budget: BudgetFlags, models: Sequence[Model]) -> None:
     """Refuses several budgets, and none where a card has none either.
 
     Raises:
         UserError: names what was found.
     """
-    found = [flag for flag, value in given.items() if value is not None]
-    needy = [network.name for network in models if network.card.recipe.epochs is None]
+    found = [f"--{name}" for name in budget.said()]
+    needy = [model.name for model in models if model.card.recipe.epochs is None]
     if len(found) > 1:
         raise UserError(f"{' and '.join(found)} are two budgets; give one of them")
     if not found and needy:
         raise UserError(f"the card of {', '.join(needy)} has no epochs of its own; give --epochs, --steps or --minutes")
 
 
-def _crop(network: Model, dataset: str | None) -> tuple[int, int]:
+def _crop(model: Model, dataset: str | None) -> tuple[int, int]:
     """The data set's training crop; where it has none of its own, the size the card says the network is run at."""
     size = crop_of(dataset) if dataset else (224, 224)
-    return size or (network.card.input.width, network.card.input.height)
+    return size or (model.card.input.width, model.card.input.height)
 
 
-def _folder_of_images(data_root: Path | None) -> str:
-    if data_root is None:
-        raise UserError("--task classify needs --data-root DIR, a folder with train/CLASS/*.jpg and val/CLASS/*.jpg")
-    return str(data_root.expanduser().resolve())
-
-
-def _follow(cells: list[Planned]) -> None:
+def _follow(session: Session, cells: Sequence[Planned]) -> None:
     """A process of `torchrun` that is not the first: it trains along and leaves records and tables to that one."""
     for cell in cells:
-        for result in run_in_child(cell.case.task, [cell.case], _NO_TIMEOUT_S, lambda *_: None):
-            if result.outcome != "ok":
-                sys.stderr.write(f"segbench: process {os.environ['RANK']}: {result.outcome}: {result.cause}\n")
-                raise typer.Exit(EXIT_CELL_FAILED)
+        (result,) = session.executor.submit(Single(cell.case), _NO_TIMEOUT_S, lambda *_: None).result()
+        if result.outcome != "ok":
+            sys.stderr.write(f"segbench: process {os.environ['RANK']}: {result.outcome}: {result.cause}\n")
+            raise typer.Exit(EXIT_CELL_FAILED)
 
 
 def _stop_children_when_told() -> None:

@@ -2,164 +2,186 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-import typer
 from rich.console import Console
+from typer import Option
 
-from segbench.cards.catalogue import Model, find_models
-from segbench.cells.series import Done, plan
-from segbench.cli import options
-from segbench.cli.cases import default_classes, found_root, parse_arguments
+from segbench.cards.model import Model
+from segbench.cells.parts import once_and_in_rounds
+from segbench.cells.series import Done
 from segbench.cli.checkpoints import digest_of, trained_arguments, usual_size
-from segbench.cli.session import Output, finish, measure
-from segbench.cli.trajectory_curves import curves_named
-from segbench.devices.choice import choose_device
+from segbench.cli.flags import Group, flags
+from segbench.cli.groups import (
+    BatchFlags,
+    ConditionFlags,
+    LabelledFlags,
+    NetworkFlags,
+    OutputFlags,
+    RunFlags,
+    case_fields,
+    texts,
+)
+from segbench.cli.session import Session
+from segbench.cli.timing import print_advice_on_curves
+from segbench.cli.trajectory_curves import TrainedNetwork, curves_named
 from segbench.errors import UserError
-from segbench.present.export import Exports
-from segbench.present.trajectory import trajectory_sheets
+from segbench.present.trajectory import trajectory_tables
 from segbench.records.case import Case
-from segbench.records.host import package_version
-from segbench.records.ledger import DEFAULT_LEDGER
+from segbench.records.dataset_spec import published_dataset
+from segbench.records.options import TrajectoryOptions
+from segbench.statistics.stopping import StopRule
 from segbench.units import parse_size
 
 SHIPPED = "segnode-synthetic"
 """The card whose weights come with segbench."""
+TIMED = "latency_s"
+"""What the rounds of a curve are about."""
 
 Models = Annotated[
     list[str] | None,
-    typer.Option("-m", "--model", help=f"An ODE network, or one with exits; repeatable. \\[default: {SHIPPED}]"),
+    Option("-m", "--model", help=f"An ODE network, or one with exits; repeatable. \\[default: {SHIPPED}]"),
 ]
 Checkpoints = Annotated[
     list[Path] | None,
-    typer.Option("--checkpoint", help="A run's folder or file; repeatable. \\[default: runs/MODEL-DATASET/best]"),
+    Option("--checkpoint", help="A run's folder or file; repeatable. \\[default: runs/MODEL-DATASET/best]"),
 ]
-Times = Annotated[
-    str | None, typer.Option("--times", help="End times, 0:1:0.125 or 0,0.5,1. \\[default: the solver's grid]")
-]
-Steps = Annotated[
-    str | None,
-    typer.Option(
-        "--steps", help="Other numbers of steps for the whole solve, 1,2,8; none. \\[default: 1, half, double]"
-    ),
-]
-Solvers = Annotated[
-    list[str] | None,
-    typer.Option("--solver", help="A curve for each of these solvers; repeatable. \\[default: the card's]"),
-]
-Stops = Annotated[
-    list[str] | None,
-    typer.Option("--stop", help='Stop each image by itself: "change<0.05", confidence, state, oracle; repeatable.'),
-]
-InputSize = Annotated[str | None, typer.Option("--input", help="Size images are shown at. \\[default: as trained]")]
-Images = Annotated[
-    int | None, typer.Option("--images", help="So many of the split, spread evenly. \\[default: all]", min=1)
-]
-Pictures = Annotated[int, typer.Option("--pictures", help="Images in the strip.", min=0)]
-Runs = Annotated[int, typer.Option("--runs", help="Timed calls of each end.", min=2)]
-Seconds = Annotated[float, typer.Option("--max-seconds", help="Timing starts no further round after them.", min=0)]
-Folder = Annotated[Path, typer.Option("-o", "--output", help="Folder of trajectory.png and its companions.")]
+Folder = Annotated[Path, Option("-o", "--output", help="Folder of trajectory.png and its companions.")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EndFlags(Group):
+    """Where the solve ends, and how it is shown and timed."""
+
+    panel: ClassVar[str] = "Trajectory"
+
+    times: Annotated[
+        str | None, Option("--times", help="End times, 0:1:0.125 or 0,0.5,1. \\[default: the solver's grid]")
+    ] = None
+    steps: Annotated[
+        str | None,
+        Option("--steps", help="Other numbers of steps for the whole solve, 1,2,8; none. \\[default: 1, half, double]"),
+    ] = None
+    solver: Annotated[
+        list[str] | None,
+        Option("--solver", help="A curve for each of these solvers; repeatable. \\[default: the model card's]"),
+    ] = None
+    stop: Annotated[
+        list[str] | None,
+        Option("--stop", help='Stop each image by itself: "change<0.05", confidence, state, oracle; repeatable.'),
+    ] = None
+    input: Annotated[str | None, Option("--input", help="Size images are shown at. \\[default: as trained]")] = None
+    images: Annotated[
+        int | None, Option("--images", help="So many of the split, spread evenly. \\[default: all]", min=1)
+    ] = None
+    pictures: Annotated[int, Option("--pictures", help="Images in the strip.", min=0)] = 3
+    rounds: Annotated[int, Option("--rounds", help="Fresh processes that time the ends, at least.", min=1)] = 3
+    runs: Annotated[
+        int, Option("--runs", help="Timed calls of each end over all rounds, at most.", min=2, max=100_000)
+    ] = 12
+    max_seconds: Annotated[float, Option("--max-seconds", help="Timing starts no further round after them.")] = 60.0
+
+    def rule(self) -> StopRule:
+        """How long the ends are timed: a few calls of each in a few processes, for there are many ends."""
+        most = self.rounds * math.ceil(self.runs / self.rounds)
+        least = min(2 * self.rounds, most)
+        return StopRule(min_rounds=self.rounds, min_runs=least, max_runs=most, max_seconds=self.max_seconds)
+
+
+@flags(without=("optimizer", "batch_size"), timeout=86400.0, split="val")
 def trajectory(
+    ends: EndFlags,
+    data: LabelledFlags,
+    batch: BatchFlags,
+    conditions: ConditionFlags,
+    run: RunFlags,
+    results: OutputFlags,
     model: Models = None,
-    dataset: options.Labelled = None,
-    data_root: options.DataRoot = None,
-    split: options.Split = "val",
+    argument: Annotated[
+        list[str] | None, Option("-a", "--argument", help="Set a builder argument, as in steps=8; repeatable.")
+    ] = None,
     checkpoint: Checkpoints = None,
-    times: Times = None,
-    steps: Steps = None,
-    solver: Solvers = None,
-    stop: Stops = None,
-    images: Images = None,
-    pictures: Pictures = 3,
     output: Folder = Path(),
-    input: InputSize = None,
-    infer_batch: options.InferBatch = 1,
-    runs: Runs = 11,
-    max_seconds: Seconds = 60.0,
-    device: options.DeviceName = "auto",
-    precision: options.Precision = "fp32",
-    argument: options.Arguments = None,
-    seed: options.Seed = 0,
-    threads: options.Threads = None,
-    channels_last: options.ChannelsLast = False,
-    tf32: options.Tf32 = False,
-    cudnn_benchmark: options.CudnnBenchmark = False,
-    timeout: options.Timeout = 86400.0,
-    ledger: options.LedgerFolder = DEFAULT_LEDGER,
-    reuse: options.Reuse = False,
-    format: options.Format = "table",
-    export_csv: options.ExportCsv = None,
-    export_json: options.ExportJson = None,
-    export_markdown: options.ExportMarkdown = None,
-    fail_if: options.FailIf = None,
 ) -> None:
-    """What every end time of a trained ODE network costs and buys, and every number of steps.
+    """What every end time of a trained ODE network costs and how accurate it is, and every number of steps.
 
     Writes trajectory.png (mIoU against evaluations, operations and time), trajectory-error.png (the error over time)
     and trajectory-strip.png (some images over time). Without a model: the network that comes with segbench, on
     synthetic streets, in less than a minute.
+
+    Accuracy is measured once; the ends are timed afterwards in rounds of fresh processes, in which they take turns.
     """
-    results = Output(format, Exports(export_csv, export_json, export_markdown), tuple(fail_if or ()))
-    dataset = dataset or "synthetic"
-    root = found_root(dataset, data_root)
-    curves = curves_named(find_models(model or [SHIPPED]), dataset, data_root, checkpoint or (), solver or ())
-    where = choose_device(device, "trajectory")
-    case = (
-        Case(
-            task="trajectory",
-            model="",
-            arguments=parse_arguments(argument),
-            device=where.name,
-            infer_batch=infer_batch,
-            modes=("infer",),
-            classes=default_classes(dataset),
-            precision=precision,
-            dataset=dataset,
-            data_root=root,
-            split=split,
-            seed=seed,
-            threads=threads,
-            channels_last=channels_last,
-            tf32=tf32,
-            cudnn_benchmark=cudnn_benchmark,
-        )
-        .with_options(
-            times=parse_times(times), steps=parse_steps(steps), stop=tuple(stop or ()), images=images, pictures=pictures
-        )
-        .with_options(runs=runs, seconds=max_seconds)
-    )
-    by_name = {item.model.name: item for item in curves}
+    session = Session(run, results)
+    network = NetworkFlags(model=model or [SHIPPED], argument=argument)
+    curves = curves_named(network.models(), data.named, data.data_root, checkpoint or (), ends.solver or ())
+    fields = case_fields(conditions.where("trajectory"), network, conditions, data)
+    case = partial(Case, "trajectory", infer_batch=batch.infer_batch, **fields)
+    by_name = {curve.model.name: curve for curve in curves}
 
-    def one_curve(network: Model) -> list[Case]:
-        curve = by_name[network.name]
-        width, height = parse_size(input) if input else usual_size(curve.checkpoint, curve.model, dataset)
-        sized = replace(case, model=network.spec, width=width, height=height)
-        sized = sized.with_arguments(**trained_arguments(curve.checkpoint, dict(case.arguments)))
-        if curve.solver:
-            sized = sized.with_arguments(solver=curve.solver, gradient="backprop")
+    def one_curve(named: Model) -> list[Case]:
+        curve = by_name[named.name]
         strip = output / ("trajectory-strip.png" if len(curves) == 1 else f"trajectory-strip-{curve.file_name}.png")
-        path, digest = str(curve.checkpoint), digest_of(curve.checkpoint)
-        return [sized.with_options(checkpoint=path, weights=digest, strip=str(strip) if pictures else None)]
+        return [_case_of(case, curve, ends, strip, data.named)]
 
-    cells = plan([item.model for item in curves], one_curve, where.title, package_version("torch") or "")
-    done = measure(cells, ledger, timeout, reuse=reuse)
-    _draw(done, f"{dataset} {split}", output)
-    cards = {item.model.name: item.model.card for item in curves}
-    finish(done, trajectory_sheets([item.entry for item in done]), cards, results)
+    models = [curve.model for curve in curves]
+    done = session.measure(session.plan(models, one_curve), once_and_in_rounds(ends.rule()))
+    print_advice_on_curves(done)
+    _draw(done, f"{published_dataset(data.named)} {data.split}", output)
+    session.finish(done, models, trajectory_tables)
+
+
+def _case_of(case: partial[Case], curve: TrainedNetwork, ends: EndFlags, strip: Path, dataset: str) -> Case:
+    """The sweep of one trained network with one solver."""
+    width, height = parse_size(ends.input) if ends.input else usual_size(curve.checkpoint, curve.model, dataset)
+    options = TrajectoryOptions(
+        checkpoint=str(curve.checkpoint),
+        weights=digest_of(curve.checkpoint),
+        times=parse_times(ends.times),
+        steps=parse_steps(ends.steps),
+        stop=texts(ends.stop),
+        images=ends.images,
+        pictures=ends.pictures,
+        strip=str(strip) if ends.pictures else None,
+        **ends.rule().options(),
+    )
+    sized = case(model=curve.model.spec.text, width=width, height=height, options=options)
+    sized = sized.with_arguments(**trained_arguments(curve.checkpoint, dict(sized.arguments)))
+    return sized.with_arguments(solver=curve.solver, gradient="backprop") if curve.solver else sized
+
+
+def timing_rule(rounds: int = 3, runs: int = 12, max_seconds: float = 60.0) -> StopRule:
+    """How long the ends of a curve are timed: a few calls of each in a few processes, for there are many ends.
+
+    Raises:
+        UserError: no time at all.
+    """
+    most = rounds * math.ceil(runs / rounds)
+    return StopRule(min_rounds=rounds, min_runs=min(2 * rounds, most), max_runs=most, max_seconds=max_seconds)
+
+
+def print_advice(done: Sequence[Done]) -> None:
+    """On stderr: what is doubtful about a curve's times, each thing once, with the number of ends it holds for."""
+    console = Console(stderr=True)
+    for item in done:
+        advice = [row.detail.get("advice", ()) for row in item.entry.measurements if row.quantity == TIMED]
+        by_remedy: dict[str, list[str]] = {}
+        for sentence in (sentence for sentences in advice for sentence in sentences):
+            by_remedy.setdefault(sentence.rpartition(": ")[2], []).append(sentence)
+        for sentences in by_remedy.values():
+            ends = f"({len(sentences)} of {len(advice)} ends)"
+            console.print(
+                f"[yellow]{item.entry.model}:[/yellow] {sentences[0]} {ends}", highlight=False, soft_wrap=True
+            )
 
 
 def _draw(done: Sequence[Done], title: str, folder: Path) -> None:
     """The figures of all curves that have points."""
-    from segbench.present.trajectory_figures import (
-        draw_curves,
-        draw_error,
-        trajectory_curves,
-    )  # matplotlib is slow to start
+    from segbench.present.trajectory_figures import draw_curves, draw_error, trajectory_curves  # matplotlib is slow
 
     curves = trajectory_curves([item.entry for item in done])
     if not curves:
@@ -168,16 +190,21 @@ def _draw(done: Sequence[Done], title: str, folder: Path) -> None:
     for draw, name in ((draw_curves, "trajectory.png"), (draw_error, "trajectory-error.png")):
         draw(curves, title, folder / name)
         console.print(f"wrote {folder / name}", highlight=False)
-    strips = [item.entry.case.option("strip") for item in done if item.fresh and item.entry.outcome == "ok"]
-    for strip in filter(None, strips):
-        console.print(f"wrote {strip}", highlight=False)
+    for item in done:
+        strip = item.entry.case.options_as(TrajectoryOptions).strip
+        if strip and item.fresh and item.entry.outcome == "ok":
+            console.print(f"wrote {strip}", highlight=False)
+
+
+_MOST_TIMES = 1000
+"""A curve of more points says no more, and each is an inference of the whole data set."""
 
 
 def parse_times(text: str | None) -> tuple[float, ...] | None:
     """`0:1:0.25` or `0,0.25,1` as numbers; None for the solver's own grid.
 
     Raises:
-        UserError: neither, negative, or a step that leads nowhere.
+        UserError: neither, negative, too many, or a step that leads nowhere.
     """
     if text is None:
         return None
@@ -185,12 +212,17 @@ def parse_times(text: str | None) -> tuple[float, ...] | None:
         numbers = [float(part) for part in text.split(":" if ":" in text else ",")]
     except ValueError:
         numbers = []
+    if not all(0 <= number < float("inf") for number in numbers):
+        numbers = []
     if ":" in text and len(numbers) == 3 and numbers[2] > 0 and numbers[1] >= numbers[0]:
         first, last, step = numbers
-        numbers = [round(first + step * number, 9) for number in range(int((last - first) / step + 1e-9) + 1)]
+        count = (last - first) / step + 1
+        if count > _MOST_TIMES:
+            raise UserError(f"--times {text!r} are {count:.0f} end times; give at most {_MOST_TIMES}")
+        numbers = [round(first + step * number, 9) for number in range(int(count + 1e-9))]
     elif ":" in text:
         numbers = []
-    if not numbers or not all(0 <= number < float("inf") for number in numbers):
+    if not numbers or len(numbers) > _MOST_TIMES:
         raise UserError(f"--times {text!r} are no end times; write FIRST:LAST:STEP, as in 0:1:0.125, or 0,0.5,1")
     return tuple(sorted(set(numbers)))
 
@@ -199,11 +231,13 @@ def parse_steps(text: str | None) -> tuple[int, ...] | None:
     """`1,2,8` as numbers; nothing for `none`, None for the usual ones.
 
     Raises:
-        UserError: not whole numbers from 1.
+        UserError: not whole numbers from 1 to 1000.
     """
     if text is None or text == "none":
         return None if text is None else ()
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise UserError(f"--steps {text!r} are no numbers of steps; write whole numbers from 1, as in 1,2,8, or none")
+    if not all(part.isascii() and part.isdecimal() and 0 < int(part) <= 1000 for part in parts):
+        raise UserError(
+            f"--steps {text!r} are no numbers of steps; write whole numbers from 1 to 1000, as in 1,2,8, or none"
+        )
     return tuple(sorted({int(part) for part in parts}))

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segbench.cards.catalogue import Model
+from segbench.cards.model import Model
+from segbench.cards.naming import run_of, with_run
 from segbench.cli.checkpoints import found_checkpoint
 from segbench.errors import UserError
-from segbench.records.naming import run_of, with_run
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ DEFAULT_LIMIT: Final = 8 * GIB
 
 LIMIT_VARIABLE = "SEGBENCH_CACHE_LIMIT"
 
-_FORMAT = 1
+_FORMAT = 2
+"""2: grey labels of 1, 2 and 4 bits hold the stored values."""
 _CHUNK = 32
 """Samples decoded at a time while a cache is made."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from segbench.cards.datasets import IGNORE, Colour, DatasetCard
-from segbench.data.listing import Matched, files_in, first_column, join, match, read_lines, stem
+from segbench.data.listing import Matched, join, match, names_in, read_lines
 from segbench.data.source import AbsentSplit, Source
 from segbench.data.tables import ColourTable, identity_table
 from segbench.errors import DataError
@@ -142,17 +142,16 @@ def _segnet_part(card: DatasetCard, root: Path, part: str) -> Matched:
     images, labels = root / part, root / f"{part}annot"
     if not listed.is_file() and not labels.is_dir():
         raise AbsentSplit(card, part, root, f"{part}.txt, {part}/ and {part}annot/")
-    return match(images, labels, first_column(read_lines(listed)) if listed.is_file() else None)
+    return match(images, labels, read_lines(listed) if listed.is_file() else None)
 
 
 def _original_part(card: DatasetCard, root: Path, part: str) -> Matched:
     listed = root / f"{part}.txt"
     if listed.is_file():
-        names = first_column(read_lines(listed))
+        names = read_lines(listed)
     else:
-        stills = {stem(name) for name in files_in(root / _STILLS) if name.endswith(".png")}
-        labelled = {name.removesuffix("_L.png") for name in files_in(root / _LABELS) if name.endswith("_L.png")}
-        names = [name for name in sorted(stills | labelled) if segnet_part(name) == part]
+        found = names_in(root / _STILLS, ".png") | names_in(root / _LABELS, "_L.png")
+        names = [name for name in sorted(found) if segnet_part(name) == part]
     if not names:
         raise AbsentSplit(card, part, root, f"frames of it in {_STILLS}, or their names in {part}.txt")
     return match(root / _STILLS, root / _LABELS, names, ending="_L.png")

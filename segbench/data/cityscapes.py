@@ -95,17 +95,15 @@ def _part(card: DatasetCard, root: Path, part: str, with_images: bool) -> Matche
     if not with_images:
         return tuple(ImageAndLabel(name, None, path) for name, path in sorted(labels.items())), ()
     pairs = tuple(ImageAndLabel(name, images[name], labels[name]) for name in sorted(images.keys() & labels.keys()))
-    alone = [
-        Broken(name, str(images[name]), f"its label in {tree} is missing") for name in images.keys() - labels.keys()
-    ]
-    alone += [Broken(name, str(labels[name]), "its image is missing") for name in labels.keys() - images.keys()]
+    alone = [Broken.of(name, images[name], f"its label in {tree} is missing") for name in images.keys() - labels.keys()]
+    alone += [Broken.of(name, labels[name], "its image is missing") for name in labels.keys() - images.keys()]
     return pairs, tuple(sorted(alone, key=lambda item: item.name))
 
 
 def _by_city(folder: Path, ending: str) -> dict[str, Path]:
     """`CITY_SEQ_FRAME` -> file, of one part of the split, sorted."""
     try:
-        files = sorted(folder.glob(f"*/*{ending}"))
+        files = sorted(path for path in folder.glob(f"*/*{ending}") if not path.name.startswith("."))
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be read: {error.strerror}") from error
     return {path.name.removesuffix(ending): path for path in files}

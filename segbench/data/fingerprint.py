@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from segbench.errors import DataError
+from segbench.records.text import printable
 
 FileEntry = tuple[str, Sequence[Path]]
 """A sample's name and its files."""
@@ -34,7 +35,7 @@ def fingerprint_files(facts: Mapping[str, str], entries: Sequence[FileEntry]) ->
             for path in files:
                 digest.update(_both_ends(path))
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
+        raise DataError(f"{printable(str(error.filename))}: cannot be read ({error.strerror})") from error
     return digest.hexdigest()[:12]
 
 
@@ -50,7 +51,7 @@ def file_dates(paths: Iterable[Path]) -> str:
             facts = path.stat()
             digest.update(f"{facts.st_size} {facts.st_mtime_ns}\n".encode())
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
+        raise DataError(f"{printable(str(error.filename))}: cannot be read ({error.strerror})") from error
     return digest.hexdigest()[:12]
 
 

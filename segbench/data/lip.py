@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segbench.cards.datasets import DatasetCard
-from segbench.data.listing import Matched, first_column, first_file, join, match, read_lines
+from segbench.data.listing import Matched, first_file, join, match, read_lines
 from segbench.data.source import AbsentSplit, Source
 from segbench.data.tables import identity_table
 from segbench.errors import DataError
@@ -73,25 +73,20 @@ def find(card: DatasetCard, root: Path, split: str, options: Mapping[str, str]) 
 def _part(card: DatasetCard, root: Path, part: str, layout: str) -> tuple[str, Matched]:
     if part == "test":
         return "official", _test(card, root)
-    names = _listed_names(root, part)
+    listed = first_file(root / place.format(part=part) for place in _LISTS)
     for tree in _trees(layout):
         images, labels = root / tree.images.format(part=part), root / tree.labels.format(part=part)
         if not (images.is_dir() and labels.is_dir()):
             continue
-        if tree.listed and names is None:
+        if tree.listed and listed is None:
             raise DataError(f"LIP in {root}: {part} and other images share a folder, so list/{part}_id.txt is needed")
-        return tree.layout, match(images, labels, names)
+        return tree.layout, match(images, labels, read_lines(listed) if listed else None)
     known = (f"{tree.images.format(part=part)} with {tree.labels.format(part=part)}" for tree in _trees(layout))
     raise AbsentSplit(card, part, root, " or ".join(known))
 
 
 def _trees(layout: str) -> Iterator[_Tree]:
     return (tree for tree in _TREES if layout in ("auto", tree.layout))
-
-
-def _listed_names(root: Path, part: str) -> list[str] | None:
-    listed = first_file(root / place.format(part=part) for place in _LISTS)
-    return None if listed is None else first_column(read_lines(listed))
 
 
 def _test(card: DatasetCard, root: Path) -> Matched:

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 from segbench.cards.data_roots import find_root
 from segbench.cards.datasets import DatasetCard, read_spec
-from segbench.data import ade20k, camvid, cityscapes, lip, pascal_context
 from segbench.data.cache import cached, require_mode
 from segbench.data.dataset import Dataset
 from segbench.data.files import FileDataset, require_whole, without_broken
 from segbench.data.source import Source
-from segbench.data.synthetic import open_synthetic
+from segbench.data.streets.dataset import open_synthetic
 from segbench.errors import DataError
 
 Finder = Callable[[DatasetCard, Path, str, Mapping[str, str]], Source]
 """Lists a split in a folder known to hold the data set."""
-
-_FINDERS: dict[str, Finder] = {
-    "camvid": camvid.find,
-    "cityscapes": cityscapes.find,
-    "lip": lip.find,
-    "pascal-context-59": pascal_context.find,
-    "pascal-context-60": pascal_context.find,
-    "ade20k": ade20k.find,
-}
 
 
 def open_dataset(
@@ -41,7 +32,7 @@ def open_dataset(
     """The data set of that name.
 
     Args:
-        name: of `DATASETS`; options may follow a colon (`camvid:grouping=strict`, `synthetic:size=240x180`).
+        name: of `DATASETS`, or a user's card (`mine.toml`); options may follow a colon (`camvid:grouping=strict`).
         root: its folder, or one that holds it; None looks in SEGBENCH_DATA and the config file.
         split: `train`, `val`, `test`, or several joined: `train+val+coarse`.
         skip_broken: decode everything once now, and leave out and count what cannot be used.
@@ -51,6 +42,7 @@ def open_dataset(
 
     Raises:
         UnknownName: no such data set, split, option, value or cache mode.
+        CardError: a user's card that cannot be read or does not validate.
         DataError: no such folder, no known layout, an empty split, or broken files without `skip_broken`.
     """
     require_mode(cache)
@@ -93,4 +85,10 @@ def find_source(
     Raises:
         DataError: no such folder, no known layout, or the split is not in it.
     """
-    return _FINDERS[card.name](card, find_root(card, root), split, options)
+    return _finder(card)(card, find_root(card, root), split, options)
+
+
+def _finder(card: DatasetCard) -> Finder:
+    """The reader a card names; users' cards are read by one for all."""
+    finder: Finder = import_module(f"segbench.data.{card.reader or 'users'}").find
+    return finder

@@ -17,15 +17,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segbench.cards.class_tables import PASCAL_CONTEXT_NAMES, PASCAL_CONTEXT_ORIGINAL, voc_colour
-from segbench.cards.datasets import IGNORE, DatasetCard
+from segbench.cards.colours import voc_colour
+from segbench.cards.datasets import IGNORE, DatasetCard, dataset_card
 from segbench.data.broken import Broken, BrokenFile
 from segbench.data.dataset import Pixels
 from segbench.data.detail_json import DetailFile
-from segbench.data.listing import Matched, files_in, first_column, first_file, join, match, read_lines
+from segbench.data.listing import Matched, files_in, first_file, join, match, names_in, read_lines
 from segbench.data.source import AbsentSplit, ImageAndLabel, LabelReader, Source
 from segbench.data.tables import ColourTable, IdTable
 from segbench.errors import DataError
+
+NAMES = dataset_card("pascal-context-59").class_names
+"""The 59 classes in our order, the alphabetical one."""
+
+ORIGINAL_ORDER = tuple(
+    "aeroplane bicycle bird boat bottle bus car cat chair cow table dog horse motorbike person pottedplant sheep "
+    "sofa train tvmonitor bag bed bench book building cabinet ceiling cloth computer cup door fence floor flower "
+    "food grass ground keyboard light mountain mouse curtain platform sign plate road rock shelves sidewalk sky "
+    "snow bedclothes track tree truck wall water window wood".split()
+)
+"""The same classes in the order of the authors' own 59-class PNGs: the 20 VOC classes first."""
 
 IDS_OF_59 = (
     *(2, 9, 18, 19, 22, 23, 25, 31, 33, 34, 44, 45, 46, 59, 65, 68, 72, 80, 85, 98, 104, 105, 113, 115, 144, 158, 159),
@@ -70,9 +81,9 @@ def find(card: DatasetCard, root: Path, split: str, options: Mapping[str, str]) 
 
 def id_table(classes: int, order: str) -> IdTable:
     """Train ids of the PNGs' values 0..59 (0 = background) for 59 or 60 classes, by the PNGs' class order."""
-    names = PASCAL_CONTEXT_NAMES if order == "sorted" else PASCAL_CONTEXT_ORIGINAL
-    first = classes - len(PASCAL_CONTEXT_NAMES)
-    trains = {index: PASCAL_CONTEXT_NAMES.index(name) + first for index, name in enumerate(names, start=1)}
+    names = NAMES if order == "sorted" else ORIGINAL_ORDER
+    first = classes - len(NAMES)
+    trains = {index: NAMES.index(name) + first for index, name in enumerate(names, start=1)}
     return IdTable.of({_BACKGROUND: 0 if first else IGNORE, **trains, IGNORE: IGNORE})
 
 
@@ -165,13 +176,13 @@ class _Tree:
         return found
 
     def names(self, part: str, labels: Path, ending: str) -> list[str]:
-        """The split's names: from its list, or every label's for `all`."""
+        """The lines of the split's list, or every label's name for `all`."""
         if part == "all":
-            return sorted(name.removesuffix(ending) for name in files_in(labels) if name.endswith(ending))
+            return sorted(names_in(labels, ending))
         listed = next(filter(None, (self.file(name.format(part=part)) for name in _LISTS)), None)
         if listed is None:
             raise AbsentSplit(self.card, part, self.root, f"a list ImageSets/SegmentationContext/{part}.txt")
-        return first_column(read_lines(listed))
+        return read_lines(listed)
 
 
 def _detect(tree: _Tree) -> str:
@@ -188,7 +199,7 @@ def _detect(tree: _Tree) -> str:
 
 
 def _has(folder: Path | None, ending: str) -> bool:
-    return folder is not None and any(name.endswith(ending) for name in files_in(folder))
+    return folder is not None and bool(names_in(folder, ending))
 
 
 def _order(tree: _Tree, layout: str, said: str) -> str:
@@ -253,7 +264,7 @@ def _from_json(tree: _Tree, split: str, parts: tuple[str, ...]) -> Source:
     here = set(files_in(images))
     pairs = tuple(ImageAndLabel(name, file, None) for name, file in found.items() if file.name in here)
     broken = tuple(
-        Broken(name, str(file), "the annotation file names this image but it is missing")
+        Broken.of(name, file, "the annotation file names this image but it is missing")
         for name, file in found.items()
         if file.name not in here
     )

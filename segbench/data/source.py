@@ -10,6 +10,7 @@ from segbench.cards.datasets import DatasetCard
 from segbench.data.broken import Broken
 from segbench.data.dataset import Pixels
 from segbench.errors import DataError
+from segbench.records.text import printable
 
 
 @dataclass(frozen=True)
@@ -58,4 +59,4 @@ class AbsentSplit(DataError):
     """The data set is there, but this part of it is not."""
 
     def __init__(self, card: DatasetCard, part: str, root: Path, wanted: str) -> None:
-        super().__init__(f"{card.title}: split {part!r} is not in {root}; it needs {wanted}")
+        super().__init__(f"{card.title}: split {part!r} is not in {printable(str(root))}; it needs {wanted}")

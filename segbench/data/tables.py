@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,14 @@ import numpy as np
 from segbench.cards.datasets import IGNORE, Colour
 from segbench.data.broken import BrokenFile
 from segbench.data.dataset import Pixels
-from segbench.data.images import read_colours, read_indices
+from segbench.data.images import Indices, read_colours, read_indices
 from segbench.data.source import ImageAndLabel
 
 _INVALID = 254
 """Marks an entry of a table that no label file may contain; above every train id."""
+
+_STORED_VALUES = 1 << 16
+"""Values that a pixel of a label file may have."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +27,25 @@ class IdTable:
     """Train id of every id that may stand in a label file; a reader for such files.
 
     Attributes:
-        train_ids: stored id -> train id, 255 to ignore it; ids not listed are errors.
+        train_ids: stored id -> train id, 255 to ignore it.
+        other: train id of ids not listed; they are errors unless it is 255.
     """
 
     train_ids: tuple[tuple[int, int], ...]
+    other: int = _INVALID
 
     @classmethod
-    def of(cls, train_ids: Mapping[int, int]) -> IdTable:
-        return cls(tuple(sorted(train_ids.items())))
+    def of(cls, train_ids: Mapping[int, int], other: int = _INVALID) -> IdTable:
+        return cls(tuple(sorted(train_ids.items())), other)
 
     @cached_property
     def _table(self) -> Pixels:
-        table = np.full(256, _INVALID, np.uint8)
+        table = np.full(_STORED_VALUES, self.other, np.uint8)
         for stored, train in self.train_ids:
             table[stored] = train
         return table
 
-    def translate(self, ids: Pixels, path: Path) -> Pixels:
+    def translate(self, ids: Indices, path: Path) -> Pixels:
         """Train ids of stored ids, any shape.
 
         Raises:
@@ -61,22 +66,17 @@ class IdTable:
 class ColourTable:
     """Train id of every colour that may stand in a label file; a reader for such files.
 
-    Every channel must be one of 0, 64, 128, 192, as in CamVid's colours and the VOC colour map below 64: two bits a
-    channel give an index of six.
+    Attributes:
+        train_ids: colour -> train id, 255 to ignore it.
+        other: train id of colours not listed; they are errors unless it is 255.
     """
 
     train_ids: tuple[tuple[Colour, int], ...]
+    other: int = _INVALID
 
     @classmethod
-    def of(cls, train_ids: Mapping[Colour, int]) -> ColourTable:
-        return cls(tuple(train_ids.items()))
-
-    @cached_property
-    def _table(self) -> Pixels:
-        table = np.full(64, _INVALID, np.uint8)
-        for (red, green, blue), train in self.train_ids:
-            table[red >> 6 << 4 | green >> 6 << 2 | blue >> 6] = train
-        return table
+    def of(cls, train_ids: Mapping[Colour, int], other: int = _INVALID) -> ColourTable:
+        return cls(tuple(train_ids.items()), other)
 
     def translate(self, colours: Pixels, path: Path) -> Pixels:
         """Train ids `(H, W)` of colours `(H, W, 3)`.
@@ -84,9 +84,8 @@ class ColourTable:
         Raises:
             BrokenFile: a colour that is not listed, `path` being the file it stands in.
         """
-        red, green, blue = (colours[..., channel] for channel in range(3))
-        train: Pixels = self._table[red >> 6 << 4 | green >> 6 << 2 | blue >> 6]
-        train[((red | green | blue) & 63) != 0] = _INVALID
+        red, green, blue = (colours[..., channel].astype(np.uint32) for channel in range(3))
+        train: Pixels = _differences(self)[red << 16 | green << 8 | blue] + np.uint8(self.other)
         if (train == _INVALID).any():
             wrong = np.unique(colours[train == _INVALID].reshape(-1, 3), axis=0)
             names = [str(tuple(int(channel) for channel in colour)) for colour in wrong[:4]]
@@ -95,6 +94,19 @@ class ColourTable:
 
     def __call__(self, pair: ImageAndLabel) -> Pixels | None:
         return None if pair.label is None else self.translate(read_colours(pair.label), pair.label)
+
+
+@lru_cache(maxsize=8)
+def _differences(table: ColourTable) -> Pixels:
+    """Train id of each of the 2^24 colours minus the table's `other`, modulo 256.
+
+    Zeros cost no memory until they are looked at, and nearly all are. Kept outside the table, which travels to worker
+    processes.
+    """
+    found = np.zeros(1 << 24, np.uint8)
+    for (red, green, blue), train in table.train_ids:
+        found[red << 16 | green << 8 | blue] = (train - table.other) % 256
+    return found
 
 
 def identity_table(classes: int, *, ignored: Iterable[int] = (IGNORE,)) -> IdTable:

@@ -9,9 +9,6 @@ from segbench import nvml
 from segbench.errors import UserError
 from segbench.records.host import cpu_name, package_version
 
-PREDICTS = frozenset({"memory", "max-batch", "max-input", "fits", "reproduce"})
-"""Commands that can answer without running anything; `auto` predicts for them where there is no GPU."""
-
 
 @dataclass(frozen=True)
 class Device:
@@ -34,12 +31,13 @@ class Device:
         return self.name.startswith("cuda")
 
 
-def choose_device(wanted: str, command: str) -> Device:
+def choose_device(wanted: str, command: str, predicts: bool = False) -> Device:
     """The device `--device` means for a command.
 
     Args:
         wanted: `auto`, `cpu`, `none`, `cuda` or `cuda:N`.
-        command: `none` is possible only for those that can predict.
+        command: for sentences.
+        predicts: whether it can answer without running anything; `auto` then predicts where there is no GPU.
 
     Raises:
         UserError: another word, a GPU that is not there, or a prediction of what cannot be predicted.
@@ -49,12 +47,12 @@ def choose_device(wanted: str, command: str) -> Device:
         if gpus and not _torch_is_cpu_only():
             return _cuda(gpus[0], "auto: the first CUDA GPU")
         why = "auto: no CUDA GPU" if not gpus else "auto: this torch has no CUDA"
-        return Device("none", "none", why=why) if command in PREDICTS else Device("cpu", cpu_name(), why=why)
+        return Device("none", "none", why=why) if predicts else Device("cpu", cpu_name(), why=why)
     if wanted == "cpu":
         return Device("cpu", cpu_name())
     if wanted == "none":
-        if command not in PREDICTS:
-            raise UserError(f"{command} cannot be predicted; --device none works for {', '.join(sorted(PREDICTS))}")
+        if not predicts:
+            raise UserError(f"{command} cannot be predicted; --device none works where memory is asked for")
         return Device("none", "none")
     match = re.fullmatch(r"cuda(?::(\d+))?", wanted)
     if match is None:
@@ -68,6 +66,15 @@ def choose_device(wanted: str, command: str) -> Device:
         found = ", ".join(f"cuda:{gpu.index} {gpu.name}" for gpu in gpus) or "no CUDA GPU"
         raise UserError(f"no device {wanted!r}; found {found}; use --device cpu, or none where that predicts")
     return _cuda(gpus[index], "")
+
+
+def title_of(device: str) -> str:
+    """The name of what a case's device is on this machine, part of its resume key."""
+    if not device.startswith("cuda"):
+        return cpu_name() if device == "cpu" else device
+    gpus = nvml.visible_gpus()
+    index = int(device.partition(":")[2] or 0)
+    return gpus[index].name if index < len(gpus) else device
 
 
 def _cuda(gpu: nvml.Gpu, why: str) -> Device:

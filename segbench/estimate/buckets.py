@@ -10,32 +10,16 @@ process, which are not counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import nn
 
-from segbench.errors import UserError
-
 Strategy = Literal["single", "ddp", "ddp-views"]
 """One device; DDP that copies gradients into buckets; DDP whose gradients are parts of buckets."""
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 FIRST_BUCKET = 2**20
 BUCKET = 25 * 2**20
 """`kDefaultFirstBucketBytes` and `bucket_cap_mb`."""
-
-
-def require_strategy(name: str) -> Strategy:
-    """The strategy of that name.
-
-    Raises:
-        UserError: there is none.
-    """
-    for strategy in STRATEGIES:
-        if strategy == name:
-            return strategy
-    raise UserError(f"no strategy {name!r} to predict; choose from {', '.join(STRATEGIES)}")
 
 
 def bucket_gradients(parameters: Iterable[nn.Parameter], strategy: Strategy) -> list[torch.Tensor]:
@@ -47,9 +31,9 @@ def bucket_gradients(parameters: Iterable[nn.Parameter], strategy: Strategy) -> 
         bucket = torch.empty(sum(item.numel() for item in group), dtype=group[0].dtype, device=group[0].device)
         buckets.append(bucket)
         if strategy == "ddp-views":
-            ends = accumulate(item.numel() for item in group)
-            for parameter, end in zip(group, ends, strict=True):
-                _keep_in(parameter, bucket[end - parameter.numel() : end].view(parameter.shape))
+            views = torch.split(bucket, [item.numel() for item in group])
+            for parameter, view in zip(group, views, strict=True):
+                _keep_in(parameter, view.view(parameter.shape))
     return buckets
 
 

@@ -19,7 +19,8 @@ though 300 to 400 MB were also seen on a V100 with torch 1.1 (pytorch/pytorch#20
 CUBLAS_WORKSPACE = 2 * 4096 * 1024 + 8 * 16 * 1024
 """`CUBLAS_WORKSPACE_CONFIG=:4096:2:16:8`, the default before Hopper: 8.1 MiB a handle, one handle a thread.
 
-On compute capability 9.0 the default is `:4096:8`, 32 MiB: give that as `--cublas`.
+From compute capability 9.0 on the default is `:4096:8`, 32 MiB: the command gives the option `cublas_bytes` by the
+name of the budget's or the device's GPU (`segbench.devices.budgets.cublas_workspace`).
 """
 
 

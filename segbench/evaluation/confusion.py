@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from segbench.cards.datasets import IGNORE
 
@@ -20,6 +20,9 @@ Absent = Literal["skip", "zero"]
 full validation sets and differ on small ones, so every report says which it used."""
 
 Floats = NDArray[np.float64]
+
+Matrices = NDArray[Any]
+"""`(n, C, C)` confusion matrices of single images, rows the true classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +80,20 @@ def confusion_of(prediction: Tensor, label: Tensor, classes: int) -> Confusion:
         label: `(N, H, W)` true classes, 255 where a pixel does not count.
         classes: C.
     """
-    counts = multiclass_confusion_matrix(
-        prediction.long(), label.long(), num_classes=classes, ignore_index=IGNORE, validate_args=False
-    )
-    return Confusion(counts.cpu().numpy().astype(np.int64))
+    counted = label != IGNORE
+    pairs = label[counted].long() * classes + prediction[counted].long()
+    counts = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    return Confusion(counts.cpu().numpy())
+
+
+def mean_iou(matrices: Matrices) -> Floats:
+    """`(..., C, C)` matrices to `(...,)` mean IoU over the classes that occur or are predicted; nan where none does."""
+    hits = np.diagonal(matrices, axis1=-2, axis2=-1).astype(np.float64)
+    union = matrices.sum(-1) + matrices.sum(-2) - hits
+    iou = np.divide(hits, union, out=np.zeros_like(hits), where=union > 0)
+    there = (union > 0).sum(-1)
+    means: Floats = np.divide(iou.sum(-1), there, out=np.full(np.shape(there), np.nan), where=there > 0)
+    return means
 
 
 def _ratio(part: NDArray[np.int64] | np.int64, whole: NDArray[np.int64] | np.int64) -> Floats:

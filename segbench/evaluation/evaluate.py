@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from segbench.data import Sample
 from segbench.data.dataset import Pixels
+from segbench.errors import UserError
 from segbench.evaluation.boundary import BoundaryCounts, boundary_counts
 from segbench.evaluation.confusion import Absent, Confusion, confusion_of
 from segbench.evaluation.inference import FlipPairs, as_batch, class_scores
 from segbench.evaluation.protocol import Protocol
 from segbench.workload.images import Samples
-from segbench.workload.network import logits_of, require_classes
+from segbench.workload.network import require_classes
+from segbench.workload.outputs import OutputReader
 
 Matrices = NDArray[np.int32]
 
@@ -70,6 +72,7 @@ def evaluate(
     boundary: bool = False,
     autocast: AbstractContextManager[object] | None = None,
     observe: PredictionObserver | None = None,
+    outputs: OutputReader | None = None,
 ) -> Evaluation:
     """Asks a network about every image and counts; ignored pixels are left out.
 
@@ -83,17 +86,18 @@ def evaluate(
         boundary: also count boundaries (about 15 ms an image at 480x360).
         autocast: mixed precision.
         observe: sees every sample and its class map.
+        outputs: takes class scores out of what the network returns.
 
     Raises:
         DataError: a sample that cannot be read.
-        UserError: the network gives other classes than the data set has.
+        UserError: the network gives other classes than the data set has, or scores that are no finite numbers.
     """
     names: list[str] = []
     matrices = [np.zeros((0, dataset.classes, dataset.classes), np.int32)]
     outlines = BoundaryCounts.empty(dataset.classes)
     chosen = range(len(dataset)) if indices is None else indices
     with autocast or nullcontext():
-        for sample, prediction in predictions(network, dataset, protocol, chosen, flip_pairs, batch_size):
+        for sample, prediction in predictions(network, dataset, protocol, chosen, flip_pairs, batch_size, outputs):
             label = torch.tensor(sample.label, device=prediction.device)
             names.append(sample.name)
             matrices.append(confusion_of(prediction[None], label[None], dataset.classes).counts[None].astype(np.int32))
@@ -112,20 +116,42 @@ def predictions(
     indices: Sequence[int],
     flip_pairs: FlipPairs = (),
     batch_size: int = 1,
+    outputs: OutputReader | None = None,
 ) -> Iterator[tuple[Sample, Tensor]]:
-    """Each sample with its predicted classes `(H, W)` int64, scores enlarged to the label's size before the argmax."""
+    """Each sample with its predicted classes `(H, W)` int64, scores enlarged to the label's size before the argmax.
+
+    Raises:
+        DataError, UserError: as `evaluate`.
+    """
+    reader = outputs or OutputReader(classes=dataset.classes)
     device = next(network.parameters()).device
     with _in_eval(network):
         for samples in _equal_sized(dataset, indices, batch_size):
             height, width = samples[0].label.shape
             images = as_batch([sample.image for sample in samples]).to(device)
-            scores = class_scores(_full_size(network), images, (height, width), protocol, flip_pairs)
+            scores = class_scores(_full_size(network, reader), images, (height, width), protocol, flip_pairs)
             require_classes(type(network).__name__, scores, dataset.classes)
+            require_finite(type(network).__name__, scores, samples)
             yield from zip(samples, scores.argmax(1), strict=True)
 
 
-def _full_size(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    return lambda inputs: logits_of(network(inputs), (inputs.shape[-2], inputs.shape[-1]))
+def require_finite(network: str, scores: Tensor, samples: Sequence[Sample]) -> None:
+    """Refuses scores that are NaN or infinite: argmax would make a class of them, and a score of that.
+
+    Raises:
+        UserError: names the first image.
+    """
+    good = torch.isfinite(scores).flatten(1).all(1)
+    if not good.all():
+        name = samples[int((~good).nonzero()[0])].name
+        raise UserError(
+            f"{network} answers NaN or infinity for image {name}, which no class can be read from; if it was trained"
+            " well, look at what it does in eval mode, or take --precision fp32; else train with a smaller --lr"
+        )
+
+
+def _full_size(network: nn.Module, outputs: OutputReader) -> Callable[[Tensor], Tensor]:
+    return lambda inputs: outputs.logits(network(inputs), (inputs.shape[-2], inputs.shape[-1]))
 
 
 def _equal_sized(dataset: Samples, indices: Sequence[int], batch_size: int) -> Iterator[list[Sample]]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segbench.data.dataset import Pixels
+from segbench.evaluation.fusion import LogMeans, Means
 from segbench.evaluation.protocol import Protocol
 from segbench.workload.images import normalise_images
 
@@ -31,7 +32,8 @@ def class_scores(
     """Scores `(N, C, h, w)` at the labels' size; their argmax is the answer.
 
     As in HRNet's repository, logits of mirrored images are averaged before they are fused, windows and scales after.
-    One scale without windows gives the bilinearly enlarged logits themselves.
+    One scale without windows gives the bilinearly enlarged logits themselves. Sums of exponentials come as their
+    logarithms: exp would overflow above 88, and vanish below -104.
 
     Args:
         network: takes and gives full-size maps; in `eval` mode.
@@ -43,17 +45,18 @@ def class_scores(
 
     def ask(inputs: Tensor) -> Tensor:
         logits = _mirrored_mean(network, inputs, flip_pairs) if protocol.flip else network(inputs)
-        return _fusable(logits, protocol) if protocol.fuses else logits
+        return logits.float() if exponential else logits.float().softmax(1) if protocol.fuses else logits
 
+    exponential = protocol.fuses and protocol.fusion == "exp_logits"
+    means = LogMeans() if exponential else Means()
     width, height = protocol.input_size(images.shape[-1], images.shape[-2])
-    scores = [
-        _at_size(resize_batch(images, round(width * s), round(height * s)), ask, s, protocol) for s in protocol.scales
-    ]
-    return (
-        torch.stack([_enlarged(score, size) for score in scores]).sum(0)
-        if protocol.fuses
-        else _enlarged(scores[0], size)
-    )
+    total: Tensor | None = None
+    for scale in protocol.scales:
+        scaled = resize_batch(images, round(width * scale), round(height * scale))
+        score = means.enlarged(_at_size(scaled, ask, scale, protocol, means), size)
+        total = score if total is None else means.sum(total, score)
+    assert total is not None  # a protocol has at least one scale
+    return total
 
 
 def resize_batch(images: Tensor, width: int, height: int) -> Tensor:
@@ -68,17 +71,17 @@ def as_batch(images: Sequence[Pixels]) -> Tensor:
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
-def _at_size(images: Tensor, ask: Network, scale: float, protocol: Protocol) -> Tensor:
+def _at_size(images: Tensor, ask: Network, scale: float, protocol: Protocol, means: Means) -> Tensor:
     """Scores of images already scaled, whole or in windows, padding cut off again."""
     height, width = images.shape[-2:]
     inputs = normalise_images(images.permute(0, 2, 3, 1))
     inputs = functional.pad(inputs, (0, -width % protocol.multiple, 0, -height % protocol.multiple))
     if protocol.window is None or scale <= protocol.whole_up_to:
         return ask(inputs)[..., :height, :width]
-    return _in_windows(inputs, ask, protocol.window, protocol.stride)[..., :height, :width]
+    return _in_windows(inputs, ask, protocol.window, protocol.stride, means)[..., :height, :width]
 
 
-def _in_windows(inputs: Tensor, ask: Network, window: tuple[int, int], stride: float) -> Tensor:
+def _in_windows(inputs: Tensor, ask: Network, window: tuple[int, int], stride: float, means: Means) -> Tensor:
     """The mean of the scores of overlapping windows; images smaller than a window are padded to it."""
     width, height = window
     inputs = functional.pad(inputs, (0, max(0, width - inputs.shape[-1]), 0, max(0, height - inputs.shape[-2])))
@@ -89,11 +92,11 @@ def _in_windows(inputs: Tensor, ask: Network, window: tuple[int, int], stride: f
             place = (..., slice(top, top + height), slice(left, left + width))
             scores = ask(inputs[place])
             if total is None:
-                total = scores.new_zeros(*scores.shape[:2], *inputs.shape[-2:])
-            total[place] += scores
+                total = scores.new_full((*scores.shape[:2], *inputs.shape[-2:]), means.nothing)
+            total[place] = means.sum(total[place], scores)
             count[place] += 1
     assert total is not None  # there is at least one window
-    return total / count
+    return means.shared(total, count)
 
 
 def _starts(length: int, window: int, stride: float) -> Iterator[int]:
@@ -115,14 +118,3 @@ def swapped(classes: int, flip_pairs: FlipPairs) -> list[int]:
     for one, other in flip_pairs:
         order[one], order[other] = other, one
     return order
-
-
-def _fusable(logits: Tensor, protocol: Protocol) -> Tensor:
-    """exp of raw logits as HRNet does (in float32: they stay below 88 in practice), or probabilities."""
-    return logits.float().exp() if protocol.fusion == "exp_logits" else logits.float().softmax(1)
-
-
-def _enlarged(scores: Tensor, size: tuple[int, int]) -> Tensor:
-    if scores.shape[-2:] == size:
-        return scores
-    return functional.interpolate(scores.float(), size=size, mode="bilinear", align_corners=False)

@@ -119,6 +119,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(tensors, facts)
 
 
+def has_facts(content: bytes) -> bool:
+    """Whether a safetensors file is a checkpoint of segbench.
+
+    Raises:
+        ValueError: its header is damaged.
+    """
+    return _FACTS in _metadata(content)
+
+
 def read_last(folder: Path) -> Checkpoint | None:
     """The newest whole training state of a run; None if it has none yet.
 

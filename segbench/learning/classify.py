@@ -87,7 +87,11 @@ class Classification(Objective):
 
 @torch.no_grad()
 def accuracy(network: nn.Module, folder: ImageFolder, plan: TrainingPlan, device: torch.device) -> Mapping[str, float]:
-    """`image_accuracy`: the share of a split's images whose best class is right, on the centre crop."""
+    """`image_accuracy`: the share of a split's images whose best class is right, on the centre crop.
+
+    Raises:
+        UserError: the network's answers are no finite numbers.
+    """
     augmenter = ImageAugmenter(folder, replace(plan, augmentation=CENTRE))
     size = plan.recipe.batch_size
     network.eval()
@@ -95,5 +99,8 @@ def accuracy(network: nn.Module, folder: ImageFolder, plan: TrainingPlan, device
     for first in range(0, len(folder), size):
         crops = [augmenter(index, MIDDLE) for index in range(first, min(first + size, len(folder)))]
         batch = TrainingBatch(*(torch.stack(parts) for parts in zip(*crops, strict=True))).to(device)
-        hits += int((network(colour_jittered(batch.images, batch.colours)).argmax(1) == batch.targets).sum())
+        scores = network(colour_jittered(batch.images, batch.colours))
+        if not torch.isfinite(scores).all():
+            raise UserError("the network answers NaN or infinity in eval mode, which no class can be read from")
+        hits += int((scores.argmax(1) == batch.targets).sum())
     return {"image_accuracy": hits / len(folder)}

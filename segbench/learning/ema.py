@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from segbench.learning.state_dicts import load_tensors, tensors_of
+
 
 class Ema:
     """Exponential mean of a network's parameters; buffers are copied.
@@ -23,7 +25,7 @@ class Ema:
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self.tensors: dict[str, Tensor] = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        self.tensors: dict[str, Tensor] = {name: value.detach().clone() for name, value in tensors_of(network).items()}
         self._averaged = {name for name, _ in network.named_parameters()}
 
     @torch.no_grad()
@@ -31,7 +33,7 @@ class Ema:
         """Takes in the weights after a step."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        for name, value in network.state_dict().items():
+        for name, value in tensors_of(network).items():
             if name in self._averaged and value.is_floating_point():
                 self.tensors[name].lerp_(value, 1 - decay)
             else:
@@ -40,9 +42,9 @@ class Ema:
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:
         """The network with the mean weights for a while."""
-        own = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        network.load_state_dict(self.tensors)
+        own = {name: value.detach().clone() for name, value in tensors_of(network).items()}
+        load_tensors(network, self.tensors)
         try:
             yield
         finally:
-            network.load_state_dict(own)
+            load_tensors(network, own)

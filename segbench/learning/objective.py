@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from inspect import signature
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -13,14 +13,12 @@ from torch import Tensor, nn
 from segbench.errors import UserError
 from segbench.learning.losses import PixelLoss
 from segbench.learning.plan import Supervision
-from segbench.workload.network import logits_of, require_classes
+from segbench.workload.network import require_classes
+from segbench.workload.outputs import OutputReader, logits_of
 from segbench.zoo import HasTrajectory
 
 END_FIRST = 2 / 3
 """Share of the budget for which `end-then-all` reads the end only (our choice)."""
-
-AUXILIARY_WEIGHT = 0.4
-"""Of every output beside the main one (PSPNet's and HRNet-OCR's auxiliary losses)."""
 
 ENTRY_WEIGHT = 0.1
 """Of the state before the first step, which has seen nothing of f yet (the study's recipe)."""
@@ -84,13 +82,19 @@ class Segmentation(Objective):
             budget, then `all`. The weights are scaled to sum to 1, so that the loss stays comparable between them (our
             choice).
         classes: that the labels have; None: as many as the network gives.
+        outputs: takes class scores out of what the network returns.
 
     Raises:
         UserError: a trajectory is asked of a network that has none; in `forward`, a network of other classes.
     """
 
     def __init__(
-        self, network: nn.Module, loss: PixelLoss, supervision: Supervision = "end", classes: int | None = None
+        self,
+        network: nn.Module,
+        loss: PixelLoss,
+        supervision: Supervision = "end",
+        classes: int | None = None,
+        outputs: OutputReader | None = None,
     ) -> None:
         super().__init__()
         if supervision != "end" and grid_steps(network) is None:
@@ -100,6 +104,7 @@ class Segmentation(Objective):
         self._loss = loss
         self._supervision = supervision
         self._classes = classes
+        self._outputs = outputs or OutputReader(classes=classes)
 
     def forward(self, images: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         """The weighted sum over the supervised class maps."""
@@ -132,7 +137,7 @@ class Segmentation(Objective):
             state = network.encode(images)
             yield 1.0, network.decode(network.ode(state) if hasattr(network, "ode") else state, size)
         else:
-            yield from ((share, logits_of(output, size)) for share, output in _outputs(network(images)))
+            yield from self._outputs.supervised(network(images), size)
 
     def _on_the_way(self, images: Tensor, size: tuple[int, int], chosen: list[int], steps: int) -> list[Tensor]:
         network: Any = self.network
@@ -163,13 +168,3 @@ def supervised_steps(supervision: Literal["all", "end+half", "end+random"], step
     if supervision == "all":
         return list(range(steps + 1))
     return [steps // 2 if supervision == "end+half" else int(draw * steps), steps]
-
-
-def _outputs(output: Any) -> list[tuple[float, Any]]:
-    """The main output with weight 1 and auxiliary ones behind it."""
-    if isinstance(output, Mapping):
-        main = output.get("out", next(iter(output.values())))
-        return [(1.0, main), *((AUXILIARY_WEIGHT, item) for item in output.values() if item is not main)]
-    if isinstance(output, (tuple, list)):
-        return [(1.0, output[0]), *((AUXILIARY_WEIGHT, item) for item in output[1:])]
-    return [(1.0, output)]

@@ -20,6 +20,8 @@ from segbench.learning.feed import HeldSamples, fits_in_memory
 from segbench.learning.losses import median_frequency_weights
 from segbench.learning.plan import TrainingPlan
 from segbench.records.case import Case
+from segbench.records.options import TrainOptions
+from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast
 
 SCORES = ("miou", "pixel_accuracy", "class_accuracy")
@@ -43,18 +45,13 @@ def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
         UserError: it has more classes than the network gives, or no labels.
     """
     assert case.dataset is not None
-    dataset = open_dataset(
-        case.dataset,
-        case.data_root,
-        split,
-        skip_broken=bool(case.option("skip_broken", False)),
-        cache=str(case.option("cache", "off")),
-    )
+    asked = case.options_as(TrainOptions)
+    dataset = open_dataset(case.dataset, case.data_root, split, skip_broken=asked.skip_broken, cache=asked.cache)
     if dataset.classes > case.classes:
-        raise UserError(f"{case.dataset} has {dataset.classes} classes, the case says {case.classes}; use --classes")
+        raise UserError(f"{dataset.name} has {dataset.classes} classes, the case says {case.classes}; use --classes")
     looked_at = (dataset[index].label for index in range(min(_LOOKED_AT, len(dataset))))
     if not any((label != IGNORE).any() for label in looked_at):
-        raise UserError(f"{case.dataset}, split {split}, has no labels; choose another split")
+        raise UserError(f"{dataset.name}, split {split}, has no labels; choose another split")
     if workers or isinstance(dataset, CachedDataset) or not fits_in_memory(len(dataset), *dataset.size):
         return dataset
     return HeldSamples(dataset, lambda done, total: tell(f"reading {split}", done, total))
@@ -80,6 +77,7 @@ class Validation:
         device: of the network.
         precision: of the plan.
         tell: hears progress.
+        outputs: takes class scores out of what the network returns.
     """
 
     dataset: Dataset
@@ -88,9 +86,14 @@ class Validation:
     device: torch.device
     precision: str
     tell: Tell
+    outputs: OutputReader | None = None
 
     def __call__(self, network: nn.Module) -> Mapping[str, float]:
-        """The scores named in `SCORES`."""
+        """The scores named in `SCORES`.
+
+        Raises:
+            UserError: the network's answers are no finite numbers.
+        """
         mine = range(self.world.rank, len(self.dataset), self.world.size)
         done = 0
 
@@ -107,6 +110,7 @@ class Validation:
             indices=mine,
             autocast=autocast(self.precision, self.device),
             observe=count,
+            outputs=self.outputs,
         )
         confusion = Confusion(self.world.sum_counts(found.confusion.counts, self.device))
         return {

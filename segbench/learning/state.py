@@ -13,6 +13,7 @@ from torch import Tensor, nn, optim
 from segbench.learning.checkpoint import Checkpoint
 from segbench.learning.ema import Ema
 from segbench.learning.optimizer import load_state_tensors, state_tensors
+from segbench.learning.state_dicts import load_tensors, tensors_of
 
 
 @dataclass
@@ -46,7 +47,7 @@ class TrainingState:
 
     def checkpoint(self, facts: Mapping[str, Any]) -> Checkpoint:
         """Everything needed to go on."""
-        tensors = {f"model/{name}": value for name, value in self.network.state_dict().items()}
+        tensors = {f"model/{name}": value for name, value in tensors_of(self.network).items()}
         tensors |= {f"optimizer/{name}": value for name, value in state_tensors(self.optimizer).items()}
         tensors["loss_sum"] = self.loss_sum
         if self.ema is not None:
@@ -66,14 +67,14 @@ class TrainingState:
 
     def best_checkpoint(self, facts: Mapping[str, Any]) -> Checkpoint:
         """The weights to evaluate alone, under the network's own names."""
-        tensors = self.ema.tensors if self.ema is not None else self.network.state_dict()
+        tensors = self.ema.tensors if self.ema is not None else tensors_of(self.network)
         own = {"step": self.step, "seconds": self.seconds, "scores": self.scores}
         return Checkpoint(dict(tensors), {**facts, "kind": "weights", **own})
 
     @torch.no_grad()
     def restore(self, checkpoint: Checkpoint) -> None:
         """Takes up where a checkpoint of the same network and recipe stands."""
-        self.network.load_state_dict(checkpoint.part("model"))
+        load_tensors(self.network, checkpoint.part("model"))
         load_state_tensors(self.optimizer, checkpoint.part("optimizer"))
         facts = checkpoint.facts
         if self.ema is not None:

@@ -16,7 +16,7 @@ from torch import nn
 
 from segbench.errors import CheckpointError, UserError
 from segbench.learning.checkpoint import read_last, save_checkpoint
-from segbench.learning.clock import TrainingClock, tick_of
+from segbench.learning.clock import TrainingClock, tick_of, wait_of
 from segbench.learning.curve import plot_curve
 from segbench.learning.distributed import World
 from segbench.learning.ema import Ema
@@ -130,7 +130,8 @@ class Trainer:
             loss_sum=torch.zeros((), dtype=torch.float64, device=job.device),
         )
         self._stepper = Stepper(job.objective, self.state, plan, self._world)
-        self._clock = TrainingClock(plan, job.feed.images_per_epoch, tick_of(job.device.type))
+        tick, wait = tick_of(job.device.type), wait_of(job.device)
+        self._clock = TrainingClock(plan, job.feed.images_per_epoch, tick, wait=wait)
         self._trained, self._wall_s = 0, 0.0
         self._loss = math.nan
 
@@ -166,8 +167,10 @@ class Trainer:
             before, progress = progress, self._progress()
             validated = self._validated() if self._is_due(before, progress) else {}
             if validated or state.step % _LOG_EVERY == 0:
+                self._settle()
                 self._log_row(log, lr, validated)
             if time.monotonic() - saved >= job.plan.save_every_s:
+                self._settle()
                 self._save()
                 saved = time.monotonic()
             if job.tell is not None and time.monotonic() - told >= _TELL_EVERY_S:
@@ -187,6 +190,13 @@ class Trainer:
         self._trained += 1
         state.seconds = self._clock.used
 
+    def _settle(self) -> None:
+        """Waits for the steps that were launched, so that their time is not taken for that of what comes next."""
+        begun = time.perf_counter()
+        self._clock.settle()
+        self._wall_s += time.perf_counter() - begun
+        self.state.seconds = self._clock.used
+
     def _progress(self) -> float:
         """Share of the budget used, the same in every process."""
         return self._world.first_says(self._clock.progress(self.state.step), self._job.device)
@@ -200,6 +210,8 @@ class Trainer:
         """Scores of the weights that are to be kept; the best so far are saved."""
         state, job = self.state, self._job
         assert job.validate is not None
+        self._settle()
+        self._require_sound()
         with state.ema.applied(state.network) if state.ema else nullcontext():
             self._world.share_buffers(state.network)
             scores = job.validate(state.network)
@@ -239,9 +251,23 @@ class Trainer:
             raise UserError(f"the loss is {loss} by step {state.step} at learning rate {lr:g}; try {advice}")
         return loss
 
+    def _require_sound(self) -> None:
+        """Refuses to go on from, to score and to keep weights that are no numbers.
+
+        Raises:
+            UserError: says where it was seen.
+        """
+        self._mean_loss()
+        spoilt = [name for name, weight in self.state.network.named_parameters() if not torch.isfinite(weight).all()]
+        if spoilt:
+            raise UserError(
+                f"weights are NaN or infinite at step {self.state.step} ({spoilt[0]}), though the loss was a number;"
+                " look for a root or a logarithm of 0 in the network, or try --clip 5"
+            )
+
     def _save(self) -> None:
         """Keeps the state, unless it is spoilt already."""
-        self._mean_loss()
+        self._require_sound()
         if self._world.is_first:
             checkpoint = self.state.checkpoint(self._facts())
             save_checkpoint(checkpoint, self._job.folder / "last.safetensors", keep_previous=True)
@@ -266,6 +292,7 @@ class Trainer:
     def _finished(self) -> Summary:
         state, job = self.state, self._job
         if self._trained:
+            self._settle()
             self._save()
         if self._world.is_first:
             plot_curve(job.folder / LOG, job.scores[0], str(job.facts.get("title", "")), job.folder / "curve.png")
@@ -278,7 +305,7 @@ _MAY_CHANGE = ("workers", "save_every_s")
 """Parts of a plan that do not change what is learnt."""
 
 
-_IDENTITY = ("model", "data", "val_split", "classes")
+_IDENTITY = ("model", "data", "val_split", "classes", "output", "aux_weight")
 """Facts that all parts of a run share."""
 
 

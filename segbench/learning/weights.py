@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,44 +14,12 @@ from torch import Tensor, nn
 
 from segbench.cards.card import ModelCard
 from segbench.errors import CheckpointError
-from segbench.learning.checkpoint import Checkpoint, read_checkpoint
-from segbench.workload.network import build_from_card
+from segbench.learning.checkpoint import Checkpoint, has_facts, read_checkpoint
+from segbench.learning.matching import Match, load_matching
+from segbench.learning.state_dicts import named_tensors
+from segbench.workload.network import build_whole
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.hrnet_weights import load_official_state_dict
-
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "weights")
-"""Keys under which training scripts keep the weights in their `.pth` files."""
-
-_PREFIXES = ("module.", "model.", "network.", "body.", "backbone.")
-"""What wrappers put before every name: DataParallel, HRNet's FullModel, our classifier."""
-
-
-@dataclass(frozen=True)
-class Match:
-    """Which weights found their place.
-
-    Attributes:
-        loaded: names of the network that were filled.
-        reshaped: names that are in both with different shapes, with both shapes.
-        missing: names of the network that the file lacks.
-        unused: names of the file that the network lacks.
-    """
-
-    loaded: tuple[str, ...]
-    reshaped: tuple[str, ...]
-    missing: tuple[str, ...]
-    unused: tuple[str, ...]
-
-    def sentences(self) -> list[str]:
-        """For people: one sentence a kind, names included."""
-        kinds = {
-            "have another shape and keep their own values": self.reshaped,
-            "are not in the file and keep their own values": self.missing,
-            "of the file have no place in the network": self.unused,
-        }
-        return [f"{len(self.loaded)} tensors loaded"] + [
-            f"{len(names)} tensors {what}: {', '.join(names)}" for what, names in kinds.items() if names
-        ]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -63,27 +30,49 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: missing, damaged, or no weights in it.
     """
+    return inference_weights(read_trained(path))
+
+
+def read_trained(path: Path) -> Checkpoint:
+    """A checkpoint of a training, or the weights of any file of tensors, which tell nothing of their training.
+
+    Raises:
+        CheckpointError: missing, damaged, or no weights in it.
+    """
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}")
-    if path.suffix == ".safetensors":
-        try:
-            return inference_weights(Checkpoint(load(path.read_bytes()), {}))
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path} is damaged: {error}") from error
+    if not _is_safetensors(path):
+        return Checkpoint(_read_pickled(path), {})
+    try:
+        content = path.read_bytes()
+        return read_checkpoint(path) if has_facts(content) else Checkpoint(load(content), {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By its name, or by the JSON that begins after eight bytes of length."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return path.suffix.lower() == ".safetensors" or (start[8:] == b"{" and not start.startswith((b"PK", b"\x80")))
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a PyTorch file.
+
+    Raises:
+        CheckpointError: it is none, holds objects beside tensors, or tensors without names.
+    """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError) as error:
-        advice = "segbench reads safetensors and PyTorch files that hold tensors only"
-        raise CheckpointError(f"{path} cannot be read: {type(error).__name__}; {advice}") from error
-    while isinstance(found, Mapping) and (inner := next((found[key] for key in _WRAPPERS if key in found), None)):
-        found = inner
-    tensors = (
-        {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
-        if isinstance(found, Mapping)
-        else {}
-    )
+    except Exception as error:  # a file that is none fails in every way
+        objects = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it holds {objects[1]}, which is code" if objects else type(error).__name__
+        advice = "segbench reads safetensors and PyTorch files that hold tensors only; save network.state_dict() alone"
+        raise CheckpointError(f"{path} cannot be read: {reason}; {advice}") from error
+    tensors = named_tensors(found)
     if not tensors:
-        raise CheckpointError(f"{path} holds no named tensors")
+        raise CheckpointError(f"{path} holds no named tensors, but a {type(found).__name__}; save network.state_dict()")
     return tensors
 
 
@@ -111,20 +100,24 @@ def inference_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return checkpoint.part("ema") or checkpoint.part("model") or dict(checkpoint.tensors)
 
 
-def trained_network(card: ModelCard, arguments: Mapping[str, Any], path: Path) -> tuple[nn.Module, Mapping[str, Any]]:
+def trained_network(
+    card: ModelCard, arguments: Mapping[str, Any], path: Path, size: tuple[int, int], classes: int = 11
+) -> tuple[nn.Module, Mapping[str, Any]]:
     """The network of a checkpoint, built and filled, on the CPU; and the checkpoint's facts.
 
     Args:
         card: of the network.
         arguments: replace those it was trained with (another solver or number of steps), which replace the card's.
-        path: of a `best` or `last` of a run.
+        path: of a `best` or `last` of a run, or of any file of weights.
+        size: (H, W) of an image, for networks that are whole only after they have seen one.
+        classes: of a file that does not say.
 
     Raises:
         CheckpointError: missing, damaged, or of another network.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_trained(path)
     facts = checkpoint.facts
-    network = build_from_card(card, facts.get("classes", 11), {**facts.get("arguments", {}), **arguments})
+    network = build_whole(card, size, facts.get("classes", classes), {**facts.get("arguments", {}), **arguments})
     fill(network, checkpoint, path)
     return network, facts
 
@@ -136,39 +129,8 @@ def fill(network: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
         CheckpointError: it is of another network; names the first differences.
     """
     match = load_matching(network, inference_weights(checkpoint))
-    wrong = [*match.reshaped, *match.missing, *match.unused]
+    wrong = match.misfits
     if wrong:
         made_for = checkpoint.facts.get("model", "another network")
         few = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
         raise CheckpointError(f"checkpoint {path} was made for {made_for} and does not fit this network: {few}")
-
-
-@torch.no_grad()
-def load_matching(network: nn.Module, weights: Mapping[str, Tensor]) -> Match:
-    """Fills whatever has the same name and shape; wrappers' prefixes are taken off where that makes names match.
-
-    Half-precision weights are widened. Everything else keeps its own values.
-    """
-    own = network.state_dict()
-    renamed = {_own_name(name, own): value for name, value in weights.items()}
-    both = [name for name in own if name in renamed]
-    loaded = [name for name in both if own[name].shape == renamed[name].shape]
-    for name in loaded:
-        own[name].copy_(renamed[name])
-    shapes = {name: f"{name} {tuple(own[name].shape)} against {tuple(renamed[name].shape)}" for name in both}
-    return Match(
-        loaded=tuple(loaded),
-        reshaped=tuple(shapes[name] for name in both if name not in set(loaded)),
-        missing=tuple(name for name in own if name not in renamed),
-        unused=tuple(name for name in renamed if name not in own),
-    )
-
-
-def _own_name(name: str, own: Mapping[str, Tensor]) -> str:
-    short = name
-    while short not in own:
-        prefix = next((prefix for prefix in _PREFIXES if short.startswith(prefix)), None)
-        if prefix is None:
-            return name
-        short = short.removeprefix(prefix)
-    return short

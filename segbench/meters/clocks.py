@@ -57,6 +57,11 @@ class ClockProbe:
         bits = self._ask(lambda: read(self._handle)) or 0
         return tuple(name for name, constant in _SLOWED.items() if bits & self._bit(constant))
 
+    def sm_mhz(self) -> int | None:
+        """The clock of the multiprocessors right now."""
+        lib = self._nvml
+        return None if lib is None else self._ask(lambda: lib.nvmlDeviceGetClockInfo(self._handle, lib.NVML_CLOCK_SM))
+
     def state(self) -> GpuState:
         """Everything at once."""
         lib, gpu = self._nvml, self._handle
@@ -65,7 +70,7 @@ class ClockProbe:
         power = self._ask(lambda: lib.nvmlDeviceGetPowerUsage(gpu))
         limit = self._ask(lambda: lib.nvmlDeviceGetEnforcedPowerLimit(gpu))
         return GpuState(
-            sm_mhz=self._ask(lambda: lib.nvmlDeviceGetClockInfo(gpu, lib.NVML_CLOCK_SM)),
+            sm_mhz=self.sm_mhz(),
             sm_max_mhz=self._ask(lambda: lib.nvmlDeviceGetMaxClockInfo(gpu, lib.NVML_CLOCK_SM)),
             memory_mhz=self._ask(lambda: lib.nvmlDeviceGetClockInfo(gpu, lib.NVML_CLOCK_MEM)),
             temperature_c=self._ask(lambda: lib.nvmlDeviceGetTemperature(gpu, lib.NVML_TEMPERATURE_GPU)),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from segbench import nvml
+from segbench.units import MIB
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,10 @@ class CudaPeaks:
 
     Attributes:
         allocated, reserved: `torch.cuda.max_memory_*` over the measured steps, after the cache was emptied.
-        process: of this process by NVML, context and libraries included; None with `process_cause` where NVML
-            cannot map the process (in containers, process numbers differ from the host's).
+        process: of this process by NVML, context and libraries included; where NVML cannot map the process (in
+            containers, process numbers differ from the host's), what the whole device holds beyond the level before
+            the process began to use it. None with `process_cause` where neither is known.
+        process_how: one sentence where it is not NVML's own number for the process.
         first_allocated: peak over the warm-up steps, where cuDNN tries algorithms with large workspaces; None without
             any.
         retries: how often an allocation succeeded only after the cache had been released.
@@ -28,37 +31,101 @@ class CudaPeaks:
     reserved: int
     process: int | None
     process_cause: str | None
+    process_how: str | None
     first_allocated: int | None
     retries: int
 
 
-def measure_cuda_peaks(step: Callable[[], object], device: torch.device, warmup: int, repeats: int) -> CudaPeaks:
+_MOST_WARM_UPS = 20
+"""fp16's loss scale begins at 2^16 and is halved at every skipped step: by then it is below 1."""
+
+
+def measure_cuda_peaks(
+    step: Callable[[], object],
+    device: torch.device,
+    warmup: int,
+    repeats: int,
+    is_warm: Callable[[], bool] = lambda: True,
+) -> CudaPeaks:
     """Warm-up steps, recorded apart; then empty the cache, reset the peaks, measure.
 
     The order matters: resetting before emptying the cache counts what the warm-up left (pytorch/pytorch#86449).
+
+    Args:
+        warmup: steps at least.
+        is_warm: whether the next step holds all that a later one holds; up to 20 steps are waited for it.
     """
     torch.cuda.reset_peak_memory_stats(device)
     _run(step, device, warmup)
+    for _ in range(_MOST_WARM_UPS - warmup):
+        if is_warm():
+            break
+        _run(step, device, 1)
     first = torch.cuda.max_memory_allocated(device)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     before = _retries(device)
     _run(step, device, repeats)
     reserved = torch.cuda.max_memory_reserved(device)
-    process, cause = process_bytes(device)
+    held = process_bytes(device)
     released = reserved - torch.cuda.memory_reserved(device)  # by retries since the peak: no longer in NVML's reading
     return CudaPeaks(
         allocated=torch.cuda.max_memory_allocated(device),
         reserved=reserved,
-        process=None if process is None else process + released,
-        process_cause=cause,
+        process=None if held.bytes is None else held.bytes + released,
+        process_cause=held.cause,
+        process_how=held.how,
         first_allocated=first if warmup else None,
         retries=_retries(device) - before,
     )
 
 
-def process_bytes(device: torch.device) -> tuple[int | None, str | None]:
-    """What NVML says this process holds on the device now, or None and why not."""
+_LEVEL_BEFORE: dict[int, int] = {}
+"""Bytes in use on each device before this process had a context there."""
+
+
+def remember_level(device: torch.device) -> None:
+    """Notes what is in use on a CUDA device; to be called before anything of torch touches it, else it does nothing."""
+    if device.type != "cuda" or torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return
+    used = _used_bytes(device)
+    if used is not None:
+        _LEVEL_BEFORE.setdefault(device.index or 0, used)
+
+
+@dataclass(frozen=True)
+class ProcessBytes:
+    """What this process holds on a device.
+
+    Attributes:
+        bytes: None with a `cause`.
+        how: one sentence where NVML did not tell it of the process itself.
+    """
+
+    bytes: int | None
+    cause: str | None = None
+    how: str | None = None
+
+
+_BY_DIFFERENCE = (
+    "memory in use on the whole GPU beyond the {level:.0f} MiB before this process began, since {cause}; "
+    "other programs that came or went meanwhile are in it"
+)
+
+
+def process_bytes(device: torch.device) -> ProcessBytes:
+    """What this process holds on the device now: by NVML's list of processes, else by the device's level."""
+    listed, cause = _listed_bytes(device)
+    if listed is not None:
+        return ProcessBytes(listed)
+    before, used = _LEVEL_BEFORE.get(device.index or 0), _used_bytes(device)
+    if before is None or used is None or used < before:
+        return ProcessBytes(None, cause)
+    return ProcessBytes(used - before, how=_BY_DIFFERENCE.format(level=before / MIB, cause=cause))
+
+
+def _listed_bytes(device: torch.device) -> tuple[int | None, str]:
+    """Of this process in NVML's list, or None and why not."""
     with nvml.session() as library:
         if library is None:
             return None, "NVML is not available"
@@ -74,18 +141,21 @@ def process_bytes(device: torch.device) -> tuple[int | None, str | None]:
         return None, "NVML does not see this process under its own number (a container?)"
     if mine[0] is None:
         return None, "NVML lists this process without its memory"
-    return int(mine[0]), None
+    return int(mine[0]), ""
+
+
+def _used_bytes(device: torch.device) -> int | None:
+    """On the whole device, by all programs."""
+    with nvml.session() as library:
+        handle = nvml.handle_of(library, device.index or 0) if library else None
+        memory = nvml.memory_of(library, handle) if library is not None and handle is not None else None
+    return None if memory is None else memory[1]
 
 
 def bytes_used_by_others(device: torch.device) -> int | None:
     """Bytes of the GPU that this process does not hold; None where that cannot be told."""
-    with nvml.session() as library:
-        handle = nvml.handle_of(library, device.index or 0) if library else None
-        if library is None or handle is None:
-            return None
-        memory = nvml.memory_of(library, handle)
-    mine, _ = process_bytes(device)
-    return None if mine is None or memory is None else max(0, memory[1] - mine)
+    used, mine = _used_bytes(device), process_bytes(device).bytes
+    return None if mine is None or used is None else max(0, used - mine)
 
 
 def limit_memory(budget: int, device: torch.device, context: int) -> None:

@@ -2,6 +2,11 @@
 
 The counter (Volta and later) adds up the whole GPU's energy and is renewed only every few tens of milliseconds. A
 window that holds few renewals reads anything between zero and twice the truth, so it is refused with a reason.
+
+The window is that of all samples with the pauses between them, in which the host reads clocks and decides whether to go
+on, and the GPU waits. What it draws while it waits with its context open is measured before, so that energy is told
+twice: whole, which is what the wall socket sees of such a run, and above idling, which no pause changes and which is
+what the work itself costs.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from segbench.meters.sampling import Clock
 
 _FEWEST_RENEWALS = 10
 """Each end of the window is off by up to one renewal: ten keep the error of the window below 10 %."""
+_WATCHED_RENEWALS = 3
 _PATIENCE_S = 1.0
 """No known counter is renewed more slowly."""
 
@@ -30,11 +36,20 @@ class Energy:
     Attributes:
         joules: of the whole GPU, idle power included; None with a `cause`.
         seconds: the window's length.
+        idle_w: what the GPU drew before, waiting; None where its counter tells nothing.
     """
 
     joules: float | None
     seconds: float
     cause: str | None = None
+    idle_w: float | None = None
+
+    @property
+    def above_idle_joules(self) -> float | None:
+        """What the work took beyond what waiting as long would have."""
+        if self.joules is None or self.idle_w is None:
+            return None
+        return max(0.0, self.joules - self.idle_w * self.seconds)
 
 
 class EnergyMeter:
@@ -50,7 +65,7 @@ class EnergyMeter:
         self._read = read_j
         self._cause = cause
         self._clock = clock
-        self._period = counter_period(read_j, clock) if read_j else None
+        self._idle = watch_counter(read_j, clock) if read_j else None
         self._begun = (0.0, 0.0)
 
     def start(self) -> None:
@@ -61,27 +76,46 @@ class EnergyMeter:
         seconds = self._clock() - self._begun[0]
         if self._read is None:
             return Energy(None, seconds, self._cause)
-        if self._period is None:
+        if self._idle is None:
             return Energy(None, seconds, f"the energy counter did not move within {_PATIENCE_S:g} s")
-        if seconds < _FEWEST_RENEWALS * self._period:
+        if seconds < _FEWEST_RENEWALS * self._idle.period_s:
             window = f"the window of {1e3 * seconds:.0f} ms is shorter than {_FEWEST_RENEWALS} renewals of the counter"
-            advice = f"(every {1e3 * self._period:.0f} ms): raise --min-runs or --max-seconds"
+            advice = f"(every {1e3 * self._idle.period_s:.0f} ms): raise --min-runs or --max-seconds"
             return Energy(None, seconds, f"{window} {advice}")
-        return Energy(self._read() - self._begun[1], seconds)
+        return Energy(self._read() - self._begun[1], seconds, idle_w=self._idle.watts)
 
 
-def counter_period(read_j: Callable[[], float], clock: Clock = time.perf_counter) -> float | None:
-    """Seconds between two renewals of the counter; None if it does not move."""
+@dataclass(frozen=True)
+class IdleCounter:
+    """The counter of a GPU that waits.
+
+    Attributes:
+        period_s: between two renewals.
+        watts: mean power between them.
+    """
+
+    period_s: float
+    watts: float
+
+
+def watch_counter(read_j: Callable[[], float], clock: Clock = time.perf_counter) -> IdleCounter | None:
+    """Watches the counter from one renewal to the third after it; None if it does not move.
+
+    From renewal to renewal both the time and the joules are whole, so that short watching gives a true power.
+    """
     start, value = clock(), read_j()
-    changes: list[float] = []
-    while len(changes) < 2:
+    renewals: list[tuple[float, float]] = []
+    while len(renewals) <= _WATCHED_RENEWALS:
         now, latest = clock(), read_j()
         if now - start > _PATIENCE_S:
-            return None
+            break
         if latest != value:
-            changes.append(now)
+            renewals.append((now, latest))
             value = latest
-    return changes[1] - changes[0]
+    if len(renewals) < 2:
+        return None
+    (begun, low), (ended, high) = renewals[0], renewals[-1]
+    return IdleCounter((ended - begun) / (len(renewals) - 1), (high - low) / (ended - begun))
 
 
 @contextmanager

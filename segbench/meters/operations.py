@@ -6,7 +6,6 @@ convolutions and matrix products, attention's two included; what else was execut
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.nn.modules import module as module_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-aten = torch.ops.aten
+from segbench.meters.operation_rules import macs_of, may_multiply, name_of
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,14 @@ class Operations:
     """One forward pass.
 
     Attributes:
-        macs: by kind of operator: `convolution`, `matmul`, `attention`.
+        macs: by kind of operator: `convolution`, `matmul`, `attention`, `recurrent`.
         modules: in the order of their first call, the network itself (named `""`) first.
         launches: operators that start a kernel: all but views and bare allocations.
         activation_bytes: of every operator's new output.
         uncounted: operators without a rule for MACs -> calls.
         calls: calls of counted operators by kind.
+        doubtful: those of `uncounted` that may hide products: they read two tensors, and not value by value, or are
+            not PyTorch's own.
     """
 
     macs: Mapping[str, int]
@@ -56,6 +58,7 @@ class Operations:
     activation_bytes: int
     uncounted: Mapping[str, int]
     calls: Mapping[str, int]
+    doubtful: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total_macs(self) -> int:
@@ -82,6 +85,7 @@ def count_operations(network: nn.Module, run: Callable[[], object]) -> Operation
         activation_bytes=tally.activation_bytes,
         uncounted=dict(tally.uncounted),
         calls=dict(tally.calls),
+        doubtful=dict(tally.doubtful),
     )
 
 
@@ -97,6 +101,7 @@ class _Tally:
     macs: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
     uncounted: Counter[str] = field(default_factory=Counter)
+    doubtful: Counter[str] = field(default_factory=Counter)
     launches: int = 0
     activation_bytes: int = 0
 
@@ -143,22 +148,27 @@ class _Tally:
                 holder = holder.rpartition(".")[0]
         return dict(found)
 
-    def add(self, operator: Any, arguments: tuple[Any, ...], output: Any) -> None:
-        if is_free(operator):
+    def add(self, operator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+        if _is_free(operator, (args, kwargs)):
             return
         self.launches += 1
-        if not operator._schema.is_mutable:
+        if not _writes_in_place(operator):
             self.activation_bytes += sum(leaf.nbytes for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
-        rule = _RULES.get(operator.overloadpacket)
-        if rule is None:
-            self.uncounted[operator.overloadpacket.__name__] += 1
+        macs = macs_of(operator, args, kwargs, output)
+        if macs is None:
+            self._skip(operator, args)
             return
-        kind, count = rule
-        macs = count(arguments, output)
-        self.macs[kind] += macs
-        self.calls[kind] += 1
+        for kind, count in macs.items():
+            self.macs[kind] += count
+            self.calls[kind] += 1
         for name in set(self.stack):  # a module that calls itself counts once
-            self.module_macs[name] += macs
+            self.module_macs[name] += sum(macs.values())
+
+    def _skip(self, operator: Any, args: tuple[Any, ...]) -> None:
+        name = _plain_name(operator)
+        self.uncounted[name] += 1
+        if may_multiply(operator, args):
+            self.doubtful[name] += 1
 
 
 class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -171,53 +181,43 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        output = func(*args, **(kwargs or {}))
-        self._tally.add(func, args, output)
+        kwargs = kwargs or {}
+        if _is_composite(func):  # comes whole under inference_mode; elsewhere autograd has taken it apart already
+            with self:
+                return func._op_dk(_COMPOSITE, *args, **kwargs)
+        output = func(*args, **kwargs)
+        self._tally.add(func, args, kwargs, output)
         return output
 
 
-def is_free(operator: Any) -> bool:
-    """Whether the operator starts no kernel: it makes a view, or allocates without writing."""
-    name = operator.overloadpacket.__name__
+def _is_composite(operator: Any) -> bool:
+    """Not `_can_decompose`, which also knows decompositions for compilers once those are imported."""
+    if not isinstance(operator, OpOverload):
+        return False
+    name = operator.name()  # type: ignore[no-untyped-call]
+    return torch._C._dispatch_has_kernel_for_dispatch_key(name, _COMPOSITE)
+
+
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+
+
+def _is_free(operator: Any, given: Any) -> bool:
+    """Whether the operator starts no kernel: it makes a view, allocates without writing, or reads no tensor at all."""
+    if not isinstance(operator, OpOverload) or operator.namespace != "aten":
+        return not any(isinstance(leaf, Tensor) for leaf in tree_leaves(given))
     views = any(value.alias_info and not value.alias_info.is_write for value in operator._schema.arguments)
-    return views or name in _ALLOCATIONS or operator.namespace != "aten"
+    return views or operator.overloadpacket.__name__ in _ALLOCATIONS
+
+
+def _writes_in_place(operator: Any) -> bool:
+    return isinstance(operator, OpOverload) and operator._schema.is_mutable
+
+
+def _plain_name(operator: Any) -> str:
+    """PyTorch's operators by their name, others with where they come from: `relu`, `torchvision.roi_align`."""
+    if isinstance(operator, OpOverload) and operator.namespace == "aten":
+        return str(operator.overloadpacket.__name__)
+    return name_of(operator).replace("::", ".")
 
 
 _ALLOCATIONS = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view"})
-
-
-def _convolution(arguments: tuple[Any, ...], output: Tensor) -> int:
-    """Every output value of a convolution, or every input value of a transposed one, meets one kernel window."""
-    image, weight, transposed = arguments[0], arguments[1], arguments[6]
-    return (image if transposed else output).numel() * math.prod(weight.shape[1:])  # type: ignore[no-any-return]
-
-
-def _product(left: Tensor, right: Tensor) -> int:
-    """`(..., m, k) @ (..., k, n)`, or `(m, k) @ (k,)`."""
-    columns = right.shape[-1] if right.ndim > 1 else 1
-    return left.numel() * columns
-
-
-def _attention(arguments: tuple[Any, ...], _: object) -> int:
-    """`(..., L, E) @ (..., E, S)` and `(..., L, S) @ (..., S, V)`."""
-    query, key, value = arguments[:3]
-    return query.numel() * key.shape[-2] + query.numel() // query.shape[-1] * key.shape[-2] * value.shape[-1]  # type: ignore[no-any-return]
-
-
-_Rule = tuple[str, Callable[[tuple[Any, ...], Any], int]]
-_RULES: dict[Any, _Rule] = {
-    aten.convolution: ("convolution", _convolution),
-    **{op: ("matmul", lambda given, _: _product(given[0], given[1])) for op in (aten.mm, aten.bmm, aten.mv, aten.dot)},
-    **{op: ("matmul", lambda given, _: _product(given[1], given[2])) for op in (aten.addmm, aten.baddbmm, aten.addmv)},
-    **{
-        getattr(aten, name): ("attention", _attention)
-        for name in (
-            "_scaled_dot_product_flash_attention",
-            "_scaled_dot_product_flash_attention_for_cpu",
-            "_scaled_dot_product_efficient_attention",
-            "_scaled_dot_product_cudnn_attention",
-            "_scaled_dot_product_fused_attention_overrideable",
-        )
-        if hasattr(aten, name)
-    },
-}

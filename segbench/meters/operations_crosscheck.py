@@ -2,18 +2,21 @@
 
 Neither alone is to be trusted: FlopCounterMode has over-counted transposed convolutions (pytorch/pytorch#119806), and
 fvcore calls a multiply-add one "flop", counts norms and resizing too, and sees only what `torch.jit.trace` records.
-Both are therefore reduced to MACs of convolutions and matrix products, which is what they can agree on.
+Both are therefore reduced to MACs of convolutions and matrix products, which is what they can agree on. Neither knows
+the kernels that fuse whole layers of a transformer, so both count attention taken apart.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 _DISAGREEMENT = 0.01
@@ -41,7 +44,7 @@ class OtherCount:
 
 def count_with_torch(run: Callable[[], object]) -> OtherCount:
     """PyTorch's own counter, which counts two operations a MAC."""
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, _attention_taken_apart():
         run()
     return OtherCount("torch", counter.get_total_flops() // 2)
 
@@ -49,7 +52,7 @@ def count_with_torch(run: Callable[[], object]) -> OtherCount:
 def count_with_fvcore(network: nn.Module, images: Tensor) -> OtherCount:
     """fvcore's count of a trace; it fails on what cannot be traced, and then says so."""
     # fvcore and what it imports warn of deprecations on import, and the tracer of every Python branch.
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _attention_taken_apart():
         warnings.simplefilter("ignore")
         logging.getLogger("fvcore").setLevel(logging.ERROR)
         try:
@@ -64,6 +67,18 @@ def count_with_fvcore(network: nn.Module, images: Tensor) -> OtherCount:
             return OtherCount("fvcore", None, f"{type(error).__name__}: {first}")
         unknown = {name.removeprefix("aten::"): count for name, count in analysis.unsupported_ops().items()}
     return OtherCount("fvcore", int(sum(by_operator.get(name, 0) for name in _PRODUCTS)), uncounted=unknown)
+
+
+@contextmanager
+def _attention_taken_apart() -> Iterator[None]:
+    """Attention as separate matrix products, and layers of transformers as their parts."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 _PRODUCTS = ("conv", "linear", "addmm", "mm", "bmm", "baddbmm", "matmul", "einsum", "mv", "dot")

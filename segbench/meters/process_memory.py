@@ -11,7 +11,8 @@ def peak_rss_bytes() -> int:
     """The largest resident set this process ever had, in bytes.
 
     Linux's `VmHWM` starts afresh with the program, whereas `getrusage` inherits the parent's peak over `exec`.
-    macOS gives `ru_maxrss` in bytes, Linux in KiB.
+    A process forked from a server starts with the server's pages, which are those of its own imports: see
+    `segbench.tasks.resident`. macOS gives `ru_maxrss` in bytes, Linux in KiB.
     """
     status = Path("/proc/self/status")
     if status.is_file():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from statistics import median
+
+from segbench.statistics.steadiness import WINDOW, half_width, is_steady
 
 Clock = Callable[[], float]
 """Seconds since any fixed moment."""
@@ -35,6 +36,8 @@ class SamplingPlan:
         min_runs: timed calls, whatever they take.
         max_runs, seconds: no further call starts after either; half of the seconds may go to the warm-up.
         target: relative half-width of the median's interval that is good enough.
+        least_seconds: time for timed calls, whatever is known by then; within `seconds`. Equal calls of a GPU reach the
+            target after a tenth of a second, in which its energy counter is hardly renewed and no p99 shows.
     """
 
     warmup: int = 2
@@ -43,6 +46,7 @@ class SamplingPlan:
     max_runs: int = 10_000
     seconds: float = 6.0
     target: float = 0.01
+    least_seconds: float = 0.0
 
 
 Tell = Callable[[int], object]
@@ -78,11 +82,14 @@ def repeat(
         seconds_gone: of the plan's seconds, by the warm-up.
         clock: for the limit; the samples come from `call`.
     """
-    start = clock() - seconds_gone
+    begun = clock()
+    start = begun - seconds_gone
     samples: list[Timing] = []
     next_look = plan.min_runs
     while not _limit_reached(samples, plan, clock() - start):
-        if len(samples) >= next_look:  # looking sorts all samples: at ever larger counts, so that it stays cheap
+        if (
+            len(samples) >= next_look and clock() - begun >= plan.least_seconds
+        ):  # looking sorts all samples: at ever larger counts, so that it stays cheap
             if half_width([item.total for item in samples]) <= plan.target:
                 break
             next_look = math.ceil(1.25 * next_look)
@@ -91,46 +98,12 @@ def repeat(
     return tuple(samples)
 
 
-_WINDOW = 3
-_ALIKE = 0.05
-"""Two consecutive windows whose medians differ by less are steady: well above the noise of a median of three on a quiet
-machine (1 - 2 %), well below what a first call costs (tens of percent to orders of magnitude)."""
-
-
-def is_steady(totals: Sequence[float]) -> bool:
-    """Whether the last three calls take as long as the three before them; of fewer than six, halves are compared."""
-    window = min(_WINDOW, len(totals) // 2)
-    if not window:
-        return False
-    last, before = median(totals[-window:]), median(totals[-2 * window : len(totals) - window])
-    return abs(last - before) <= _ALIKE * before
-
-
-def half_width(totals: Sequence[float]) -> float:
-    """Relative half-width of the median's 95 % interval by order statistics; infinite below six samples.
-
-    It takes the samples for independent, which those of one process are not: good enough to stop this process, not to
-    judge the number.
-    """
-    count = len(totals)
-    if count < _FEWEST_FOR_AN_INTERVAL:
-        return math.inf
-    ordered = sorted(totals)
-    reach = 1.96 * math.sqrt(count) / 2
-    low, high = max(0, math.floor(count / 2 - reach)), min(count - 1, math.ceil(count / 2 + reach))
-    return (ordered[high] - ordered[low]) / 2 / median(ordered)
-
-
-_FEWEST_FOR_AN_INTERVAL = 6
-"""The extremes of five samples hold the median in 94 % of cases only, those of six in 97 %."""
-
-
 def _warm(totals: list[float], plan: SamplingPlan, seconds: float) -> bool:
     if len(totals) < plan.warmup:
         return False
     if seconds >= plan.seconds / 2:
         return True
-    return seconds >= plan.warmup_seconds and len(totals) >= 2 * _WINDOW and is_steady(totals)
+    return seconds >= plan.warmup_seconds and len(totals) >= 2 * WINDOW and is_steady(totals)
 
 
 def _limit_reached(samples: list[Timing], plan: SamplingPlan, seconds: float) -> bool:

@@ -8,8 +8,9 @@ Not yet run on CUDA hardware: written after the manual's "whole-network capture"
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +21,16 @@ from segbench.layers.norms import StageBatchNorm2d, frozen_statistics
 Results = tuple[Any, ...]
 """Tensors, or None where a function has no result."""
 
+Result = TypeVar("Result")
+
 Function = Callable[[float | Tensor, tuple[Tensor, ...]], Results]
 """From a time and tensors to tensors, without side effects but those of f's buffers."""
 
 _WARM_UPS = 3
 """As in torch's manual: cuDNN chooses its algorithms and libraries allocate their workspaces before the capture."""
+
+_CAPTURE_MODE = "thread_local"
+"""A loader that pins memory and NCCL's watchdog call CUDA from threads of their own; by default that ends a capture."""
 
 
 class CudaGraphs:
@@ -47,13 +53,13 @@ class CudaGraphs:
     def replay(
         self, conditions: tuple[Hashable, ...], function: Function, time: float | Tensor, tensors: tuple[Tensor, ...]
     ) -> Results:
-        """What `function(time, tensors)` gives; plain outside of CUDA.
+        """What `function(time, tensors)` gives; plain outside of CUDA and within another capture.
 
         Args:
             conditions: everything but the arguments on which the result's computation depends.
         """
-        if tensors[0].device.type != "cuda":
-            return function(time, tensors)
+        if tensors[0].device.type != "cuda" or torch.cuda.is_current_stream_capturing():
+            return function(time, tensors)  # within the capture of a whole network f is part of that graph
         layout = tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in tensors)
         addresses = tuple(parameter.data_ptr() for parameter in self._f.parameters())
         key = (conditions, layout, addresses)
@@ -64,16 +70,32 @@ class CudaGraphs:
     def _capture(self, function: Function, tensors: tuple[Tensor, ...]) -> Capture:
         time = torch.zeros((), dtype=tensors[0].dtype, device=tensors[0].device)
         inputs = tuple(tensor.clone() for tensor in tensors)
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream), frozen_statistics(self._f):
-            for _ in range(_WARM_UPS):
-                function(time, inputs)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            outputs = function(time, inputs)
+        graph, outputs = captured(lambda: function(time, inputs), frozen_statistics(self._f))
         return Capture(graph, time, inputs, outputs)
+
+
+def captured(
+    run: Callable[[], Result], warming_up: AbstractContextManager[object]
+) -> tuple[torch.cuda.CUDAGraph, Result]:
+    """The kernels of a call on fixed memory, and its results, which every replay writes anew.
+
+    Args:
+        run: what is captured.
+        warming_up: open during the calls before, so that they leave no trace.
+
+    Raises:
+        RuntimeError: the call waits for the device, or does something else that no graph can hold.
+    """
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream), warming_up:
+        for _ in range(_WARM_UPS):
+            run()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, capture_error_mode=_CAPTURE_MODE):
+        results = run()
+    return graph, results
 
 
 @dataclass(frozen=True)

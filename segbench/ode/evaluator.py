@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from segbench.layers.norms import frozen_statistics
 from segbench.layers.precision import Precision
@@ -125,8 +126,11 @@ class Evaluator:
         return self._graphs.replay(conditions, function, time, tensors)
 
     def _derivative(self, time: float | Tensor, state: State) -> State:
+        return self._slopes(self._f, time, state)
+
+    def _slopes(self, f: Callable[[float | Tensor, State], State], time: float | Tensor, state: State) -> State:
         with self._precision.reopened(cache=torch.is_grad_enabled() and self._graphs is None):
-            slopes = self._f(time, state)
+            slopes = f(time, state)
         return tuple(slope.to(dtype) for slope, dtype in zip(slopes, self._dtypes, strict=True))
 
     def _record(self, time: float | Tensor, state: State) -> Recording:
@@ -134,12 +138,35 @@ class Evaluator:
             inputs = tuple(part.detach().requires_grad_() for part in state)
             return Recording(inputs, self.parameters, self._derivative(time, inputs))
 
+    def _record_on_aliases(self, time: float | Tensor, state: State) -> Recording:
+        """As `_record`, differentiated with respect to fresh aliases of the parameters, in the same memory.
+
+        `_Solve` made the parameters' own AccumulateGrad nodes on the stream of the forward pass. A captured
+        `torch.autograd.grad` that reached them would make that stream wait for the capturing one, which ends the
+        capture (cudaErrorStreamCaptureImplicit, pytorch/pytorch#164302).
+        """
+        with torch.enable_grad():
+            inputs = tuple(part.detach().requires_grad_() for part in state)
+            aliases = {
+                name: parameter.detach().requires_grad_()
+                for name, parameter in self._f.named_parameters()
+                if parameter.requires_grad
+            }
+            f = partial(_called_with, self._f, aliases)
+            return Recording(inputs, tuple(aliases.values()), self._slopes(f, time, inputs))
+
     def _value_and_pull(self, time: float | Tensor, tensors: State) -> Results:
         """From state and cotangent, end to end, to derivative, state's cotangent and gradients, end to end."""
         parts = len(tensors) // 2
-        recording = self._record(time, tensors[:parts])
+        record = self._record if self._graphs is None else self._record_on_aliases
+        recording = record(time, tensors[:parts])
         pulled, gradients = recording.pull(tensors[parts:])
         return *recording.derivative, *pulled, *gradients
+
+
+def _called_with(f: nn.Module, parameters: dict[str, Tensor], time: float | Tensor, state: State) -> State:
+    found: State = functional_call(f, parameters, (time, state))
+    return found
 
 
 @dataclass(frozen=True)

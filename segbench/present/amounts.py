@@ -54,9 +54,23 @@ def in_percent(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.1f} %"
 
 
-def as_ratio(value: float | None, to: float | None) -> str:
-    """`0.43` of another value; missing where either is."""
-    return MISSING if value is None or not to else f"{value / to:.2f}"
+def in_points(value: float | None) -> str:
+    """A fraction in percentage points, signed: `+1.3`, and `0.0` without a sign."""
+    if value is None:
+        return MISSING
+    rounded = round(100 * value, 1)
+    return f"{rounded:+.1f}" if rounded else "0.0"
+
+
+def half_width(value: float, low: float, high: float) -> str:
+    """Half of an interval's width as `±1.2 %` of the value."""
+    percent = 50 * (high - low) / value
+    return f"±{percent:.2g} %" if percent < 99.5 else f"±{percent:.0f} %"
+
+
+def ratio_of(value: float | None, to: float | None) -> float | None:
+    """Of another value; None where either is missing."""
+    return None if value is None or not to else value / to
 
 
 def by_unit(value: float | None, unit: str) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segbench.present.amounts import MISSING, by_unit
-from segbench.present.sheet import Sheet
+from segbench.present.formats import THREE_DIGITS, Format, Value, of_unit
+from segbench.present.table import Cell, Column, Columns, Table, table_of
 
 COMPARISON_COLUMNS = (
     "quantity,unit,mode,a,b,a_value,b_value,ratio,ratio_low,ratio_high,verdict,compared,unlike,a_run,b_run,sentence"
@@ -45,35 +42,23 @@ class Line:
     sentence: str
 
 
-def comparison_sheets(lines: Sequence[Line]) -> list[Sheet]:
+def comparison_tables(lines: Sequence[Line]) -> list[Table]:
     """One table for each two cells, with a sentence a quantity below it."""
     groups: dict[tuple[str, ...], list[Line]] = {}
     for line in lines:
         groups.setdefault((line.a, line.b, line.a_run, line.b_run, line.unlike), []).append(line)
-    return [_sheet(group) for group in groups.values()]
+    return [_table(group) for group in groups.values()]
 
 
-def as_csv(lines: Sequence[Line]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COMPARISON_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(vars(line) for line in lines)
-    return text.getvalue()
-
-
-def as_json(lines: Sequence[Line]) -> str:
-    return json.dumps([vars(line) for line in lines], indent=1) + "\n"
-
-
-def _sheet(lines: list[Line]) -> Sheet:
+def _table(lines: list[Line]) -> Table:
     first = lines[0]
     by = f" by {first.compared}" if first.compared else ", the same case twice"
     rows = [
         [
             line.quantity,
-            by_unit(line.a_value, line.unit),
-            by_unit(line.b_value, line.unit),
-            MISSING if line.ratio is None else f"{line.ratio:.3g}",
+            Cell(line.a_value, of_unit(line.unit)),
+            Cell(line.b_value, of_unit(line.unit)),
+            line.ratio,
             _interval(line),
             line.verdict,
         ]
@@ -82,11 +67,18 @@ def _sheet(lines: list[Line]) -> Sheet:
     notes = [line.sentence for line in lines]
     notes += [f"unlike: {first.unlike}"] if first.unlike else []
     notes.append(f"A is run {first.a_run}, B is run {first.b_run}")
-    columns = ["quantity", f"A: {first.a}", f"B: {first.b}", "B/A", "95 %", "verdict"]
-    return Sheet(f"{first.a} and {first.b}{by}", columns, rows, notes)
+    columns: Columns = [
+        *("quantity", f"A: {first.a}", f"B: {first.b}"),
+        *(Column("B/A", THREE_DIGITS), Column("95 %", _INTERVAL, "B/A")),
+        "verdict",
+    ]
+    return table_of(f"{first.a} and {first.b}{by}", columns, rows, notes)
 
 
-def _interval(line: Line) -> str:
-    if line.ratio_low is None or line.ratio_high is None:
-        return MISSING
-    return "exact" if line.ratio_low == line.ratio_high else f"{line.ratio_low:.3g} to {line.ratio_high:.3g}"
+_INTERVAL = Format(
+    "", lambda ends: "exact" if ends[0] == ends[1] else "{:.3g} to {:.3g}".format(*ends), ("low", "high")
+)
+
+
+def _interval(line: Line) -> Value:
+    return None if line.ratio_low is None or line.ratio_high is None else (line.ratio_low, line.ratio_high)

@@ -6,28 +6,29 @@ from collections.abc import Mapping, Sequence
 
 from segbench.cards.data_roots import Place
 from segbench.cards.datasets import DatasetCard
-from segbench.present.sheet import Sheet
+from segbench.present.formats import Format, Value
+from segbench.present.table import Column, Columns, Rows, Table, table_of
 from segbench.records.case import Json
 
 _LISTED = 20
 """Broken files that are named; the others are counted. JSON names all."""
 
 
-def catalogue_sheet(found: Mapping[str, str], cards: Mapping[str, DatasetCard], notes: Sequence[str]) -> Sheet:
+def catalogue_table(found: Mapping[str, str], cards: Mapping[str, DatasetCard], notes: Sequence[str]) -> Table:
     """Every data set; `found` says where it lies or that it does not."""
-    rows = [
-        [f"{name}: {card.title}", str(card.classes), f"{card.width}x{card.height}", found[name]]
+    rows: Rows = [
+        [f"{name}: {card.title}", card.classes, f"{card.width}x{card.height}", found[name]]
         for name, card in cards.items()
     ]
-    return Sheet("Data sets", ["name", "classes", "usual size", "found in"], rows, notes)
+    return table_of("Data sets", ["name", "classes", "usual size", "found in"], rows, notes)
 
 
-def card_sheet(card: DatasetCard, places: Sequence[Place], found: str) -> Sheet:
+def card_table(card: DatasetCard, places: Sequence[Place], found: str) -> Table:
     """One data set whole: what to download, the layout expected, the reader's options."""
     rows = [
         ["title", card.title],
         ["classes", ", ".join(f"{index} {name}" for index, name in enumerate(card.class_names))],
-        ["official images", _splits(card)],
+        ["splits, official images", _splits(card)],
         ["usual size", f"{card.width}x{card.height}"],
         ["home", card.home],
         ["cite", card.citation],
@@ -38,27 +39,27 @@ def card_sheet(card: DatasetCard, places: Sequence[Place], found: str) -> Sheet:
         ["looked for in", "; ".join(f"{place.folder} ({place.source})" for place in places) or "nowhere"],
         ["found in", found],
     ]
-    return Sheet(card.name, ["", ""], rows, prose=True)
+    return table_of(card.name, ["", ""], [row for row in rows if row[1]], prose=True)
 
 
-def check_sheets(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> list[Sheet]:
+def check_tables(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> list[Table]:
     """What a check found, split by split; `splits` as the task reports them (`SplitCheck`)."""
-    sheets = [_split_sheet(card, splits), _class_sheet(card, splits)]
+    tables = [_split_table(card, splits), _class_table(card, splits)]
     if any(split["broken"] for split in splits):
-        sheets.append(_broken_sheet(splits))
-    return sheets
+        tables.append(_broken_table(splits))
+    return tables
 
 
-def _split_sheet(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Sheet:
-    rows = [
+def _split_table(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Table:
+    rows: Rows = [
         [
             split["split"],
             split["layout"],
-            str(split["images"]),
-            str(split["expected"] or ""),
-            str(len(split["broken"])),
+            split["images"],
+            split["expected"] or "",
+            len(split["broken"]),
             _sizes(split["sizes"]),
-            _percent(split["ignored_pixels"], _pixels(split)),
+            _share(split["ignored_pixels"], _pixels(split)),
             split["fingerprint"],
         ]
         for split in splits
@@ -71,32 +72,45 @@ def _split_sheet(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> She
     said = {f"{name}={value}" for split in splits for name, value in split["options"].items()}
     if said:
         notes.append(f"read with {', '.join(sorted(said))}")
-    columns = ["split", "layout", "images", "official", "broken", "sizes", "ignored", "fingerprint"]
-    return Sheet(card.title, columns, rows, notes)
-
-
-def _class_sheet(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Sheet:
-    columns = [
-        "class",
-        *(text for split in splits for text in (f"{split['split']} pixels", f"{split['split']} images")),
+    columns: Columns = [
+        "split",
+        "layout",
+        "images",
+        "official",
+        "broken",
+        "sizes",
+        Column("ignored", _SHARE),
+        "fingerprint",
     ]
-    rows = []
+    return table_of(card.title, columns, rows, notes)
+
+
+def _class_table(card: DatasetCard, splits: Sequence[Mapping[str, Json]]) -> Table:
+    columns: Columns = [
+        "class",
+        *(
+            column
+            for split in splits
+            for column in (Column(f"{split['split']} pixels", _SHARE), f"{split['split']} images")
+        ),
+    ]
+    rows: Rows = []
     for index, name in enumerate(card.class_names):
-        row = [f"{index} {name}"]
+        row: list[Value] = [f"{index} {name}"]
         for split in splits:
-            row += [_percent(split["class_pixels"][index], _pixels(split)), str(split["class_images"][index])]
+            row += [_share(split["class_pixels"][index], _pixels(split)), split["class_images"][index]]
         rows.append(row)
-    return Sheet("Share of all pixels, and images with the class", columns, rows)
+    return table_of("Share of all pixels, and images with the class", columns, rows)
 
 
-def _broken_sheet(splits: Sequence[Mapping[str, Json]]) -> Sheet:
+def _broken_table(splits: Sequence[Mapping[str, Json]]) -> Table:
     broken = [[f"{item['path']}: {item['reason']}", split["split"]] for split in splits for item in split["broken"]]
     more = [f"and {len(broken) - _LISTED} more; --format json names all"] if len(broken) > _LISTED else []
-    return Sheet("Broken", ["file and reason", "split"], broken[:_LISTED], more)
+    return table_of("Broken", ["file and reason", "split"], broken[:_LISTED], more)
 
 
 def _splits(card: DatasetCard) -> str:
-    return ", ".join(f"{part} {count}" for part, count in card.splits.items())
+    return ", ".join(f"{part} {count}" if count else part for part, count in card.splits.items())
 
 
 def _option(card: DatasetCard, position: int) -> str:
@@ -109,8 +123,11 @@ def _pixels(split: Mapping[str, Json]) -> int:
     return int(sum(split["class_pixels"])) + int(split["ignored_pixels"])
 
 
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.2f} %" if part else "-"
+_SHARE = Format("fraction", lambda value: f"{100 * value:.2f} %")
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if part else None
 
 
 def _sizes(sizes: Mapping[str, int]) -> str:

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import ModelCard
-from segbench.present.amounts import MISSING, in_percent
+from segbench.present.amounts import in_percent
+from segbench.present.formats import PERCENT, Format, Value
 from segbench.present.provenance import provenance
-from segbench.present.sheet import Sheet
-from segbench.present.values import detail_of, measured, outcome, paper, paper_conditions, value_of
+from segbench.present.table import Column, Columns, Table, table_of
+from segbench.present.values import detail_of, measured, outcome, paper, paper_conditions, uncertainty_of, value_of
 from segbench.records.case import Json
 from segbench.records.ledger import Entry
 
 _SCORES = ("mIoU", "absent as 0", "image mean", "pixels", "classes", "boundary F")
 
 
-def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Sheet]:
+def evaluation_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
     """The scores, and where there are any the IoU of each class."""
     compared = _compared(entries)
     rows = [
         [
             entry.model,
-            in_percent(value_of(entry, "miou")),
-            in_percent(detail_of(entry, "miou", "miou_absent_as_zero")),
-            in_percent(value_of(entry, "miou_image_mean")),
-            in_percent(value_of(entry, "pixel_accuracy")),
-            in_percent(value_of(entry, "class_accuracy")),
-            in_percent(value_of(entry, "boundary_f")),
+            value_of(entry, "miou"),
+            detail_of(entry, "miou", "miou_absent_as_zero"),
+            value_of(entry, "miou_image_mean"),
+            value_of(entry, "pixel_accuracy"),
+            value_of(entry, "class_accuracy"),
+            value_of(entry, "boundary_f"),
             *([_difference(entry)] if compared else []),
             paper(entry, "miou", cards),
             outcome(entry),
@@ -39,8 +40,14 @@ def evaluation_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) 
         *compared,
         *paper_conditions(list(entries), "miou", cards),
     ]
-    columns = ["network", *_SCORES, *(["difference"] if compared else []), "paper", "outcome"]
-    return [Sheet("Accuracy", columns, rows, notes), *_class_sheet([e for e in entries if measured(e, "miou")])]
+    columns: Columns = [
+        "network",
+        *(Column(name, PERCENT) for name in _SCORES),
+        *([Column("difference", _DIFFERENCE)] if compared else []),
+        "paper",
+        "outcome",
+    ]
+    return [table_of("Accuracy", columns, rows, notes), *_class_table([e for e in entries if measured(e, "miou")])]
 
 
 def _asked(entries: Sequence[Entry]) -> list[str]:
@@ -56,13 +63,17 @@ def _asked(entries: Sequence[Entry]) -> list[str]:
     return [*asked, rule, "boundary F: within 0.75 % of the diagonal, counts summed over the split"]
 
 
-def _difference(entry: Entry) -> str:
-    """`+1.9 (+1.4 to +2.5)` points."""
+_DIFFERENCE = Format(
+    "fraction",
+    lambda parts: "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * part for part in parts)),
+    ("", "low", "high"),
+)
+"""`+1.9 (+1.4 to +2.5)` points."""
+
+
+def _difference(entry: Entry) -> Value:
     item = measured(entry, "miou_difference")
-    if item is None or item.value is None or item.spread_low is None or item.spread_high is None:
-        return MISSING
-    value, low, high = (100 * number for number in (item.value, item.spread_low, item.spread_high))
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+    return uncertainty_of(item) if item else None
 
 
 def _compared(entries: Sequence[Entry]) -> list[str]:
@@ -73,7 +84,7 @@ def _compared(entries: Sequence[Entry]) -> list[str]:
         if (item := measured(entry, "miou_difference"))
     }
     named = " or ".join(f"{place} ({in_percent(miou)})" for place, miou in others.items())
-    told = "points of mIoU, 95 % of a bootstrap over the same images; it says nothing about other seeds"
+    told = "points of mIoU, 95 % bootstrap interval over the same images; other seeds may differ more"
     return [f"difference to {named}: {told}"] if others else []
 
 
@@ -88,10 +99,10 @@ def _protocol(protocol: Mapping[str, Json]) -> str:
     return ", ".join(parts)
 
 
-def _class_sheet(entries: Sequence[Entry]) -> list[Sheet]:
+def _class_table(entries: Sequence[Entry]) -> list[Table]:
     if not entries:
         return []
     found = {entry.model: item.detail["iou"] for entry in entries if (item := measured(entry, "miou"))}
     names = next(iter(found.values()))
-    rows = [[name, *(in_percent(iou[name]) for iou in found.values())] for name in names]
-    return [Sheet("IoU by class", ["class", *found], rows)]
+    rows = [[name, *(iou[name] for iou in found.values())] for name in names]
+    return [table_of("IoU by class", ["class", *(Column(name, PERCENT) for name in found)], rows)]

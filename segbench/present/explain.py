@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segbench.present.amounts import MISSING, in_bytes
-from segbench.present.sheet import Sheet
+from segbench.present.amounts import in_bytes
+from segbench.present.formats import BYTES, Value
+from segbench.present.table import Column, Columns, Table, table_of
 from segbench.present.values import measured
 from segbench.records.case import Json
 from segbench.records.ledger import Entry
@@ -24,15 +25,15 @@ _HELD_FOR = {
 }
 
 
-def explain_sheets(entries: Sequence[Entry]) -> list[Sheet]:
+def explain_tables(entries: Sequence[Entry]) -> list[Table]:
     """For each mode, roles and modules and tensors at the peak; nothing for entries that are not predictions."""
-    sheets = []
+    tables = []
     for mode in _MODES:
         found = {entry.model: detail for entry in entries if (detail := _detail(entry, mode))}
         if found:
             batch = next(_batch(entry, mode) for entry in entries if entry.model in found and mode in entry.case.modes)
-            sheets += [_roles(found, mode, batch), _modules(found, mode), _tensors(found, mode)]
-    return sheets
+            tables += [_roles(found, mode, batch), _modules(found, mode), _tensors(found, mode)]
+    return tables
 
 
 def sentence(found: dict[str, Json]) -> str | None:
@@ -63,31 +64,32 @@ def _batch(entry: Entry, mode: str) -> int:
     return entry.case.batch_size if mode == "train" else entry.case.infer_batch
 
 
-def _roles(found: dict[str, Json], mode: str, batch: int) -> Sheet:
+def _roles(found: dict[str, Json], mode: str, batch: int) -> Table:
     roles = list(next(iter(found.values()))["breakdown"])
-    rows = [[role, *(_amount(detail["breakdown"][role]) for detail in found.values())] for role in roles]
-    rows.append(["all live bytes", *(in_bytes(sum(detail["breakdown"].values())) for detail in found.values())])
+    rows = [[role, *(detail["breakdown"][role] or None for detail in found.values())] for role in roles]
+    rows.append(["all live bytes", *(sum(detail["breakdown"].values()) for detail in found.values())])
     rows.append(["reached in", *(_place(detail["peak"]) for detail in found.values())])
     why = sentence(found)
-    return Sheet(f"At the peak of {_MODES[mode]}, batch {batch}", ["", *found], rows, [why] if why else [])
+    columns: Columns = ["", *(Column(name, BYTES) for name in found)]
+    return table_of(f"At the peak of {_MODES[mode]}, batch {batch}", columns, rows, [why] if why else [])
 
 
-def _modules(found: dict[str, Json], mode: str) -> Sheet:
+def _modules(found: dict[str, Json], mode: str) -> Table:
     columns = [
         [f"{_name(module)}  {in_bytes(size)}" for module, size in detail["modules"].items()][:_LISTED]
         for detail in found.values()
     ]
-    return Sheet(f"Modules that hold most at that moment ({mode})", ["", *found], _ranked(columns), prose=True)
+    return table_of(f"Modules that hold most at that moment ({mode})", ["", *found], _ranked(columns), prose=True)
 
 
-def _tensors(found: dict[str, Json], mode: str) -> Sheet:
+def _tensors(found: dict[str, Json], mode: str) -> Table:
     columns = [[_tensor(item) for item in detail["largest"]][:_LISTED] for detail in found.values()]
-    return Sheet(f"Largest tensors at that moment ({mode})", ["", *found], _ranked(columns), prose=True)
+    return table_of(f"Largest tensors at that moment ({mode})", ["", *found], _ranked(columns), prose=True)
 
 
-def _ranked(columns: list[list[str]]) -> list[list[str]]:
+def _ranked(columns: list[list[str]]) -> list[list[Value]]:
     longest = max(map(len, columns))
-    padded = [column + [MISSING] * (longest - len(column)) for column in columns]
+    padded = [[*column, *[None] * (longest - len(column))] for column in columns]
     return [[str(rank), *cells] for rank, cells in enumerate(zip(*padded, strict=True), start=1)]
 
 
@@ -95,10 +97,6 @@ def _tensor(item: Json) -> str:
     shape = "x".join(map(str, item["shape"]))
     made = item["operator"].removeprefix("aten.")
     return f"{in_bytes(item['bytes'])}  {_name(item['module'])} {made} {shape} ({item['role']})"
-
-
-def _amount(size: int) -> str:
-    return in_bytes(size) if size else MISSING
 
 
 def _place(peak: Json) -> str:

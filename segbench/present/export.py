@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segbench.errors import UserError
-from segbench.present.sheet import Sheet, to_markdown
+from segbench.present.csv_text import csv_text
+from segbench.present.markdown import to_markdown
+from segbench.present.table import Table
 from segbench.records.rows import EXPORT_COLUMNS, Row
 
 
@@ -23,21 +23,17 @@ class Exports:
     markdown: Path | None = None
 
 
-def as_csv(rows: Sequence[Row]) -> str:
-    """One measurement a line under the fixed columns; a missing value is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, EXPORT_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def as_csv(rows: Sequence[Row], columns: Sequence[str] = EXPORT_COLUMNS) -> str:
+    """One row a line under the columns; a missing value is empty."""
+    return csv_text(columns, [[row.get(name) for name in columns] for row in rows])
 
 
-def as_json(rows: Sequence[Row]) -> str:
-    """A list of objects with the fixed columns as keys; a missing value is null."""
-    return json.dumps([{name: row.get(name) for name in EXPORT_COLUMNS} for row in rows], indent=1) + "\n"
+def as_json(rows: Sequence[Row], columns: Sequence[str] = EXPORT_COLUMNS) -> str:
+    """A list of objects with the columns as keys; a missing value is null."""
+    return json.dumps([{name: row.get(name) for name in columns} for row in rows], indent=1) + "\n"
 
 
-def write_exports(exports: Exports, rows: Sequence[Row], sheets: Sequence[Sheet]) -> list[Path]:
+def write_exports(exports: Exports, rows: Sequence[Row], tables: Sequence[Table]) -> list[Path]:
     """Writes every file that was asked for; the paths written.
 
     Raises:
@@ -48,7 +44,7 @@ def write_exports(exports: Exports, rows: Sequence[Row], sheets: Sequence[Sheet]
         {
             "csv": lambda: as_csv(rows),
             "json": lambda: as_json(rows),
-            "markdown": lambda: "\n".join(to_markdown(sheet) for sheet in sheets),
+            "markdown": lambda: "\n".join(map(to_markdown, tables)),
         },
     )
 

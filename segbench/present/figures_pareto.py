@@ -35,8 +35,8 @@ def pareto_figure(pareto: Pareto) -> Figure | None:
     return Figure(
         "pareto",
         "Cost and accuracy",
-        "Dashed: networks that no other beats in both; the others are pale.",
-        ["network", across, up, "on the front"],
+        "Dashed: the Pareto-optimal networks; dominated networks are pale.",
+        ["network", across, up, "Pareto-optimal"],
         rows,
         lambda rows: _draw(rows, across, up),
     )

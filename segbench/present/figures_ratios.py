@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from segbench.present.figures import Figure, Value
-from segbench.present.judged import MARKS, JudgedTable
-from segbench.present.style import INK, MUTED, OURS, PAPER, VERDICT_COLOURS
+from segbench.present.style import INK, MARKS, MUTED, OURS, PAPER, VERDICT_COLOURS
+from segbench.present.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 
-def ratios_figure(table: JudgedTable) -> Figure | None:
+def ratios_figure(table: Table) -> Figure | None:
     """Every cell that has a ratio on one side at least; None where the table has none of ours."""
     rows: list[list[Value]] = []
-    for column, heading in table.columns.items():
-        for key, label in table.rows.items():
-            cell = table.cells[key, column]
-            verdict = cell.judgement.verdict if cell.judgement else "ours"
-            paper = cell.paper_ratio if cell.judgement else None
-            rows.append([" ".join(heading.split("\n")).strip(), label, cell.our_ratio, paper, verdict])
+    for place, column in enumerate(table.columns[1:], start=1):
+        for row in table.rows:
+            cell = row[place]
+            paper = cell.paper.ratio if cell.judgement and cell.paper else None
+            rows.append([column.plain, row[0].text, cell.ratio, paper, cell.verdict or "ours"])
     if not any(row[2] is not None for row in rows):
         return None
     return Figure(
@@ -68,7 +67,7 @@ def _panel(axes: Any, title: str, rows: Sequence[Sequence[Value]], networks: Seq
     for _, network, ours, paper, verdict in rows:
         _mark(axes, networks.index(str(network)), ours, paper, str(verdict))
     if not any(row[2] is not None for row in rows):
-        axes.text(0.98, 0.03, "nothing of ours", transform=axes.transAxes, ha="right", color=MUTED, style="italic")
+        axes.text(0.98, 0.03, "no numbers of ours", transform=axes.transAxes, ha="right", color=MUTED, style="italic")
 
 
 def _mark(axes: Any, height: int, ours: Value, paper: Value, verdict: str) -> None:

@@ -31,11 +31,12 @@ def learning_figure(entries: Sequence[Entry]) -> Figure | None:
         return None
     return Figure(
         "learning",
-        "Learning",
-        "mIoU of the validation split over the minutes trained; validations themselves are not counted.",
+        "Learning curves",
+        "mIoU of the validation split over the minutes of training; the time of validation is not counted.",
         ["network", "step", "minutes", "miou"],
         rows,
         _draw,
+        raster=len(_curves(rows)) > _TOGETHER,
     )
 
 

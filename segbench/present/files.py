@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segbench.errors import UserError
+from segbench.present.csv_text import table_csv
 from segbench.present.export import as_csv
 from segbench.present.figures import save_figure
-from segbench.present.judged import judged_csv, judged_sheet
 from segbench.present.latex import to_latex
+from segbench.present.markdown import to_markdown
 from segbench.present.page.page import page_html
 from segbench.present.report import Report
-from segbench.present.sheet import Sheet, to_markdown
-from segbench.present.table import table_csv, table_sheet
 
 PAGE, TEXT, MEASUREMENTS = "report.html", "report.md", "measurements.csv"
 TABLES, FIGURES = "tables", "figures"
@@ -32,18 +31,12 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         raise UserError(f"{error.filename or folder} cannot be written: {error.strerror}; choose -o DIR") from error
 
 
-def tables_as_text(report: Report) -> dict[str, tuple[Sheet, str]]:
-    """Every table as a sheet and as CSV, by the name of its files."""
-    judged = {table.name: (judged_sheet(table), judged_csv(table)) for table in report.judged}
-    return judged | {table.name: (table_sheet(table), table_csv(table)) for table in report.tables}
-
-
 def _written(report: Report, folder: Path) -> Iterator[Path]:
     yield _write(folder / TEXT, _markdown(report))
     yield _write(folder / MEASUREMENTS, as_csv(report.rows))
-    for name, (sheet, text) in tables_as_text(report).items():
-        yield _write(folder / TABLES / f"{name}.csv", text)
-        yield _write(folder / TABLES / f"{name}.tex", to_latex(sheet, name))
+    for table in report.every_table:
+        yield _write(folder / TABLES / f"{table.name}.csv", table_csv(table))
+        yield _write(folder / TABLES / f"{table.name}.tex", to_latex(table))
     for figure in report.figures:
         yield from save_figure(figure, folder / FIGURES)
     yield _write(folder / PAGE, page_html(report))
@@ -55,7 +48,8 @@ def require_report_folder(folder: Path) -> None:
     Raises:
         UserError: `tables/` or `figures/` hold files, and the folder holds no report.
     """
-    strange = [] if (folder / TEXT).is_file() and (folder / MEASUREMENTS).is_file() else _replaceable(folder)
+    beside = any((folder / name).is_file() for name in (MEASUREMENTS, "ledger.jsonl"))
+    strange = [] if (folder / TEXT).is_file() and beside else _replaceable(folder)
     if strange:
         raise UserError(
             f"{strange[0]} would be replaced and {folder} is no report's folder; choose another with -o, so that"
@@ -86,9 +80,10 @@ def _markdown(report: Report) -> str:
     parts = [
         f"# {report.title}",
         *report.lead,
-        f"The same as a page: [{PAGE}]({PAGE}). Raw: [{MEASUREMENTS}]({MEASUREMENTS}).",
+        f"Beside this file `segbench report` writes the same as a page, `{PAGE}`, and every measurement, "
+        f"`{MEASUREMENTS}`; where they are missing, `segbench report ledger.jsonl -o .` makes them.",
     ]
-    parts += [to_markdown(sheet) for sheet, _ in tables_as_text(report).values()]
+    parts += map(to_markdown, report.every_table)
     for figure in report.figures:
         parts.append(f"## {figure.title}\n\n![{figure.title}]({FIGURES}/{figure.image})\n\n{figure.caption}")
     if report.reasons:

@@ -6,69 +6,80 @@ from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import ModelCard
 from segbench.present.amounts import MISSING, in_bytes
+from segbench.present.formats import Value
 from segbench.present.provenance import provenance
-from segbench.present.sheet import Sheet
+from segbench.present.table import Cell, Column, Columns, Rows, Table, table_of
 from segbench.present.values import measured, outcome, paper, paper_conditions
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
+from segbench.records.quantities import QUANTITIES
 
 _MODES = {"train": "training", "infer": "inference"}
-_ANSWER = {"max_batch": "max_batch", "max_input": "max_input_pixels"}
-_OTHER = {"max_batch": "max_batch_fails_at", "max_input": "max_input_fails_at_pixels"}
-_TITLES = {"max_batch": "Largest batch", "max_input": "Largest input"}
+_ASKED = ("max_batch", "max_input")
+_TITLES = {"count": "Largest batch", "pixel": "Largest input"}
+"""By the unit of the answer."""
 _LIMITS = {"allocated": "tensors", "reserved": "fragmentation", "process": "process with context"}
 
 
-def largest_sheet(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budget: str) -> Sheet:
+def largest_table(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budget: str) -> Table:
     """One row a network: for each mode what fits and what does not, what limits it, and the paper's batch.
 
     Args:
         budget: its name, amount and source, for the notes.
     """
-    task = entries[0].case.task
+    kind = entries[0].case.kind
     modes = [mode for mode in _MODES if any(mode in entry.case.modes for entry in entries)]
     found = {(entry.model, entry.case.modes[0]): entry for entry in entries}
     names = list(dict.fromkeys(entry.model for entry in entries))
-    columns = ["\nnetwork"]
+    columns: Columns = ["\nnetwork"]
     for mode in modes:
-        columns += [f"{_MODES[mode]}\nfits", "\ndoes not", "\nlimited by"]
-    with_paper = task == "max_batch" and "train" in modes
+        says = (f"{_MODES[mode]}\nfits", "\ndoes not", "\nlimited by")
+        columns += [Column(heading, name=f"{_MODES[mode]} {heading.split(chr(10))[1]}") for heading in says]
+    with_paper = kind.headline == "max_batch" and "train" in modes
     columns += ["\npaper"] * with_paper + ["\noutcome"]
-    rows = []
+    rows: Rows = []
     for name in names:
-        row = [name]
+        row: list[Value | Cell] = [name]
         for mode in modes:
             row += _bracket(found.get((name, mode)))
         if with_paper:
-            row.append(_paper(found.get((name, "train")), cards))
+            trained = found.get((name, "train"))
+            row.append(paper(trained, "max_batch", cards) if trained else None)
         rows.append([*row, _outcome([found[name, mode] for mode in modes if (name, mode) in found])])
-    return Sheet(_TITLES[task], columns, rows, _notes(entries, cards, budget))
+    return table_of(_TITLES[QUANTITIES[kind.headline].unit], columns, rows, _notes(entries, cards, budget))
 
 
-def fits_sheet(entries: Sequence[Entry], name: str, budget: str) -> Sheet:
+def fits_table(entries: Sequence[Entry], name: str, budget: str) -> Table:
     """One row a network: largest batch and largest input, training and inference."""
     found = {(entry.model, entry.case.task, entry.case.modes[0]): entry for entry in entries}
     models = list(dict.fromkeys(entry.model for entry in entries))
     size = f"{entries[0].case.width}x{entries[0].case.height}"
-    columns = ["\nnetwork", f"batch at {size}\ntraining", "\ninference", "input at batch 1\ntraining", "\ninference"]
-    rows = []
+    columns: Columns = [
+        "\nnetwork",
+        *(Column(f"batch at {size}\ntraining"), Column("\ninference", name=f"batch at {size} inference")),
+        *(Column("input at batch 1\ntraining"), Column("\ninference", name="input at batch 1 inference")),
+    ]
+    rows: Rows = []
     for model in models:
-        cells = [found.get((model, task, mode)) for task in _ANSWER for mode in _MODES]
+        cells = [found.get((model, task, mode)) for task in _ASKED for mode in _MODES]
         rows.append([model, *(_bracket(entry)[0] for entry in cells)])
-    return Sheet(f"What fits {name}", columns, rows, _notes(entries, {}, budget))
+    return table_of(f"What fits {name}", columns, rows, _notes(entries, {}, budget))
 
 
-def _bracket(entry: Entry | None) -> list[str]:
+def _bracket(entry: Entry | None) -> list[Cell]:
     """What fits, what does not, and what limits it."""
-    answer = measured(entry, _ANSWER[entry.case.task]) if entry else None
-    other = measured(entry, _OTHER[entry.case.task]) if entry else None
+    answer = measured(entry, entry.case.kind.headline) if entry else None
+    other = measured(entry, entry.case.kind.bound) if entry else None
     if entry is None or answer is None:
-        return [MISSING, MISSING, MISSING] if entry is None else [entry.outcome, MISSING, MISSING]
-    fits = _size(answer) + ("*" if _only_by_retries(answer) else "")
+        return [Cell(label=entry.outcome if entry else None), Cell(), Cell()]
+    fits = f"{'≥ ' * _is_open(entry)}{_size(answer)}{'*' * _only_by_retries(answer)}"
     nothing = "nothing" if answer.outcome == "does_not_fit" else MISSING
-    limit = _LIMITS.get(answer.detail.get("limited_by", ""), MISSING)
-    fits = f"≥ {fits}" if _is_open(entry) else fits
-    return [fits if answer.value else nothing, _size(other) if other else MISSING, limit]
+    fitting = Cell(answer.value or None, label=fits if answer.value else nothing)
+    return [fitting, Cell(other.value, label=_size(other)) if other else Cell(), Cell(_limit(answer))]
+
+
+def _limit(answer: Measurement) -> str | None:
+    return _LIMITS.get(answer.detail.get("limited_by", ""))
 
 
 def _size(item: Measurement) -> str:
@@ -86,14 +97,14 @@ def _only_by_retries(answer: Measurement) -> bool:
 
 def _is_open(entry: Entry) -> bool:
     """Whether everything up to the search's end fits, so that the largest is not known."""
-    answer, other = (measured(entry, names[entry.case.task]) for names in (_ANSWER, _OTHER))
+    answer, other = (measured(entry, name) for name in (entry.case.kind.headline, entry.case.kind.bound))
     return bool(answer and answer.value and other and other.value is None and other.outcome == "ok")
 
 
 def _outcome(entries: Sequence[Entry]) -> str:
     """`ok`, or why a network has no answer."""
     for entry in entries:
-        answer = measured(entry, _ANSWER[entry.case.task])
+        answer = measured(entry, entry.case.kind.headline)
         if entry.outcome != "ok":
             return outcome(entry)
         if answer is not None and answer.outcome != "ok":
@@ -101,12 +112,8 @@ def _outcome(entries: Sequence[Entry]) -> str:
     return "ok"
 
 
-def _paper(entry: Entry | None, cards: Mapping[str, ModelCard]) -> str:
-    return paper(entry, "max_batch", cards) if entry else MISSING
-
-
 def _notes(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budget: str) -> list[str]:
-    answers = [item for entry in entries if (item := measured(entry, _ANSWER[entry.case.task]))]
+    answers = [item for entry in entries if (item := measured(entry, entry.case.kind.headline))]
     context = next((item.detail["context_bytes"] for item in answers if "context_bytes" in item.detail), None)
     spent = sum(entry.seconds for entry in entries)
     notes = [provenance(entries), f"budget {budget}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segbench.present.sheet import Sheet
+from segbench.present.table import Table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -37,27 +37,23 @@ _SPECIAL = {
 PACKAGES = ("booktabs", "amssymb", "textcomp")
 
 
-def to_latex(sheet: Sheet, label: str) -> str:
-    """A floating table: caption, label, three rules, the notes in small type.
-
-    Args:
-        label: after `tab:`.
-    """
-    alignment = "l" + "r" * (len(sheet.columns) - 1)
+def to_latex(table: Table) -> str:
+    """A floating table with its name as label: caption, three rules, the notes in small type."""
+    alignment = "".join("l" if number == 0 or column.left else "r" for number, column in enumerate(table.columns))
     lines = [
         f"% Made by segbench; needs {', '.join(PACKAGES)}.",
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{escaped(sheet.title)}}}",
-        rf"  \label{{tab:{label}}}",
+        rf"  \caption{{{escaped(table.title)}}}",
+        rf"  \label{{tab:{table.name}}}",
         rf"  \begin{{tabular}}{{{alignment}}}",
         r"    \toprule",
-        f"    {_row(sheet.columns)}",
+        f"    {_row(table.headings)}",
         r"    \midrule",
-        *(f"    {_row(row)}" for row in sheet.rows),
+        *(f"    {_row(line)}" for line in table.lines()),
         r"    \bottomrule",
         r"  \end{tabular}",
-        *(rf"  \par\footnotesize {escaped(note)}" for note in sheet.notes),
+        *(rf"  \par\footnotesize {escaped(note)}" for note in table.all_notes()),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import ModelCard
-from segbench.present.amounts import MISSING, as_published, as_ratio, in_bytes, in_millions
+from segbench.present.amounts import ratio_of
+from segbench.present.formats import BYTES, MILLIONS, RATIO, Value
 from segbench.present.provenance import provenance
-from segbench.present.sheet import Sheet
+from segbench.present.table import Cell, Column, Columns, Table, table_of
+from segbench.present.values import outcome, paper, value_of
 from segbench.records.ledger import Entry
 from segbench.records.quantities import quantity
 from segbench.records.reference_model import REFERENCE_MODEL
@@ -16,20 +18,24 @@ from segbench.records.rows import reference_for
 _MODES = {"train": "training", "infer": "inference"}
 
 
-def memory_sheet(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Sheet:
+def memory_table(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
     """One row a network; the peak is the definition `headline` names, the others are in the exports."""
     names = list(dict.fromkeys(entry.model for entry in entries))
     modes = [mode for mode in _MODES if any(mode in entry.case.modes for entry in entries)]
     kind = headline(entries[0])
     cells = {(entry.model, mode): entry for entry in entries for mode in entry.case.modes}
-    columns = ["\nnetwork", "\nparameters"]
+    columns: Columns = ["\nnetwork", Column("\nparameters", MILLIONS)]
     for mode in modes:
         case = entries[0].case
         batch = case.batch_size if mode == "train" else case.infer_batch
-        columns += [f"{_MODES[mode]}\nbatch {batch}", "\nratio", "\npaper"]
+        columns += [
+            Column(f"{_MODES[mode]}\nbatch {batch}", BYTES),
+            Column("\nratio", RATIO, f"{_MODES[mode]} ratio"),
+            Column("\npaper", name=f"{_MODES[mode]} paper"),
+        ]
     rows = [_row(name, modes, kind, cells, cards) for name in names]
     notes = [*_notes(entries, cards, kind, modes), *(_live_ratios(names, modes, cells) if kind != "live" else [])]
-    return Sheet("Peak memory", [*columns, "\noutcome"], rows, notes)
+    return table_of("Peak memory", [*columns, "\noutcome"], rows, notes)
 
 
 def headline(entry: Entry) -> str:
@@ -39,16 +45,17 @@ def headline(entry: Entry) -> str:
 
 def _row(
     name: str, modes: list[str], kind: str, cells: Mapping[tuple[str, str], Entry], cards: Mapping[str, ModelCard]
-) -> list[str]:
+) -> list[Value | Cell]:
     found = [cells[name, mode] for mode in modes if (name, mode) in cells]
-    parameters = next((value for entry in found if (value := _value(entry, "parameters")) is not None), None)
-    row = [name, in_millions(parameters)]
+    parameters = next((value for entry in found if (value := value_of(entry, "parameters")) is not None), None)
+    row: list[Value | Cell] = [name, parameters]
     for mode in modes:
         which = f"{mode}_peak_{kind}_bytes"
-        mine, rival = _value(cells.get((name, mode)), which), _value(cells.get((REFERENCE_MODEL, mode)), which)
-        row += [in_bytes(mine), as_ratio(mine, rival), _paper(name, which, cells.get((name, mode)), cards)]
+        entry = cells.get((name, mode))
+        mine, reference = value_of(entry, which), value_of(cells.get((REFERENCE_MODEL, mode)), which)
+        row += [mine, ratio_of(mine, reference), paper(entry, which, cards) if entry else None]
     failed = next((entry for entry in found if entry.outcome != "ok"), None)
-    return [*row, f"{failed.outcome}: {failed.cause}" if failed else "ok"]
+    return [*row, outcome(failed) if failed else "ok"]
 
 
 def _live_ratios(names: list[str], modes: list[str], cells: Mapping[tuple[str, str], Entry]) -> list[str]:
@@ -56,21 +63,11 @@ def _live_ratios(names: list[str], modes: list[str], cells: Mapping[tuple[str, s
     notes = []
     for mode in modes:
         which = f"{mode}_peak_live_bytes"
-        rival = _value(cells.get((REFERENCE_MODEL, mode)), which)
-        live = {name: _value(cells.get((name, mode)), which) for name in names if name != REFERENCE_MODEL}
-        told = [f"{name} {as_ratio(value, rival)}" for name, value in live.items() if value and rival]
+        reference = value_of(cells.get((REFERENCE_MODEL, mode)), which)
+        live = {name: value_of(cells.get((name, mode)), which) for name in names if name != REFERENCE_MODEL}
+        told = [f"{name} {value / reference:.2f}" for name, value in live.items() if value and reference]
         notes += [f"{_MODES[mode]}, live bytes to {REFERENCE_MODEL}'s: {', '.join(told)}"] if told else []
     return notes
-
-
-def _value(entry: Entry | None, name: str) -> float | None:
-    found = [item.value for item in entry.measurements if item.quantity == name] if entry else []
-    return found[0] if found else None
-
-
-def _paper(name: str, which: str, entry: Entry | None, cards: Mapping[str, ModelCard]) -> str:
-    reference = reference_for(cards[name], which, entry.case) if entry and name in cards else None
-    return as_published(reference.value, reference.unit) if reference else MISSING
 
 
 def _notes(entries: Sequence[Entry], cards: Mapping[str, ModelCard], kind: str, modes: list[str]) -> list[str]:
@@ -82,5 +79,5 @@ def _notes(entries: Sequence[Entry], cards: Mapping[str, ModelCard], kind: str, 
     used = [reference_for(cards[e.model], name, e.case) for e in entries if e.model in cards for name in names]
     conditions = {f"{item.conditions} ({item.source})": None for item in used if item}
     if conditions:
-        notes.append("paper: " + "; ".join(conditions) + "; which peak it read is not said")
+        notes.append("paper: " + "; ".join(conditions) + "; the paper does not say which peak this is")
     return notes

@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import ModelCard
-from segbench.present.amounts import MISSING, in_bytes, in_count, in_large_count
+from segbench.present.amounts import in_large_count
+from segbench.present.formats import BYTES, COUNT, LARGE_COUNT, PERCENT, Value
 from segbench.present.provenance import provenance
-from segbench.present.sheet import Sheet
+from segbench.present.table import Cell, Column, Columns, Table, table_of
 from segbench.present.values import measured, outcome, paper, paper_conditions, value_of
 from segbench.records.case import Json
 from segbench.records.ledger import Entry
 
-_COLUMNS = ["network", "parameters", "paper", "MACs", "FLOPs", "torch", "fvcore", "kernels", "activations", "outcome"]
+_COLUMNS: Columns = [
+    "network",
+    Column("parameters", COUNT),
+    "paper",
+    *(Column(name, LARGE_COUNT) for name in ("MACs", "FLOPs", "torch", "fvcore")),
+    Column("kernels", COUNT),
+    Column("activations", BYTES),
+    "outcome",
+]
 _RULE = (
     "1 MAC = 2 FLOPs; counted by execution of one image: convolutions and matrix products, an ODE's every evaluation"
 )
 
 
-def params_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard], depth: int = 0) -> list[Sheet]:
+def params_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard], depth: int = 0) -> list[Table]:
     """The networks, and with a depth above 0 a table of modules for each.
 
     Args:
@@ -27,21 +36,21 @@ def params_sheets(entries: Sequence[Entry], cards: Mapping[str, ModelCard], dept
     rows = [_row(entry, cards) for entry in entries]
     notes = [provenance(entries), _RULE, *_warnings(entries), *paper_conditions(list(entries), "parameters", cards)]
     return [
-        Sheet("Parameters and operations", _COLUMNS, rows, notes),
+        table_of("Parameters and operations", _COLUMNS, rows, notes),
         *(_modules(entry, depth) for entry in entries if depth and measured(entry, "macs")),
     ]
 
 
-def _row(entry: Entry, cards: Mapping[str, ModelCard]) -> list[str]:
+def _row(entry: Entry, cards: Mapping[str, ModelCard]) -> list[Value | Cell]:
     return [
         entry.model,
-        in_count(value_of(entry, "parameters")),
+        value_of(entry, "parameters"),
         paper(entry, "parameters", cards),
-        in_large_count(value_of(entry, "macs")),
-        in_large_count(value_of(entry, "flops")),
+        value_of(entry, "macs"),
+        value_of(entry, "flops"),
         *(_other(entry, counter) for counter in ("torch", "fvcore")),
-        in_count(value_of(entry, "kernel_launches")),
-        in_bytes(value_of(entry, "activation_bytes")),
+        value_of(entry, "kernel_launches"),
+        value_of(entry, "activation_bytes"),
         outcome(entry),
     ]
 
@@ -51,12 +60,12 @@ def _counters(entry: Entry) -> list[dict[str, Json]]:
     return list(item.detail.get("counters", ())) if item else []
 
 
-def _other(entry: Entry, counter: str) -> str:
-    """`62.3 G`, with a mark where it disagrees."""
+def _other(entry: Entry, counter: str) -> Cell:
+    """With a mark where it disagrees."""
     for found in _counters(entry):
         if found["counter"] == counter:
-            return in_large_count(found["macs"]) + (" !" if found["disagrees"] else "")
-    return MISSING
+            return Cell(found["macs"], label=f"{in_large_count(found['macs'])} !" if found["disagrees"] else None)
+    return Cell()
 
 
 def _warnings(entries: Sequence[Entry]) -> list[str]:
@@ -84,14 +93,15 @@ def _operators(calls: Mapping[str, int], most: int = 8) -> str:
     return shown + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
 
 
-def _modules(entry: Entry, depth: int) -> Sheet:
+def _modules(entry: Entry, depth: int) -> Table:
     """Modules of the first levels that do any counted work."""
     item = measured(entry, "macs")
     assert item is not None
     total = item.value or 1
     rows = [
-        [name or "(all)", kind, in_count(calls), in_large_count(macs), f"{100 * macs / total:.1f} %"]
+        [name or "(all)", kind, calls, macs, macs / total]
         for name, kind, calls, macs in item.detail["modules"]
         if macs and (len(name.split(".")) if name else 0) <= depth
     ]
-    return Sheet(f"{entry.model}: operations by module", ["module", "type", "calls", "MACs", "share"], rows)
+    columns: Columns = ["module", "type", Column("calls", COUNT), Column("MACs", LARGE_COUNT), Column("share", PERCENT)]
+    return table_of(f"{entry.model}: operations by module", columns, rows)

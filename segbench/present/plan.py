@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segbench.present.sheet import Sheet
+from segbench.present.formats import Format
+from segbench.present.table import Column, Rows, Table, table_of
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,27 @@ class PlannedStep:
     basis: str
 
 
-def plan_sheet(title: str, steps: Sequence[PlannedStep], notes: Sequence[str]) -> Sheet:
+def plan_table(title: str, steps: Sequence[PlannedStep], notes: Sequence[str]) -> Table:
     """One row a step and one for all."""
-    rows = [
-        [step.title, step.device, str(step.todo), str(step.held), duration(step.seconds), step.basis] for step in steps
+    rows: Rows = [
+        [step.title, step.device, step.todo, step.held, step.seconds, step.basis] for step in _with_sum(steps)
     ]
-    total = sum(step.seconds for step in steps)
+    about = Column("about", Format("second", duration))
+    return table_of(title, ["step", "on", "cells to run", "in the ledger", about, "estimated"], rows, notes)
+
+
+def plan_lines(steps: Sequence[PlannedStep]) -> list[str]:
+    """One line a step and one for all, for a log."""
+    return [
+        f"{step.title}: {step.todo} cells{f' on {step.device}' if step.device else ''}"
+        f"{f', {step.held} in the ledger' if step.held else ''}, about {duration(step.seconds)}"
+        for step in _with_sum(steps)
+    ]
+
+
+def _with_sum(steps: Sequence[PlannedStep]) -> list[PlannedStep]:
     todo, held = sum(step.todo for step in steps), sum(step.held for step in steps)
-    rows.append(["all", "", str(todo), str(held), duration(total), ""])
-    return Sheet(title, ["step", "on", "cells to run", "in the ledger", "about", "estimated"], rows, notes)
+    return [*steps, PlannedStep("all", "", todo, held, sum(step.seconds for step in steps), "")]
 
 
 def duration(seconds: float) -> str:

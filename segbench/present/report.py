@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from segbench.present.figures import Figure
-from segbench.present.figures_memory import MemoryLine
-from segbench.present.judged import JudgedTable
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory
 from segbench.present.table import Table
+from segbench.present.timeline import MemoryLine
 from segbench.records.rows import Row
 
 
@@ -29,15 +28,15 @@ class Report:
 
     Attributes:
         lead: paragraphs under the title: what this is, on what and when it was found.
-        judged: tables with verdicts.
-        tables: without.
+        judged: tables beside the paper.
+        tables: the others.
         rows: every measurement.
         facts: name and value of what the numbers depend on: device, versions, settings.
     """
 
     title: str
     lead: Sequence[str]
-    judged: Sequence[JudgedTable] = ()
+    judged: Sequence[Table] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
     reasons: Sequence[ReportReason] = ()
@@ -46,3 +45,7 @@ class Report:
     trajectories: Sequence[Trajectory] = ()
     rows: Sequence[Row] = ()
     facts: Sequence[tuple[str, str]] = ()
+
+    @property
+    def every_table(self) -> list[Table]:
+        return [*self.judged, *self.tables]

@@ -17,6 +17,15 @@ VERDICT_COLOURS = {
     "missing": "#c9cdd3",
 }
 
+MARKS = {
+    "reproduced": "✓",
+    "same direction": "≈",
+    "contradicted": "✗",
+    "not comparable": "∅",
+    "missing": "·",
+}
+"""One sign a verdict, so that nothing relies on colour."""
+
 ROLE_COLOURS = {
     "parameters": "#3b4252",
     "optimizer state": "#8a94a6",
@@ -98,5 +107,6 @@ def styled() -> AbstractContextManager[None]:
             "figure.facecolor": "white",
             "savefig.dpi": 160,
             "svg.hashsalt": "segbench",
+            "svg.fonttype": "none",
         }
     )

@@ -10,25 +10,24 @@ from types import TracebackType
 from rich import box
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Table as LiveTable
 from rich.text import Text
 
-from segbench.present.amounts import by_unit, in_seconds
+from segbench.present.amounts import in_seconds
+from segbench.present.formats import of_unit, spread
 from segbench.present.memory import headline
 from segbench.present.progress import CellProgress
 from segbench.present.provenance import provenance
-from segbench.present.sheet import Sheet
-from segbench.present.values import measured, outcome, uncertainty
+from segbench.present.table import Column, Columns, Table, table_of, without_empty_columns
+from segbench.present.values import outcome, uncertainty, value_of
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
 from segbench.records.measurement import ANSWERS
 from segbench.records.quantities import quantity
+from segbench.records.tasks import TASKS, Task
 
 _SHOWN = 12
 """Rows of the live table: the cell at work and those before it."""
-
-_HEADLINES = {"latency": ("latency_s",), "epoch": ("epoch_s",), "params": ("parameters", "macs")}
-"""What is shown of a task besides memory; the exports have all."""
 
 
 @dataclass
@@ -112,7 +111,7 @@ class SweepProgress(CellProgress):
     def _draw(self) -> None:
         if not self._console.is_terminal:
             return
-        table = Table(box=box.SIMPLE_HEAD)
+        table = LiveTable(box=box.SIMPLE_HEAD)
         for heading in ("cell", "state", "time"):
             table.add_column(heading)
         for name, state in list(self._tally.cells.items())[-_SHOWN:]:
@@ -123,11 +122,11 @@ class SweepProgress(CellProgress):
         self._screen.update(Group(table, Text(self._tally.sentence())), refresh=True)
 
 
-def cells_sheet(cells: Sequence[tuple[str, bool]]) -> Sheet:
+def cells_table(cells: Sequence[tuple[str, bool]]) -> Table:
     """A dry run: every cell and whether the ledger answers it already."""
     rows = [[name, "in the ledger" if known else "to be measured"] for name, known in cells]
     done = sum(known for _, known in cells)
-    return Sheet(
+    return table_of(
         "Sweep",
         ["cell", "state"],
         rows,
@@ -135,40 +134,40 @@ def cells_sheet(cells: Sequence[tuple[str, bool]]) -> Sheet:
     )
 
 
-def sweep_sheet(task: str, factors: Sequence[Mapping[str, Json]], entries: Sequence[Entry]) -> Sheet:
+def sweep_table(task: str, factors: Sequence[Mapping[str, Json]], entries: Sequence[Entry]) -> Table:
     """One row a cell: network, the factors that vary, the task's headline values.
 
     Args:
         factors: of each entry.
     """
     names = list(dict.fromkeys(name for found in factors for name in found))
-    kind = headline(entries[0])
-    wanted = _HEADLINES.get(task, (f"train_peak_{kind}_bytes", f"infer_peak_{kind}_bytes"))
+    wanted = [_as_read(name, entries[0]) for name in _shown(TASKS[task])]
     rows = [
         [
             entry.model,
             *(str(found.get(name, "")) for name in names),
-            *(text for name in wanted for text in (_value(entry, name), uncertainty(entry, name))),
+            *(value for name in wanted for value in (value_of(entry, name), uncertainty(entry, name))),
             outcome(entry),
         ]
         for entry, found in zip(entries, factors, strict=True)
     ]
-    headings = [heading for name in wanted for heading in (name, "95 %")]
-    sheet = Sheet(f"Sweep of {task}", ["network", *names, *headings, "outcome"], rows, [provenance(entries)])
-    return _without_empty_columns(sheet)
+    columns: Columns = [
+        column
+        for name in wanted
+        for column in (Column(name, of_unit(quantity(name).unit)), Column("95 %", spread(quantity(name).unit), name))
+    ]
+    table = table_of(f"Sweep of {task}", ["network", *names, *columns, "outcome"], rows, [provenance(entries)])
+    return without_empty_columns(table)
 
 
-def _value(entry: Entry, name: str) -> str:
-    item = measured(entry, name)
-    return by_unit(item.value if item else None, quantity(name).unit)
+def _shown(task: Task) -> list[str]:
+    """The quantities of the task's row; the exports have all."""
+    return [*dict.fromkeys(task.quantity(mode) for mode in task.modes), *task.shown]
 
 
-def _without_empty_columns(sheet: Sheet) -> Sheet:
-    """Counts and memory have no interval."""
-    kept = [n for n, _ in enumerate(sheet.columns) if n == 0 or any(row[n] not in ("", "-") for row in sheet.rows)]
-    return Sheet(
-        sheet.title, [sheet.columns[n] for n in kept], [[row[n] for n in kept] for row in sheet.rows], sheet.notes
-    )
+def _as_read(name: str, entry: Entry) -> str:
+    """Of a peak the definition that could be read where the entry was measured."""
+    return name.replace("_peak_live_", f"_peak_{headline(entry)}_")
 
 
 def _roughly(seconds: float) -> str:

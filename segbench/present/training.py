@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from segbench.present.amounts import MISSING, in_count, in_percent, in_seconds
+from segbench.present.amounts import in_percent
+from segbench.present.formats import COUNT, PERCENT, SECONDS, Value
 from segbench.present.progress import CellProgress
 from segbench.present.provenance import provenance
-from segbench.present.sheet import Sheet
-from segbench.present.values import measured, outcome, value_of
+from segbench.present.table import Column, Columns, Table, table_of
+from segbench.present.values import Cards, measured, outcome, value_of
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
+from segbench.records.options import TrainOptions
 
 
 class TrainingProgress(CellProgress):
@@ -51,33 +53,39 @@ def training_line(extra: Mapping[str, Json]) -> str:
     return ", ".join([*parts, f"{extra['images_per_s']:.1f} images/s", f"{left} left"])
 
 
-def training_sheet(entries: Sequence[Entry]) -> Sheet:
+def training_tables(entries: Sequence[Entry], _cards: Cards | None = None) -> list[Table]:
     """One row a network: what its last and its best weights score on the validation split."""
-    columns = ["network", "parameters", "steps", "training time", "time a step", "last", "best", "at step", "outcome"]
+    columns: Columns = [
+        "network",
+        *(Column("parameters", COUNT), Column("steps", COUNT)),
+        *(Column("training time", SECONDS), Column("time per step", SECONDS)),
+        *(Column("last", PERCENT), Column("best", PERCENT), Column("at step", COUNT)),
+        "outcome",
+    ]
     notes = [
         provenance(entries),
         *_folders(entries),
         *_clocks(entries),
         *(
-            f"{what}; best is chosen on that split, so it flatters: evaluate on one that chose nothing"
+            f"{what}; best is selected on that split and is therefore optimistic: evaluate on another split"
             for what in _scored(entries)
         ),
     ]
-    return Sheet("Training", columns, [_row(entry) for entry in entries], notes)
+    return [table_of("Training", columns, [_row(entry) for entry in entries], notes)]
 
 
-def _row(entry: Entry) -> list[str]:
+def _row(entry: Entry) -> list[Value]:
     score = next((item for name in ("miou", "image_accuracy") if (item := measured(entry, name))), None)
     detail = score.detail if score else {}
     return [
         entry.model,
-        in_count(value_of(entry, "parameters")),
-        in_count(detail.get("steps")),
-        in_seconds(detail.get("seconds")),
-        in_seconds(_step_time(entry, detail)),
-        in_percent(score.value if score else None),
-        in_percent(detail.get("best")),
-        in_count(detail["best_step"]) if detail.get("best_step") else MISSING,
+        value_of(entry, "parameters"),
+        detail.get("steps"),
+        detail.get("seconds"),
+        _step_time(entry, detail),
+        score.value if score else None,
+        detail.get("best"),
+        detail.get("best_step") or None,
         outcome(entry),
     ]
 
@@ -105,9 +113,11 @@ def _clocks(entries: Sequence[Entry]) -> list[str]:
     notes = ["training time: CPU time of the process, all threads together, or wall time on CUDA"] if on_cpu else []
     names = [entry.model for entry in entries if measured(entry, "miou") and value_of(entry, "train_step_s") is None]
     return notes + (
-        [f"time a step of a run that had ended before, by the same clock: {', '.join(names)}"] if names else []
+        [f"time per step of a run that had ended before, by the same clock: {', '.join(names)}"] if names else []
     )
 
 
 def _folders(entries: Sequence[Entry]) -> list[str]:
-    return [f"{entry.model}: {entry.case.option('folder')}" for entry in entries if entry.outcome == "ok"]
+    return [
+        f"{entry.model}: {entry.case.options_as(TrainOptions).folder}" for entry in entries if entry.outcome == "ok"
+    ]

@@ -10,6 +10,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from segbench.errors import UserError
+from segbench.present.figures_trajectory import error_figure
+from segbench.present.page.trajectory_viewer import Trajectory
+from segbench.present.style import identities, styled
 from segbench.present.trajectory_points import RULE, STEPS, TIME, Point, is_oracle, pareto_optimal, points_of, whole
 from segbench.records.ledger import Entry
 
@@ -23,13 +26,8 @@ _COSTS = {
 _KNOBS = {TIME: ("o", "-", "shorter"), STEPS: ("s", "--", "other steps"), RULE: ("D", "", "each image by itself")}
 """Knob -> (marker, line, name)."""
 
-_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:pink", "tab:olive", "tab:cyan")
 _DOMINATED = "0.75"
 _DPI = 120
-
-PAPER_TIME, PAPER_DROP = 0.5, 3.0
-"""Share of the time, and percentage points of accuracy given up for it (SegNode paper, section 4.8). The paper says
-"3 % of accuracy"; that it means points of mIoU is our reading."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,8 @@ class Curves:
 def trajectory_curves(entries: Sequence[Entry]) -> list[Curves]:
     """One set of curves an entry that has points."""
     found = [(entry.model, points) for entry in entries if (points := points_of(entry))]
-    return [Curves(name, points, _COLOURS[number % len(_COLOURS)]) for number, (name, points) in enumerate(found)]
+    looks = identities(f"{name} {number}" for number, (name, _) in enumerate(found))
+    return [Curves(name, points, look.colour) for (name, points), look in zip(found, looks.values(), strict=True)]
 
 
 def draw_curves(curves: Sequence[Curves], title: str, path: Path) -> None:
@@ -65,7 +64,7 @@ def draw_curves(curves: Sequence[Curves], title: str, path: Path) -> None:
     figure.axes[0].set_ylabel("mIoU, % (bars: 95 %, images resampled)")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(4, max(1, len(labels))), fontsize=9)
-    figure.suptitle(f"{title}  (grey: another point is as cheap and as good)")
+    figure.suptitle(f"{title}  (grey: not Pareto-optimal)")
     _save(figure, path)
 
 
@@ -101,49 +100,18 @@ def _bars(axes: Any, x: float, y: float, point: Point, cost: str, factor: float,
 
 
 def draw_error(curves: Sequence[Curves], title: str, path: Path) -> None:
-    """The error over the end time against ground truth, and against T over the share of the time, beside the paper.
+    """The figure that reports have: the error over the end time, and the mIoU drop beside the paper's.
 
     Raises:
         UserError: the file cannot be written.
     """
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for item in curves:
-        points = sorted((p for p in item.points if p.knob == TIME), key=lambda point: float(point.t_end))
-        _draw_truth_error(left, item, points)
-        _draw_drop(right, item, points)
-    marked = {"color": "black", "markersize": 13, "label": "paper: 3 % of accuracy for 50 % of time"}
-    right.plot(PAPER_TIME, PAPER_DROP, "*", **marked)
-    left.set(xlabel="end time of the solver", ylabel="mIoU error against ground truth, %")
-    right.set(xlabel="share of the whole solve's time", ylabel="mIoU below the whole solve's, points")
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
-    figure.suptitle(title)
-    _save(figure, path)
-
-
-def _draw_truth_error(axes: Any, item: Curves, points: Sequence[Point]) -> None:
-    times = [float(point.t_end) for point in points]
-    axes.plot(times, [100 * (p.value("miou_error") or 0) for p in points], "o-", color=item.colour, label=item.name)
-    bands = [point.interval("miou_error") or (0.0, 0.0) for point in points]
-    low, high = [100 * band[0] for band in bands], [100 * band[1] for band in bands]
-    axes.fill_between(times, low, high, color=item.colour, alpha=0.15)
-    means = [100 * (1 - (point.value("miou_image_mean") or 0)) for point in points]
-    axes.plot(times, means, ":", color=item.colour, label=f"{item.name}, mean of images")
-
-
-def _draw_drop(axes: Any, item: Curves, points: Sequence[Point]) -> None:
-    last = whole(points)
-    total = last.value("latency_s") if last else None
-    if not total:
-        return
-    shares = [(point.value("latency_s") or 0.0) / total for point in points]
-    drops = [100 * (point.value("miou_drop") or 0.0) for point in points]
-    axes.plot(shares, drops, "o-", color=item.colour, label=item.name)
-    for share, drop, point in zip(shares, drops, points, strict=True):
-        band = point.interval("miou_drop") or (drop / 100, drop / 100)
-        axes.plot([share, share], [100 * band[0], 100 * band[1]], color=item.colour, linewidth=1)
+    ended = [(item.name, [point for point in item.points if point.knob == TIME]) for item in curves]
+    figure = error_figure([Trajectory(name, tuple(points), (), ()) for name, points in ended if points])
+    if figure is not None:
+        with styled():
+            drawn = figure.draw(figure.rows)
+            drawn.suptitle(title)
+            _save(drawn, path)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -97,10 +97,12 @@ def pareto_optimal(points: Sequence[Point], cost: str) -> list[Point]:
         and (accuracy := point.value("miou")) is not None
     ]
 
-    def beaten(price: float, accuracy: float) -> bool:
+    def dominated(price: float, accuracy: float) -> bool:
         return any(p <= price and w >= accuracy and (p, w) != (price, accuracy) for p, w, _ in known)
 
-    return [point for price, accuracy, point in sorted(known, key=lambda item: item[0]) if not beaten(price, accuracy)]
+    return [
+        point for price, accuracy, point in sorted(known, key=lambda item: item[0]) if not dominated(price, accuracy)
+    ]
 
 
 def labels_of(entries: Sequence[Entry]) -> list[str]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from segbench.cards.card import ModelCard
-from segbench.present.amounts import MISSING, as_published
+from segbench.present.formats import Value, as_printed
+from segbench.present.table import Cell
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.records.rows import reference_for
+
+Cards = Mapping[str, ModelCard]
+"""By a network's name, for the published numbers."""
 
 
 def measured(entry: Entry, quantity: str) -> Measurement | None:
@@ -27,23 +31,21 @@ def detail_of(entry: Entry, quantity: str, name: str) -> float | None:
     return item.detail.get(name) if item else None
 
 
-def uncertainty(entry: Entry, quantity: str) -> str:
-    """Half of the 95 % interval's width as `±1.2 %` of the value."""
+def uncertainty(entry: Entry, quantity: str) -> Value:
+    """A value with its 95 % interval, as `spread` draws it; None where it has none."""
     item = measured(entry, quantity)
-    return uncertainty_of(item) if item else MISSING
+    return uncertainty_of(item) if item else None
 
 
-def uncertainty_of(item: Measurement) -> str:
-    if not item.value or item.spread_low is None or item.spread_high is None:
-        return MISSING
-    percent = 50 * (item.spread_high - item.spread_low) / item.value
-    return f"±{percent:.2g} %" if percent < 99.5 else f"±{percent:.0f} %"
+def uncertainty_of(item: Measurement) -> Value:
+    known = item.value and item.spread_low is not None and item.spread_high is not None
+    return (item.value, item.spread_low, item.spread_high) if known else None
 
 
-def paper(entry: Entry, quantity: str, cards: Mapping[str, ModelCard]) -> str:
+def paper(entry: Entry, quantity: str, cards: Mapping[str, ModelCard]) -> Cell:
     """The published number as it was printed."""
     reference = reference_for(cards[entry.model], quantity, entry.case) if entry.model in cards else None
-    return as_published(reference.value, reference.unit) if reference else MISSING
+    return Cell(reference.value, as_printed(reference.unit)) if reference else Cell()
 
 
 def paper_conditions(entries: list[Entry], quantity: str, cards: Mapping[str, ModelCard]) -> list[str]:

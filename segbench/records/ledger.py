@@ -3,6 +3,7 @@
 Format history (`format` in every line; a reader accepts all that came before it):
     1 (0.1.0): run, key, model, card_hash, arguments, case, environment, outcome, cause, measurements, seconds,
         finished.
+    2 (0.2.0): case.options is an object; in 1 it was a list of pairs. A cell that raised has its traceback.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import ANSWERS, Measurement
 
-LEDGER_FORMAT = 1
+LEDGER_FORMAT = 2
 DEFAULT_LEDGER = Path("segbench-runs")
 CHECKPOINTS = ("best", "last", "previous")
 """What a training calls its checkpoints: the folder's name tells more."""
@@ -40,6 +41,7 @@ class Entry:
         environment: None where the child died before it could tell.
         seconds: what the cell took, start of the process included.
         finished: when, ISO 8601 in UTC.
+        traceback: of what a failed cell raised, without folders of this machine.
     """
 
     run: str
@@ -54,6 +56,7 @@ class Entry:
     measurements: tuple[Measurement, ...]
     seconds: float
     finished: str
+    traceback: str = ""
 
     @property
     def answered(self) -> bool:
@@ -68,13 +71,14 @@ class Entry:
             "model": self.model,
             "card_hash": self.card_hash,
             "arguments": dict(self.arguments),
-            "case": _publishable(self.case),
+            "case": self.case.to_json(),
             "environment": self.environment.to_json() if self.environment else None,
             "outcome": self.outcome,
             "cause": self.cause,
             "measurements": [item.to_json() for item in self.measurements],
             "seconds": round(self.seconds, 3),
             "finished": self.finished,
+            **({"traceback": self.traceback} if self.traceback else {}),
         }
 
     @classmethod
@@ -93,23 +97,8 @@ class Entry:
             measurements=tuple(Measurement.from_json(item) for item in data["measurements"]),
             seconds=data.get("seconds", 0.0),
             finished=data.get("finished", ""),
+            traceback=data.get("traceback", ""),
         )
-
-
-def _publishable(case: Case) -> dict[str, Json]:
-    """The case without this machine's paths: a user's `/home/me/net.py:Net` becomes `net.py:Net`."""
-    place, colon, name = case.model.rpartition(":")  # a card's name has neither folder nor colon
-    model = f"{Path(place).name}{colon}{name}" if colon else Path(name).name
-    options = [(key, _without_place(value)) for key, value in case.options]
-    return {**case.to_json(), "data_root": None, "model": model, "options": options}
-
-
-def _without_place(value: Json) -> Json:
-    """A path as its last name; of a training's checkpoint the training stays: `segnode-w8/best.safetensors`."""
-    path = Path(value) if isinstance(value, str) else None
-    if path is None or not path.is_absolute():
-        return value
-    return "/".join(path.parts[-2:]) if path.stem in CHECKPOINTS else path.name
 
 
 class Ledger:

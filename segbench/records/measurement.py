@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
 from segbench.records.case import Json
-from segbench.records.quantities import quantity
+from segbench.records.quantities import present_name, quantity
 
 METHODS = ("counted", "measured:host", "measured:cuda", "measured:nvml", "predicted", "simulated", "published")
 OUTCOMES = ("ok", "does_not_fit", "unsupported", "timed_out", "crashed", "failed")
@@ -62,9 +62,10 @@ class Measurement:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Measurement:
-        """Inverse of `to_json`; fields a newer version added are ignored."""
+        """Inverse of `to_json`; fields a newer version added are ignored, renamed quantities have today's name."""
         known = {item.name for item in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
+        values["quantity"] = present_name(data["quantity"], data.get("mode"))
         for name in ("samples", "warmup"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)

@@ -44,7 +44,8 @@ def _peaks(mode: str, phrase: str) -> list[Quantity]:
 
 
 _TABLE = [
-    Quantity("parameters", "count", "trainable parameters at the case's classes", "parameters"),
+    Quantity("parameters", "count", "all parameters at the case's classes, frozen ones included", "parameters"),
+    Quantity("trainable_parameters", "count", "parameters that training changes, at the case's classes"),
     Quantity("macs", "count", "multiply-accumulates of one forward pass, counted by execution", "macs"),
     Quantity("flops", "count", "floating-point operations of one forward pass; 1 MAC = 2 FLOPs", "flops"),
     Quantity("activation_bytes", "byte", "bytes of every operator's output in one forward pass"),
@@ -65,6 +66,10 @@ _TABLE = [
     Quantity("latency_argmax_s", "second", "up-sampling to full size and argmax, per image"),
     Quantity("latency_copy_out_s", "second", "device-to-host copy of the labels, per image"),
     Quantity("throughput_images_per_s", "image/second", "images per second at the case's batch", "", "higher"),
+    Quantity(
+        "pipelined_images_per_s", "image/second", "images per second, several batches in flight on CUDA", "", "higher"
+    ),
+    Quantity("gpu_busy_fraction", "fraction", "share of a call in which the GPU has work", "", "neither"),
     Quantity("train_step_s", "second", "one training step, data loading included"),
     Quantity("train_data_s", "second", "waiting for the batch, per step"),
     Quantity("train_forward_s", "second", "forward and loss, per step"),
@@ -88,11 +93,26 @@ _TABLE = [
     Quantity("class_accuracy", "fraction", "mean over classes of recall", "", "higher"),
     Quantity("image_accuracy", "fraction", "share of whole images whose class is right (pretraining)", "", "higher"),
     Quantity("boundary_f", "fraction", "F-score of class boundaries within a tolerance", "", "higher"),
-    Quantity("energy_j", "joule", "energy per image or epoch by NVML's counter"),
+    Quantity("energy_per_image_j", "joule", "energy of an inference per image by NVML's counter, idling included"),
+    Quantity("energy_per_epoch_j", "joule", "energy of an epoch of so many images by NVML's counter, idling included"),
+    Quantity("energy_above_idle_per_image_j", "joule", "energy per image beyond what the waiting GPU draws"),
+    Quantity("energy_above_idle_per_epoch_j", "joule", "energy per epoch beyond what the waiting GPU draws"),
     Quantity("images_per_s", "image/second", "images read, decoded and batched per second", "", "higher"),
 ]
 
 QUANTITIES: dict[str, Quantity] = {quantity.name: quantity for quantity in _TABLE}
+
+
+_RENAMED = {
+    ("energy_j", "infer"): "energy_per_image_j",
+    ("energy_j", "train"): "energy_per_epoch_j",
+}
+"""(name, mode) in ledgers of earlier versions -> the name today; 0.1.0 had one name for two energies."""
+
+
+def present_name(name: str, mode: str | None) -> str:
+    """The name today of a quantity that an earlier version wrote."""
+    return _RENAMED.get((name, mode or ""), name)
 
 
 def quantity(name: str) -> Quantity:

@@ -44,19 +44,6 @@ class HasReferences(Protocol):
     def references_for(self, quantity_name: str, /) -> Sequence[Published]: ...
 
 
-_MAIN_QUANTITY = {
-    "params": "parameters",
-    "latency": "latency_s",
-    "epoch": "epoch_s",
-    "train": "miou",
-    "evaluate": "miou",
-    "trajectory": "miou",
-    "gradients": "gradient_relative_error",
-    "max_batch": "max_batch",
-    "max_input": "max_input_pixels",
-}
-
-
 def tidy_rows(entries: Iterable[Entry], cards: Mapping[str, HasReferences] | None = None) -> list[Row]:
     """One row a measurement, and one row for a cell that answered nothing.
 
@@ -103,7 +90,7 @@ def _plain(dataset: str | None) -> str | None:
 
 def _missing(entry: Entry) -> Measurement:
     case = entry.case
-    name = _MAIN_QUANTITY.get(case.task, f"{case.modes[0]}_peak_live_bytes")
+    name = case.kind.quantity(case.modes[0])
     method = "predicted" if case.device == "none" else "measured:cuda" if "cuda" in case.device else "measured:host"
     cause = entry.cause or "the cell reported nothing"
     mode = case.modes[0] if name.startswith(case.modes) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from segbench.records.axis import InputAxis
 from segbench.records.case import Case
@@ -14,7 +14,6 @@ class SearchAxis:
     """What grows.
 
     Attributes:
-        name: the task that predicts the answer, and its loose name.
         answer, other: quantities of the largest size that fits and of the one that does not.
         at: the case at a size.
         amount: the quantity's value at a size, to which memory is in proportion.
@@ -22,7 +21,6 @@ class SearchAxis:
         unit: one word for sentences.
     """
 
-    name: str
     answer: str
     other: str
     at: Callable[[int], Case]
@@ -39,10 +37,9 @@ def axis_of(case: Case) -> SearchAxis:
 def _batch_axis(case: Case) -> SearchAxis:
     field = "batch_size" if case.modes == ("train",) else "infer_batch"
     return SearchAxis(
-        name="max_batch",
-        answer="max_batch",
-        other="max_batch_fails_at",
-        at=lambda size: replace(case, task="memory", **{field: size}),  # type: ignore[arg-type]
+        answer=case.kind.headline,
+        other=case.kind.bound,
+        at=lambda size: case.for_task("memory", **{field: size}),
         amount=lambda size: size,
         size_of=lambda amount: max(1, int(amount)),
         unit="batch",
@@ -54,12 +51,11 @@ def _input_axis(case: Case) -> SearchAxis:
 
     def at(size: int) -> Case:
         width, height = sizes.size(size)
-        return replace(case, task="memory", width=width, height=height)
+        return case.for_task("memory", width=width, height=height)
 
     return SearchAxis(
-        name="max_input",
-        answer="max_input_pixels",
-        other="max_input_fails_at_pixels",
+        answer=case.kind.headline,
+        other=case.kind.bound,
         at=at,
         amount=sizes.pixels,
         size_of=sizes.number_of,

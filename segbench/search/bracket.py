@@ -48,17 +48,19 @@ class Bracket:
             own end was reached first.
         tries: every try, in order.
         unanswered: the try that ended the search without an answer (crash, time-out, failure); None otherwise.
+        doubted: `fails_at` was refused under conditions that turned out wrong, and trying again did not settle it.
     """
 
     fits: int | None
     fails_at: int | None
     tries: tuple[Try, ...]
     unanswered: Try | None = None
+    doubted: bool = False
 
     @property
     def proven(self) -> bool:
-        """Whether both sides were tried and lie next to each other."""
-        return self.fails_at is not None and self.fails_at == (self.fits or 0) + 1
+        """Whether both sides were tried, lie next to each other, and the refusal is not doubted."""
+        return not self.doubted and self.fails_at is not None and self.fails_at == (self.fits or 0) + 1
 
     def outcome_at(self, size: int | None) -> Outcome | None:
         """The last answer at a size; None where it was not tried."""
@@ -84,8 +86,18 @@ LARGEST_PROBED = 4096
 """Sizes beyond are not tried: a network so small is limited by other things (launch limits, the host's memory)."""
 
 
+Doubts = Callable[[int], bool]
+"""Whether a size was refused under conditions that later tries have shown to be wrong."""
+
+_MOST_REFUSALS = 3
+"""Tries of one size whose refusals are doubted; conditions that still change then are the device's own unrest."""
+
+
 def find_bracket(
-    probe: Callable[[int], Outcome], expected: Expectation | None = None, most: int = LARGEST_PROBED
+    probe: Callable[[int], Outcome],
+    expected: Expectation | None = None,
+    most: int = LARGEST_PROBED,
+    doubts: Doubts = lambda _: False,
 ) -> Bracket:
     """Searches sizes 1 to `most`.
 
@@ -95,8 +107,10 @@ def find_bracket(
 
     Args:
         probe: tries a size. A crash is tried once more; a second one, a time-out or a failure ends the search.
+        doubts: asked before an answer is given. A doubted refusal is tried again; where the size then fits, the search
+            goes on.
     """
-    return _Search(probe, expected, most).run()
+    return _Search(probe, expected, most, doubts).run()
 
 
 @dataclass
@@ -106,16 +120,18 @@ class _Search:
     probe: Callable[[int], Outcome]
     expected: Expectation | None
     most: int
+    doubts: Doubts
     low: int = 0
     high: int | None = None
     tries: list[Try] = field(default_factory=list)
 
     def run(self) -> Bracket:
-        while not self._done():
-            size = self._next()
+        while not self._done() or self._is_worth_another_try():
+            size = self.high if self.high is not None and self._done() else self._next()
             outcome = self._try(size)
             if outcome.verdict == "fits":
                 self.low = size
+                self.high = None if self.high == size else self.high
             elif outcome.verdict == "does_not_fit":
                 self.high = size
             else:
@@ -123,10 +139,17 @@ class _Search:
         return self._bracket(None)
 
     def _bracket(self, unanswered: Try | None) -> Bracket:
-        return Bracket(self.low or None, self.high, tuple(self.tries), unanswered)
+        return Bracket(self.low or None, self.high, tuple(self.tries), unanswered, self._doubted)
 
     def _done(self) -> bool:
         return self.low >= self.most if self.high is None else self.high == self.low + 1
+
+    @property
+    def _doubted(self) -> bool:
+        return self.high is not None and self.doubts(self.high)
+
+    def _is_worth_another_try(self) -> bool:
+        return self._doubted and sum(item.size == self.high for item in self.tries) < _MOST_REFUSALS
 
     def _try(self, size: int) -> Outcome:
         outcome = self.probe(size)

@@ -9,13 +9,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from segbench.cells.cell import Listener, Result, Runner, run_in_child
+from segbench.cells.cell import Listener, Result, RunCase
+from segbench.cells.jobs import Job
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
+from segbench.records.options import Assumptions
 from segbench.search.axes import SearchAxis, axis_of
 from segbench.search.bracket import LARGEST_PROBED, Bracket, Expectation, Outcome, ProbeAnswer, find_bracket
-from segbench.units import GIB
+from segbench.units import GIB, MIB
 
 _VERDICTS: dict[str, ProbeAnswer] = {
     "ok": "fits",
@@ -26,21 +28,43 @@ _VERDICTS: dict[str, ProbeAnswer] = {
 }
 
 
-def search_in_children(
-    task: str, cases: Sequence[Case], timeout_s: float, listen: Listener, run: Runner = run_in_child
-) -> Iterator[Result]:
-    """A runner for the tasks `max_batch` and `max_input` on CUDA: one search a case.
+@dataclass(frozen=True)
+class Search:
+    """The search of one case: of one mode, with a budget, its task `max_batch` or `max_input`, on CUDA."""
 
-    Args:
-        task: not used, the cases know theirs.
-        cases: of one mode each, with a budget.
-        timeout_s: of each try.
-        listen: hears the tries' progress.
-        run: runs one try; tests give a fake.
+    case: Case
+    alone: bool = True
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        return (self.case,)
+
+    def run(self, run_case: RunCase, timeout_s: float, listen: Listener) -> Iterator[Result]:
+        """The largest size that fits and the one that does not, each tried in a process of its own."""
+        yield _Search(self.case, axis_of(self.case), timeout_s, listen, run_case).result()
+
+
+def search_jobs(cases: Sequence[Case]) -> list[Job]:
+    """One search a case."""
+    return [Search(case) for case in cases]
+
+
+_UNPROVEN = "not proven: what the process holds outside the allocator changed from try to try, so more may fit"
+_SMALLEST_SEGMENT = 2 * MIB
+"""What the caching allocator reserves is a multiple of it (`kSmallBuffer`)."""
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """A try that did not fit.
+
+    Attributes:
+        context: the bytes that were taken off the budget.
+        by_allocator: it ran out of memory; otherwise it ran, and the process held more than the budget.
     """
-    del task
-    for case in cases:
-        yield _Search(case, axis_of(case), timeout_s, listen, run).result()
+
+    context: int
+    by_allocator: bool
 
 
 @dataclass
@@ -49,22 +73,24 @@ class _Search:
 
     Attributes:
         context: bytes of the process outside the allocator; assumed until a try has measured it.
+        refusals: of the sizes that did not fit at their last try.
     """
 
     case: Case
     axis: SearchAxis
     timeout_s: float
     listen: Listener
-    run: Runner
+    run_case: RunCase
     context: int = 0
     last: Result | None = None
     environment: Environment | None = None
     parameters: list[Measurement] = field(default_factory=list)
+    refusals: dict[int, _Refusal] = field(default_factory=dict)
 
     def result(self) -> Result:
         started = time.monotonic()
-        self.context = int(self.case.option("context_bytes", 0))
-        found = find_bracket(self.probe, self._expectation(), LARGEST_PROBED)
+        self.context = self.case.options_as(Assumptions).context_bytes
+        found = find_bracket(self.probe, self._expectation(), LARGEST_PROBED, self.doubts)
         unanswered = found.unanswered
         outcome = "ok" if unanswered is None else unanswered.outcome.verdict
         cause = None if unanswered is None else f"{self.axis.unit} {unanswered.size}: {unanswered.outcome.cause}"
@@ -81,12 +107,30 @@ class _Search:
 
     def probe(self, size: int) -> Outcome:
         """Tries a size in a fresh process under the budget."""
-        case = self.axis.at(size).with_options(context_bytes=self.context)
+        context = self.context
+        case = self.axis.at(size).with_options(context_bytes=context)
         self.listen(self.case, "progress", {"stage": f"{self.axis.unit} {size}", "done": 0, "total": 0})
-        result = next(iter(self.run("memory", [case], self.timeout_s, lambda *_: None)))
+        result = self.run_case(case, self.timeout_s, lambda *_: None)
         self.last = result
         self.environment = self.environment or result.environment
-        return self._outcome(result)
+        outcome = self._outcome(result)
+        if outcome.verdict == "does_not_fit":
+            self.refusals[size] = _Refusal(context, by_allocator=result.outcome == "does_not_fit")
+        return outcome
+
+    def doubts(self, size: int) -> bool:
+        """Whether a refused size might fit under the context that is known now.
+
+        A context assumed too large left the allocator less than the budget has for it. One assumed too small let the
+        process grow beyond the budget, where the allocator might have done with less: by releasing its cache.
+        """
+        refusal = self.refusals[size]
+        then, now = self._limit(refusal.context), self._limit(self.context)
+        return now > then if refusal.by_allocator else now < then
+
+    def _limit(self, context: int) -> int:
+        """Segments of the smallest kind that the allocator may hold: less than one more or less changes nothing."""
+        return ((self.case.budget_bytes or 0) - context) // _SMALLEST_SEGMENT
 
     def _outcome(self, result: Result) -> Outcome:
         verdict = _VERDICTS.get(result.outcome, "failed")
@@ -117,7 +161,7 @@ class _Search:
     def _expectation(self) -> Expectation | None:
         """Where to begin, from a prediction; None where there is none, and the search gallops."""
         case = replace(self.case, device="none")
-        result = next(iter(self.run(self.axis.name, [case], self.timeout_s, lambda *_: None)))
+        result = self.run_case(case, self.timeout_s, lambda *_: None)
         answer = next((item for item in result.measurements if item.quantity == self.axis.answer), None)
         if answer is None:
             return None
@@ -174,7 +218,7 @@ class _Search:
             "context_bytes": self.context,
             "limited_by": "process",
             "used": {"process": last.bytes if last else None, "retries": last.retries if last else 0},
-            "proof": "tried in fresh processes",
+            "proof": "tried in fresh processes" if not found.doubted else _UNPROVEN,
             "tries": [
                 {"size": item.size, "verdict": item.outcome.verdict, "bytes": item.outcome.bytes}
                 for item in found.tries

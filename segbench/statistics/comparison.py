@@ -18,11 +18,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
 from segbench.records.quantities import QUANTITIES
-from segbench.statistics.intervals import SampleBlock, as_blocks, bootstrap_error, critical_t, log_median
+from segbench.statistics.intervals import as_blocks, critical_t, log_median
+from segbench.statistics.resampling import bootstrap_error
+
+if TYPE_CHECKING:
+    from segbench.statistics.intervals import SampleBlock
 
 SMALLEST_EFFECT = 0.01
 """A change below this share is not called a difference however narrow the interval: the default noise target."""

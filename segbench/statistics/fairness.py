@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
+from segbench.cards.naming import is_users_code
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
-from segbench.records.naming import is_users_file
-from segbench.statistics.stopping import OPTIONS
+from segbench.records.options import HOW_LONG
 
 _NOT_CONDITIONS = frozenset(
     {"task", "model", "arguments", "device", "data_root", "options", "budget_bytes", "warmup", "seed", "threads"}
@@ -51,8 +51,11 @@ def conditions(entry: Entry, optimizer: str | None = None) -> dict[str, Json]:
         if item.name not in _NOT_CONDITIONS and (mode is None or mode in case.modes):
             found[item.name] = getattr(case, item.name)
     found |= {f"argument {name}": value for name, value in entry.arguments.items()}
-    found |= {f"option {name}": value for name, value in case.options if name not in OPTIONS}
-    if is_users_file(entry.model):
+    assert case.options is not None
+    found |= {
+        f"option {name}": _hashable(value) for name, value in case.options.given().items() if name not in HOW_LONG
+    }
+    if is_users_code(entry):
         found["source"] = entry.card_hash
     if "optimizer" in found:
         found["optimizer"] = case.optimizer or optimizer

@@ -22,22 +22,22 @@ logarithm, so that a time's interval stays positive. Drift that outlasts a round
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from segbench.statistics.resampling import bootstrap_error
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    SampleBlock = NDArray[np.float64]
 
 Rounds = Sequence[Sequence[float]]
 """Positive samples, one sequence for each round."""
 
-SampleBlock = NDArray[np.float64]
-
-_RESAMPLES = 500
-"""The bootstrap error is then itself known to 3 %, well below what few rounds leave open."""
 LEVEL = 0.95
-_SEED = 20180620
-"""The bootstrap's own seed: the same samples always give the same interval."""
 _PERCENTILES = {"p50": (50, 1), "p90": (90, 10), "p99": (99, 100)}
 """Name -> (percent, fewest samples it can be read from: one sample must lie beyond it)."""
 
@@ -77,6 +77,8 @@ def estimate_median(rounds: Rounds, level: float = LEVEL) -> MedianEstimate:
     Raises:
         ValueError: no samples at all, or one that is not positive.
     """
+    import numpy as np
+
     blocks = as_blocks(rounds)
     samples = np.concatenate(blocks)
     value = float(np.median(samples))
@@ -90,11 +92,21 @@ def estimate_median(rounds: Rounds, level: float = LEVEL) -> MedianEstimate:
 
 def percentiles(rounds: Rounds) -> dict[str, float | None]:
     """`p50`, `p90`, `p99` over all samples; None where there are too few samples for one to lie beyond it."""
+    import numpy as np
+
     samples = np.concatenate(as_blocks(rounds))
     return {
         name: float(np.percentile(samples, percent)) if samples.size >= fewest else None
         for name, (percent, fewest) in _PERCENTILES.items()
     }
+
+
+def percentile_by_round(rounds: Rounds, name: str) -> tuple[float, ...]:
+    """`p50`, `p90` or `p99` of each round alone, however few samples it has."""
+    import numpy as np
+
+    percent, _ = _PERCENTILES[name]
+    return tuple(float(np.percentile(samples, percent)) for samples in rounds)
 
 
 def as_blocks(rounds: Rounds) -> list[SampleBlock]:
@@ -103,6 +115,8 @@ def as_blocks(rounds: Rounds) -> list[SampleBlock]:
     Raises:
         ValueError: no samples at all, or one that is not positive.
     """
+    import numpy as np
+
     blocks = [np.asarray(samples, dtype=float) for samples in rounds if len(samples)]
     if not blocks or min(block.min() for block in blocks) <= 0:
         raise ValueError("a median needs positive samples in at least one round")
@@ -111,22 +125,9 @@ def as_blocks(rounds: Rounds) -> list[SampleBlock]:
 
 def log_median(blocks: Sequence[SampleBlock], chosen: NDArray[np.intp]) -> float:
     """Logarithm of the median of all samples of the chosen blocks, repeated ones counted as often."""
+    import numpy as np
+
     return math.log(np.median(np.concatenate([blocks[index] for index in chosen])))
-
-
-def bootstrap_error(blocks: int, statistic: Callable[[NDArray[np.intp]], float]) -> float:
-    """Standard error of a statistic of block numbers over resamples, widened for its narrowness with few blocks."""
-    from scipy import stats  # here, because it takes half a second that `--help` need not wait for
-
-    found = stats.bootstrap(
-        (np.arange(blocks),),
-        statistic,
-        n_resamples=_RESAMPLES,
-        vectorized=False,
-        method="percentile",
-        rng=np.random.default_rng(_SEED),
-    )
-    return float(found.standard_error) * math.sqrt(blocks / (blocks - 1))
 
 
 def critical_t(freedom: float, level: float = LEVEL) -> float:
@@ -142,6 +143,8 @@ _LARGEST_EXPONENT = 700.0
 
 def _batches(samples: SampleBlock) -> list[SampleBlock]:
     """About sqrt(n) batches of consecutive samples, four to ten; none below sixteen samples."""
+    import numpy as np
+
     count = min(_MOST_BATCHES, int(math.sqrt(samples.size)))
     return np.array_split(samples, count) if count >= _FEWEST_BATCHES else []
 

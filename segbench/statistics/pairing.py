@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from segbench.records.case import Json
 from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
 from segbench.records.quantities import QUANTITIES
 from segbench.statistics.comparison import Contrast, compared_value, contrast
 from segbench.statistics.fairness import Unlike, conditions, factors_between, unlike
@@ -49,19 +50,47 @@ class EntryPair:
         return f"{entry.model} with {', '.join(values)}"
 
     def contrasts(self, quantities: Collection[str] = ()) -> list[Contrast]:
-        """Every quantity that both have a value for, in the table's order; only those named if any are."""
+        """Every quantity that both have a value for, in the table's order; only those named if any are.
+
+        Where a side has several rows of a quantity (a curve's ends), those with the same factors stand side by side.
+        """
         a_name, b_name = self.names()
-        others = {(item.quantity, item.mode): item for item in self.b.measurements}
+        telling = {*_telling(self.a), *_telling(self.b)}
+        others = {_row_of(item, telling): item for item in self.b.measurements}
         found = []
         for item in self.a.measurements:
-            other = others.get((item.quantity, item.mode))
-            if other is None or (quantities and item.quantity not in quantities):
+            row = _row_of(item, telling)
+            if row not in others or (quantities and item.quantity not in quantities):
                 continue
-            a, b = compared_value(a_name, item), compared_value(b_name, other)
+            where = _where(item, telling)
+            a, b = compared_value(a_name + where, item), compared_value(b_name + where, others[row])
             if a is not None and b is not None:
                 found.append(contrast(a, b))
         order = list(QUANTITIES)
         return sorted(found, key=lambda item: order.index(item.a.quantity))
+
+
+def _telling(entry: Entry) -> set[str]:
+    """Names of the factors that tell rows of one quantity apart within an entry."""
+    groups: dict[tuple[str, str | None], list[Measurement]] = {}
+    for item in entry.measurements:
+        groups.setdefault((item.quantity, item.mode), []).append(item)
+    return {
+        name
+        for items in groups.values()
+        for name in {name for item in items for name in item.factors}
+        if len({str(item.factors.get(name)) for item in items}) > 1
+    }
+
+
+def _row_of(item: Measurement, telling: Collection[str]) -> tuple[str, str | None, str]:
+    return item.quantity, item.mode, _where(item, telling)
+
+
+def _where(item: Measurement, telling: Collection[str]) -> str:
+    """` at t_end 0.5, steps 2`; nothing for a row that is the only one of its quantity."""
+    told = [f"{name} {item.factors[name]}" for name in sorted(telling) if name in item.factors]
+    return f" at {', '.join(told)}" if told else ""
 
 
 def pair_up(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from segbench.errors import UserError
 from segbench.statistics.intervals import Rounds, estimate_median
-
-OPTIONS = ("target", "min_rounds", "min_runs", "max_runs", "max_seconds")
-"""Options of a case that say how long to measure and not what."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,15 @@ class StopRule:
     Attributes:
         target: wanted relative half-width of the median's 95 % confidence interval.
         min_rounds: fresh processes at least; the interval rests on them.
-        min_runs, max_runs: timed calls over all rounds.
+        min_runs, max_runs: timed calls over all rounds; by default more than a GPU makes in the window that its energy
+            counter needs.
         max_seconds: time for the network's processes, start included, compiling not; looked at between rounds.
     """
 
     target: float = 0.01
     min_rounds: int = 5
     min_runs: int = 10
-    max_runs: int = 1000
+    max_runs: int = 10_000
     max_seconds: float = 60.0
 
     def __post_init__(self) -> None:
@@ -54,8 +52,8 @@ class StopRule:
             raise UserError(f"--max-runs {self.max_runs} is below --min-runs {self.min_runs}")
 
     def options(self) -> dict[str, float]:
-        """As options of a case."""
-        return {name: getattr(self, name) for name in OPTIONS}
+        """As options of a case (`segbench.records.options.TimingOptions`)."""
+        return asdict(self)
 
     def judge(self, rounds: Rounds, seconds: float) -> StopDecision:
         """The verdict after these rounds, which took so many seconds; pure."""

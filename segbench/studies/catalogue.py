@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segbench.cards.card import ModelCard
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.errors import CardError, UnknownName
-from segbench.present.judged import JudgedTable
 from segbench.present.table import Table
 from segbench.records.ledger import Entry
 from segbench.studies.claims import CLAIMS_STUDY, claims_table
@@ -29,11 +28,11 @@ class Findings:
     """What a ledger says about the paper.
 
     Attributes:
-        judged: tables with verdicts.
+        judged: tables beside the paper.
         tables: what explains them.
     """
 
-    judged: tuple[JudgedTable, ...] = ()
+    judged: tuple[Table, ...] = ()
     tables: tuple[Table, ...] = ()
 
 
@@ -50,7 +49,7 @@ def named(name: str) -> tuple[str, ...]:
 
 def findings(names: Sequence[str], entries: Sequence[Entry]) -> Findings:
     """The tables of the studies, from whatever the ledger holds."""
-    judged: list[JudgedTable] = []
+    judged: list[Table] = []
     tables: list[Table] = []
     if "table2" in names:
         judged.append(table2(entries, paper_cards()))

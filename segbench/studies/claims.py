@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segbench.present.amounts import MISSING
-from segbench.present.judged import JudgedCell, JudgedTable
+from segbench.present.formats import Format
+from segbench.present.table import Cell, Column, Table, keyed
 from segbench.records.ledger import Entry
 from segbench.records.reference_model import REFERENCE_MODEL
 from segbench.statistics.verdicts import OursAndPaper, judge
@@ -25,21 +25,21 @@ class Claim:
         sentence: as the paper says it.
         column: of Table 2.
         percent: the change claimed, negative for less.
-        rival_needs: HRNetV2 is said to need less than SegNode, rather than the other way round.
+        reference_needs: HRNetV2 is said to need less than SegNode, rather than the other way round.
     """
 
     sentence: str
     column: str
     percent: float
-    rival_needs: bool = False
+    reference_needs: bool = False
 
 
 CLAIMS = (
     Claim("SegNode: memory for training", "train_memory", -57),
     Claim("SegNode: memory for testing", "infer_memory", -42),
     Claim("SegNode: parameters", "parameters", -68),
-    Claim("HRNetV2: training time", "epoch_time", -47, rival_needs=True),
-    Claim("HRNetV2: testing time", "test_time", -59, rival_needs=True),
+    Claim("HRNetV2: training time", "epoch_time", -47, reference_needs=True),
+    Claim("HRNetV2: testing time", "test_time", -59, reference_needs=True),
 )
 """SegNode paper, abstract and section 4.7."""
 
@@ -53,35 +53,40 @@ SUBJECTS = {
 CLAIMS_STUDY = Study("claims", "The abstract's five percentages", (REFERENCE_MODEL, *SUBJECTS), steps)
 
 
-def claims_table(entries: Sequence[Entry]) -> JudgedTable:
+def claims_table(entries: Sequence[Entry]) -> Table:
     """Claims down, networks across."""
-    cells = {
-        (claim.column, subject): _cell(entries, claim, subject, judged=subject == next(iter(SUBJECTS)))
+    firsts = keyed({claim.column: claim.sentence for claim in CLAIMS})
+    judged = next(iter(SUBJECTS))
+    rows = [
+        [firsts[claim.column], *(_cell(entries, claim, subject, subject == judged) for subject in SUBJECTS)]
         for claim in CLAIMS
-        for subject in SUBJECTS
-    }
-    rows = {claim.column: claim.sentence for claim in CLAIMS}
+    ]
+    columns = [Column("", name="claim"), *(Column(title, _CHANGE, subject) for subject, title in SUBJECTS.items())]
     notes = ["change relative to the other of HRNetV2 and SegNode; paper: SegNode paper, abstract and section 4.7"]
-    return JudgedTable("claims", "The paper's five percentages", rows, SUBJECTS, cells, notes=notes)
+    return Table("The paper's five percentages", columns, rows, notes, "claims")
 
 
-def _cell(entries: Sequence[Entry], claim: Claim, subject: str, judged: bool) -> JudgedCell:
+_CHANGE = Format("fraction", lambda ratio: f"{100 * (ratio - 1):+.0f} %")
+"""A ratio as the change it is."""
+
+
+def _cell(entries: Sequence[Entry], claim: Claim, subject: str, judged: bool) -> Cell:
     column = next(column for column in TABLE2_COLUMNS if column.name == claim.column)
-    mine, rival = (reading(entries, name, column.quantity, column.conditions) for name in (subject, REFERENCE_MODEL))
-    ratio = _claimed_ratio(mine, rival, claim)
+    mine, reference = (
+        reading(entries, name, column.quantity, column.conditions) for name in (subject, REFERENCE_MODEL)
+    )
+    ratio = _claimed_ratio(mine, reference, claim)
     claimed = 1 + claim.percent / 100
     judgement = None
     if judged:
         obstacle = obstacle_of(column, entries)
-        hindrance = next((why for item in (mine, rival) if item and (why := obstacle(item))), None)
+        hindrance = next((why for item in (mine, reference) if item and (why := obstacle(item))), None)
         absence = NOT_TIMED if column.timed else "not measured"
         judgement = judge("ratio", OursAndPaper(ratio, claimed, 1.0, 1.0), hindrance, absence)
-    return JudgedCell(
+    return Cell(
         value=ratio,
-        paper_value=claimed,
-        unit="fraction",
-        ours=MISSING if ratio is None else f"{100 * (ratio - 1):+.0f} %",
-        paper=f"{claim.percent:+.0f} %",
+        format=_CHANGE,
+        paper=Cell(claimed, _CHANGE),
         judgement=judgement,
         quantity=column.quantity,
         method=mine.method if mine else "",
@@ -89,7 +94,7 @@ def _cell(entries: Sequence[Entry], claim: Claim, subject: str, judged: bool) ->
     )
 
 
-def _claimed_ratio(mine: Reading | None, rival: Reading | None, claim: Claim) -> float | None:
-    if mine is None or rival is None:
+def _claimed_ratio(mine: Reading | None, reference: Reading | None, claim: Claim) -> float | None:
+    if mine is None or reference is None:
         return None
-    return rival.value / mine.value if claim.rival_needs else mine.value / rival.value
+    return reference.value / mine.value if claim.reference_needs else mine.value / reference.value

@@ -8,25 +8,11 @@ from statistics import median
 
 from segbench.cells.series import Planned
 from segbench.records.ledger import Entry
+from segbench.records.tasks import TASKS
 from segbench.studies.planning import StudyStage
 
-SECONDS_A_CELL = {
-    ("predict", "none"): 2.0,
-    ("max_batch", "none"): 8.0,
-    ("max_batch", "cuda"): 120.0,
-    ("memory", "cuda"): 30.0,
-    ("params", "cpu"): 4.0,
-    ("latency", "cuda"): 60.0,
-    ("latency", "cpu"): 90.0,
-    ("epoch", "cuda"): 90.0,
-    ("epoch", "cpu"): 180.0,
-    ("trajectory", "cpu"): 60.0,
-    ("trajectory", "cuda"): 60.0,
-}
-"""By task and kind of device: what cells took on the machine they were written on, rounded up; times are bounded by the
-stop rule's seconds and a round beyond."""
-
 _USUAL = 60.0
+"""Of a task that states no seconds (`Task.seconds`)."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +53,11 @@ def estimate_duration(stage: StudyStage, entries: Sequence[Entry], fresh: bool =
     past = [_past(cell, entries) for cell in todo]
     seconds = sum(took if took is not None else _by_rule(cell) for cell, took in zip(todo, past, strict=True))
     waiting = len(stage.waiting) * len(stage.step.modes)
-    task = (stage.step.task, "cuda" if stage.step.largest_batch is not None else "cpu")
+    usual = TASKS[stage.step.task].seconds.get("cuda" if stage.step.largest_batch is not None else "cpu", _USUAL)
     return DurationEstimate(
         todo=len(todo) + waiting,
         held=len(stage.cells) - len(todo),
-        seconds=seconds + waiting * SECONDS_A_CELL.get(task, _USUAL),
+        seconds=seconds + waiting * usual,
         known=sum(took is not None for took in past),
     )
 
@@ -89,7 +75,7 @@ def _past(cell: Planned, entries: Sequence[Entry]) -> float | None:
 
 
 def _by_rule(cell: Planned) -> float:
-    return SECONDS_A_CELL.get((cell.case.task, _kind(cell.case.device)), _USUAL)
+    return cell.case.kind.seconds.get(_kind(cell.case.device), _USUAL)
 
 
 def _kind(device: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from segbench.cells.places import publishable
 from segbench.errors import UserError
 from segbench.present.files import TEXT, write_report
 from segbench.records.ledger import Entry, Ledger
@@ -76,7 +78,8 @@ def _named(folder: Path) -> str:
 def _sidecars(entries: Sequence[Entry], folder: Path, command: str | None) -> list[Path]:
     ledger, environment, said = folder / LEDGER, folder / ENVIRONMENT, folder / COMMAND
     if command is not None or not ledger.is_file():
-        lines = [json.dumps(entry.to_json(), separators=(",", ":"), allow_nan=False) + "\n" for entry in entries]
+        told = [replace(entry, case=publishable(entry.case)).to_json() for entry in entries]
+        lines = [json.dumps(item, separators=(",", ":"), allow_nan=False) + "\n" for item in told]
         fresh = ledger.with_suffix(".new")
         fresh.write_text("".join(lines), encoding="utf-8")
         fresh.replace(ledger)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segbench.errors import UserError
-from segbench.present.files import FIGURES, PAGE, TABLES, TEXT
-from segbench.present.judged import judged_sheet
-from segbench.present.sheet import to_markdown
+from segbench.present.files import FIGURES, TABLES, TEXT
+from segbench.present.markdown import to_markdown
 from segbench.studies.catalogue import paper_cards
 from segbench.studies.evidence import COMMAND, LEDGER, read_entries, title_of
 from segbench.studies.report import newest
@@ -30,10 +29,10 @@ def front_page(folder: Path) -> str:
         raise UserError(f"{folder} holds no report; make one with segbench report LEDGER -o {folder}/DATE-QUESTION")
     parts = [
         "# Evidence",
-        "Every folder here answers one question: the command, the ledger, the environment, and the tables, figures "
-        "and page made of them. No number among them is edited by hand: `segbench report REPORT/ledger.jsonl -o "
-        "REPORT` remakes a report from its ledger, `segbench report --front-page reports` this page, and a test "
-        "compares. Where there is a `notes.md`, somebody has written how to read the numbers.",
+        "Every folder here answers one question: the command, the ledger, the environment, and the tables and figures "
+        "made from them. No number is edited by hand: `segbench report REPORT/ledger.jsonl -o REPORT` remakes a report "
+        "from its ledger, with an interactive page and all measurements as CSV, `segbench report --front-page FOLDER` "
+        "remakes this page, and a test compares. Where there is a `notes.md`, it says how to read the numbers.",
     ]
     best = max(reports, key=_compared, default=None)
     if best is not None and _compared(best) > 0:
@@ -58,7 +57,7 @@ def _compared(report: Path) -> int:
 
 def _paper_beside_ours(report: Path) -> list[str]:
     entries = newest(read_entries([report / LEDGER]))
-    table = to_markdown(judged_sheet(table2(entries, paper_cards()))).strip()
+    table = to_markdown(table2(entries, paper_cards())).strip()
     figure = f"{report.name}/{FIGURES}/{_BEST_FIGURE}.svg"
     return [
         table,
@@ -69,8 +68,7 @@ def _paper_beside_ours(report: Path) -> list[str]:
 
 
 def _line(report: Path) -> str:
-    page = f" ([page]({report.name}/{PAGE}))" if (report / PAGE).is_file() else ""
-    return f"- {_date(report)}[{title_of(report)}]({report.name}/{TEXT}){page}: `{_command(report)}`"
+    return f"- {_date(report)}[{title_of(report)}]({report.name}/{TEXT}): `{_command(report)}`"
 
 
 def _command(report: Path) -> str:

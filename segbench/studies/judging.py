@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from segbench.cards.card import ModelCard, Reference
-from segbench.present.amounts import as_published
-from segbench.present.judged import JudgedCell
+from segbench.present.formats import Format
+from segbench.present.table import Cell
 from segbench.records.ledger import Entry
 from segbench.records.quantities import quantity
 from segbench.records.reference_model import REFERENCE_MODEL
 from segbench.statistics.verdicts import Judgement, Ordering, OursAndPaper, judge, judge_order
-from segbench.studies.published import in_printed_unit, published_reference, raw_value
+from segbench.studies.published import in_printed_unit, published_cell, published_reference, raw_value
 from segbench.studies.readings import Reading, absence, reading
-from segbench.studies.study import Column
+from segbench.studies.study import PaperColumn
 
 Obstacle = Callable[[Reading], str | None]
 """Why a reading cannot be compared with the paper's, if it cannot."""
@@ -26,10 +26,10 @@ def judged_cells(
     entries: Sequence[Entry],
     cards: Mapping[str, ModelCard],
     models: Sequence[str],
-    column: Column,
+    column: PaperColumn,
     obstacle: Obstacle = lambda _: None,
     judged: Sequence[str] | None = None,
-) -> dict[str, JudgedCell]:
+) -> dict[str, Cell]:
     """A column's cells by network.
 
     Args:
@@ -41,25 +41,32 @@ def judged_cells(
     paper = {name: published_reference(cards[name], column.quantity) for name in (*models, REFERENCE_MODEL)}
     cells = {}
     for name in models:
-        cell = _cell(ours[name], paper[name], ours[REFERENCE_MODEL], paper[REFERENCE_MODEL])
+        sides = (ours[name], paper[name], ours[REFERENCE_MODEL], paper[REFERENCE_MODEL])
+        cell = _cell(column.quantity, *sides)
         if judged is None or name in judged:
-            pair = _pair(ours[name], paper[name], ours[REFERENCE_MODEL], paper[REFERENCE_MODEL])
+            pair = _pair(*sides)
             why_not = absence(entries, name, column.quantity, column.conditions)
             missing = why_not or (NOT_TIMED if column.timed else "not measured")
             cell = replace(cell, judgement=_judgement(name, column, pair, ours[name], obstacle, missing))
-        cells[name] = replace(cell, quantity=column.quantity, unit=quantity(column.quantity).unit)
+        cells[name] = cell
     return cells
 
 
-def order_of(cells: Mapping[str, JudgedCell]) -> Ordering:
+def order_of(cells: Mapping[str, Cell]) -> Ordering:
     """Kendall's tau between our values and the paper's; a cell that is not comparable takes part with its own order."""
     return judge_order(
-        {name: cell.value for name, cell in cells.items()}, {name: cell.paper_value for name, cell in cells.items()}
+        {name: as_number(cell) for name, cell in cells.items()},
+        {name: as_number(cell.paper) for name, cell in cells.items()},
     )
 
 
+def as_number(cell: Cell | None) -> float | None:
+    """A cell's value where it is a single number."""
+    return float(cell.value) if cell and isinstance(cell.value, int | float) else None
+
+
 def _judgement(
-    name: str, column: Column, pair: OursAndPaper, ours: Reading | None, obstacle: Obstacle, missing: str
+    name: str, column: PaperColumn, pair: OursAndPaper, ours: Reading | None, obstacle: Obstacle, missing: str
 ) -> Judgement:
     hindrance = obstacle(ours) if ours is not None else None
     if name == REFERENCE_MODEL and column.rule == "ratio" and hindrance is None:
@@ -88,13 +95,20 @@ def _pair(
 
 
 def _cell(
-    ours: Reading | None, paper: Reference | None, reference: Reading | None, paper_reference: Reference | None
-) -> JudgedCell:
+    name: str,
+    ours: Reading | None,
+    paper: Reference | None,
+    reference: Reading | None,
+    paper_reference: Reference | None,
+) -> Cell:
     pair = _pair(ours, paper, reference, paper_reference)
-    cell = JudgedCell(our_ratio=pair.our_ratio, paper_ratio=pair.paper_ratio, paper_value=pair.paper)
-    if paper is not None:
-        cell = replace(cell, paper=as_published(paper.value, paper.unit))
-    if ours is not None:
-        shown = in_printed_unit(ours.value, paper or paper_reference)
-        cell = replace(cell, value=ours.value, ours=shown, method=ours.method, conditions=ours.conditions)
-    return cell
+    like = paper or paper_reference
+    return Cell(
+        value=pair.ours,
+        format=Format(quantity(name).unit, lambda value: in_printed_unit(value, like)),
+        ratio=pair.our_ratio,
+        paper=published_cell(paper, pair.paper_ratio) if paper else None,
+        quantity=name,
+        method=ours.method if ours else "",
+        conditions=ours.conditions if ours else "",
+    )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
-from segbench.cards.catalogue import Model
-from segbench.cells.cell import Runner
+from segbench.cards.model import Model
+from segbench.cells.executor import Executor
+from segbench.cells.jobs import JobsOf, single_jobs
 from segbench.cells.rounds import in_rounds
 from segbench.cells.series import Planned, plan
 from segbench.devices.choice import Device
 from segbench.records.case import Case
-from segbench.records.host import cpu_name, package_version
+from segbench.records.host import cpu_name
 from segbench.records.ledger import Entry
-from segbench.search.runner import search_in_children
+from segbench.records.tasks import TASKS
+from segbench.search.runner import search_jobs
 from segbench.statistics.stopping import StopRule
 from segbench.studies.readings import reading
 from segbench.studies.study import Kind, Step
@@ -28,15 +29,13 @@ class StudyStage:
 
     Attributes:
         cells: in the order of the networks.
-        together: they share a process, or go to `arrange` all at once.
-        arrange: how they are run otherwise than one process a cell.
+        jobs_of: what of them belongs together.
         waiting: networks that the step cannot ask yet, because an earlier step has not found their batch.
     """
 
     step: Step
     cells: list[Planned]
-    together: bool
-    arrange: Callable[[Runner], Runner]
+    jobs_of: JobsOf
     waiting: tuple[str, ...] = ()
 
 
@@ -45,13 +44,19 @@ def kind_of(where: Device) -> Kind:
 
 
 def stage_of(
-    step: Step, models: Sequence[Model], where: Device, entries: Sequence[Entry], rule: StopRule | None = None
+    step: Step,
+    models: Sequence[Model],
+    where: Device,
+    entries: Sequence[Entry],
+    executor: Executor,
+    rule: StopRule | None = None,
 ) -> StudyStage:
     """The cells of a step.
 
     Args:
         where: the study's device.
         entries: of the ledger, where earlier steps left the largest batches.
+        executor: who will answer.
         rule: how long rounds go on.
     """
     rule = rule or StopRule()
@@ -62,14 +67,14 @@ def stage_of(
     def cases(model: Model) -> list[Case]:
         fields = {**step.fields, **({"batch_size": batches[model.name]} if step.largest_batch is not None else {})}
         options = {**step.options, **(rule.options() if step.how == "rounds" else {})}
-        case = Case(step.task, model.spec, device=device.name, **fields).with_options(**options)
+        own = TASKS[step.task].options.parse(options)
+        case = Case(step.task, model.spec.text, device=device.name, options=own, **fields)
         return [replace(case, modes=modes) for modes in step.modes]
 
     return StudyStage(
         step,
-        plan(ready, cases, device.title, package_version("torch") or ""),
-        together=step.how in ("together", "rounds"),
-        arrange=_arrangement(step, rule),
+        plan(ready, cases, executor),
+        _jobs_of(step, rule),
         waiting=tuple(model.name for model in models if model not in ready),
     )
 
@@ -88,9 +93,7 @@ def _batch(step: Step, model: Model, entries: Sequence[Entry]) -> int | None:
     return int(found.value) if found else None
 
 
-def _arrangement(step: Step, rule: StopRule) -> Callable[[Runner], Runner]:
+def _jobs_of(step: Step, rule: StopRule) -> JobsOf:
     if step.how == "rounds":
-        return in_rounds(rule, step.headline)
-    if step.how == "search":
-        return lambda run: partial(search_in_children, run=run)
-    return lambda run: run
+        return in_rounds(rule)
+    return search_jobs if step.how == "search" else single_jobs

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from segbench.present.amounts import by_unit, in_bytes, in_large_count, in_millions
+from segbench.present.amounts import in_bytes
+from segbench.present.formats import LARGE_COUNT, MILLIONS, Format, of_unit
 from segbench.present.page.pareto import Pareto, ParetoAxis, ParetoPoint, ParetoValue
-from segbench.present.table import Cell, Table
+from segbench.present.table import Column, Table, table_of
 from segbench.present.values import measured
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
@@ -25,7 +26,8 @@ _AXES = {
     "batch_latency_s": "latency of a batch",
     "epoch_s": "epoch time",
     "train_step_s": "training step",
-    "energy_j": "energy",
+    "energy_per_image_j": "energy per image",
+    "energy_per_epoch_j": "energy per epoch",
     "macs": "MACs",
     "parameters": "parameters",
     "miou": "mIoU",
@@ -39,9 +41,6 @@ _SAID_BY = {
     "train_step_s": "epoch_s",
 }
 """Quantity -> the axis that makes it superfluous: live bytes are shown where nothing was reserved, as on a CPU."""
-
-_PARTIAL = ("trajectory", "gradients", "train")
-"""Tasks that leave numbers of half-solved, differently solved or half-trained networks."""
 
 Found = tuple[Entry, Measurement]
 
@@ -72,17 +71,16 @@ def networks_table(pareto: Pareto) -> Table | None:
     if not pareto.spots:
         return None
     rows = [
-        [
-            Cell(spot.network),
-            *(
-                Cell(item.text, item.value) if (item := spot.values.get(axis.key)) else Cell("-")
-                for axis in pareto.axes
-            ),
-        ]
+        [spot.network, *(item.value if (item := spot.values.get(axis.key)) else None for axis in pareto.axes)]
         for spot in pareto.spots
     ]
-    notes = ["on each column all networks were asked under the same conditions"]
-    return Table("networks", "Every network", ["network", *(axis.heading for axis in pareto.axes)], rows, notes)
+    columns = [Column(axis.heading, _format(axis.key, axis.unit)) for axis in pareto.axes]
+    notes = ["in each column all networks were measured or predicted under the same conditions"]
+    return table_of("All networks", ["network", *columns], rows, notes, name="networks")
+
+
+def _format(quantity: str, unit: str) -> Format:
+    return {"parameters": MILLIONS, "macs": LARGE_COUNT}.get(quantity, of_unit(unit))
 
 
 def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[str, Found]]]:
@@ -90,7 +88,7 @@ def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[st
     groups: dict[str, dict[str, Found]] = defaultdict(dict)
     for entry in entries:
         item = measured(entry, quantity)
-        if item is not None and item.value is not None and entry.case.task not in _PARTIAL:
+        if item is not None and item.value is not None and not entry.case.kind.partial:
             groups[_conditions(entry, item)][entry.model] = (entry, item)
     if quantity == "miou":
         return list(groups.items())
@@ -106,7 +104,8 @@ def _conditions(entry: Entry, item: Measurement) -> str:
     if name == "parameters":
         return f"{case.classes} classes"
     if name == "miou":
-        asked = [f"{option}={case.option(option)}" for option in _ASKED if case.option(option) not in (None, "single")]
+        said = {option: getattr(case.options, option, None) for option in _ASKED}
+        asked = [f"{option}={value}" for option, value in said.items() if value not in (None, "single")]
         return ", ".join([f"{case.dataset} {case.split or 'val'}", size, *asked])
     precision = "" if case.precision == "fp32" else f", {case.precision}"
     where = f", predicted{_switches(entry, item.method)}" if item.method == "predicted" else ""
@@ -118,7 +117,7 @@ def _conditions(entry: Entry, item: Measurement) -> str:
         within = f" within {in_bytes(case.budget_bytes)}" if case.budget_bytes else ""
         return f"{size}, {'training' if 'train' in case.modes else 'inference'}{within}{where}{precision}"
     batch = case.batch_size if item.mode == "train" else item.factors.get("batch_size", case.infer_batch)
-    at = "" if name == "epoch_s" else f", batch {batch}"
+    at = "" if name in ("epoch_s", "energy_per_epoch_j") else f", batch {batch}"
     without = ", no optimizer" if item.mode == "train" and case.optimizer == "none" else ""
     return f"{size}{at}{where}{precision}{without}"
 
@@ -136,8 +135,7 @@ def _switches(entry: Entry, method: str) -> str:
 
 def _value(item: Measurement) -> ParetoValue:
     assert item.value is not None
-    shown = {"parameters": in_millions, "macs": in_large_count}.get(item.quantity)
-    text = shown(item.value) if shown else by_unit(item.value, item.unit)
+    text = _format(item.quantity, item.unit).draw(item.value)
     return ParetoValue(float(item.value), text, item.spread_low, item.spread_high)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from segbench.cards.card import ModelCard, Reference
 from segbench.errors import CardError
 from segbench.present.amounts import as_published
+from segbench.present.table import Cell
 from segbench.units import GB, GIB, MB, MIB
 
 _FACTORS = {
@@ -37,6 +38,15 @@ def published_reference(card: ModelCard, quantity: str, dataset: str | None = No
     """The card's number for a quantity, of one data set where that decides."""
     found = card.references_for(quantity)
     return next((item for item in found if dataset is None or item.dataset == dataset), None)
+
+
+def published_cell(reference: Reference, ratio: float | None) -> Cell:
+    """As a table shows it: the raw value, drawn as it was printed.
+
+    Args:
+        ratio: to the reference model's published number.
+    """
+    return Cell(raw_value(reference), label=as_published(reference.value, reference.unit), ratio=ratio)
 
 
 def in_printed_unit(value: float, like: Reference | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.errors import UserError
 from segbench.present.values import measured
 from segbench.records.case import Case, Json
@@ -71,30 +71,17 @@ def absence(entries: Sequence[Entry], model: str, quantity: str, conditions: Map
     return None
 
 
-_TASKS = {
-    "max_batch": ("max_batch",),
-    "latency_s": ("latency",),
-    "epoch_s": ("epoch",),
-    "macs": ("params",),
-    "energy_j": ("latency",),
-    "parameters": ("params", "predict", "memory"),
-    "miou": ("evaluate",),
-}
-"""Tasks whose number of a quantity is the network's: a trajectory has times and accuracies of half-solved ones too."""
-
-_MEMORY_TASKS = ("memory", "predict")
-
-
 def is_whole_network(entry: Entry, quantity: str) -> bool:
     """Whether a number of this quantity in this entry is the whole network's."""
-    return entry.case.task in _TASKS.get(quantity, _MEMORY_TASKS)
+    return quantity in entry.case.kind.answers
 
 
 def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[str, Json]) -> bool:
     return entry.model == model and is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity)
 
 
-_ASSUMED = ("cublas_bytes", "workspaces")
+_ASSUMED = {"cublas_bytes": None, "workspaces": "none", "attention": None, "strategy": "single"}
+"""Options of a prediction -> what they are unless the user says otherwise."""
 _WHATEVER_IT_TOOK = ("parameters", "macs", "miou")
 """Quantities that switches, optimizers and assumptions do not change, or that are about the result alone."""
 
@@ -111,14 +98,17 @@ def _meets(case: Case, conditions: Mapping[str, Json], quantity: str) -> bool:
 
 def _field(case: Case, name: str, usual: Json) -> Json:
     """Of the case, or of its options, where what is not said is the usual."""
-    return getattr(case, name) if hasattr(case, name) else case.option(name, usual)
+    if hasattr(case, name):
+        return getattr(case, name)
+    said = getattr(case.options, name, None)
+    return usual if said is None else said
 
 
 def _is_usual(case: Case) -> bool:
-    """Whether nothing was switched on or assumed, and the optimizer is the card's: beside plain rivals, plain."""
+    """Whether nothing was switched on or assumed, and the optimizer is the model card's, as in the paper's rows."""
     return (
         not case.switches
-        and not any(case.option(name) for name in _ASSUMED)
+        and all(getattr(case.options, name, usual) == usual for name, usual in _ASSUMED.items())
         and case.optimizer in (None, _optimizer_of(case.model))
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from segbench.cards.naming import told_apart
 from segbench.present.figures import Figure
-from segbench.present.figures_memory import breakdown_figure, memory_lines, timeline_figure
+from segbench.present.figures_memory import breakdown_figure
 from segbench.present.figures_pareto import pareto_figure
 from segbench.present.figures_ratios import ratios_figure
 from segbench.present.figures_training import learning_figure
@@ -13,8 +14,8 @@ from segbench.present.figures_trajectory import error_figure, strip_figure
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, trajectories
 from segbench.present.report import Report, ReportReason
+from segbench.present.timeline import memory_lines, timeline_figure
 from segbench.records.ledger import Entry
-from segbench.records.naming import told_apart
 from segbench.records.rows import tidy_rows
 from segbench.studies.catalogue import Findings, cards_of, findings
 from segbench.studies.command_tables import command_tables

@@ -20,30 +20,28 @@ class Step:
     Attributes:
         title: for the plan.
         task: a module of `segbench.tasks`.
-        how: `alone`, a process a cell; `together`, one process for cells that do not disturb each other; `rounds`,
-            interleaved processes until `headline` is known; `search`, a process for every size tried.
+        how: `alone`, a process a cell; `rounds`, interleaved processes until the headline is known; `search`, a
+            process for every size tried.
         device: where it runs: `same` as the study, or `none` and `cpu` for what needs no GPU.
         fields: of the case, instead of its defaults.
         options: the task's own parameters.
         modes: one cell each.
-        headline: the quantity that rounds are about.
         largest_batch: the batch is the largest that an earlier step of the study found, under these conditions; None
             for a step with a batch of its own.
     """
 
     title: str
     task: str
-    how: Literal["alone", "together", "rounds", "search"] = "alone"
+    how: Literal["alone", "rounds", "search"] = "alone"
     device: Literal["same", "none", "cpu"] = "same"
     fields: Mapping[str, Json] = field(default_factory=dict)
     options: Mapping[str, Json] = field(default_factory=dict)
     modes: tuple[tuple[str, ...], ...] = (("train", "infer"),)
-    headline: str = ""
     largest_batch: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True)
-class Column:
+class PaperColumn:
     """A published quantity and how ours is read.
 
     Attributes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from segbench.cards.card import ModelCard
-from segbench.present.amounts import MISSING, in_percent
-from segbench.present.judged import JudgedCell, JudgedTable
+from segbench.present.formats import PERCENT
+from segbench.present.table import Cell, Column, Table
 from segbench.present.values import measured
 from segbench.records.ledger import Entry
 from segbench.records.reference_model import REFERENCE_MODEL
@@ -50,30 +51,27 @@ TABLE1 = Study("table1", "Table 1: accuracy, from what the ledger holds", (), _n
 """Nothing is started: training takes days; `segbench train` and `segbench evaluate` fill the ledger."""
 
 
-def table1(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> JudgedTable:
+def table1(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
     """The paper's nine rows, then every other network of the ledger that has a score."""
-    rows = {name: label for name, (label, _) in TABLE1_ROWS.items()}
-    cells = {
-        (name, dataset): _cell(entries, cards, card, name, dataset)
-        for name, (_, card) in TABLE1_ROWS.items()
-        for dataset in TABLE1_DATASETS
-    }
+    rows = [
+        [Cell(name, label=label), *(_cell(entries, cards, card, name, dataset) for dataset in TABLE1_DATASETS)]
+        for name, (label, card) in TABLE1_ROWS.items()
+    ]
     standing = {card for _, card in TABLE1_ROWS.values()}
     for model in dict.fromkeys(entry.model for entry, _ in _scores(entries) if entry.model not in standing):
-        rows[model] = f"{model} (ours)"
-        cells |= {(model, dataset): _own_cell(entries, model, dataset) for dataset in TABLE1_DATASETS}
-    counts = {name: sum(cell.standing == name for cell in cells.values()) for name in ("measured", "published")}
-    nothing = sum(cell.standing == "missing" for cell in cells.values())
+        own = [_own_cell(entries, model, dataset) for dataset in TABLE1_DATASETS]
+        rows.append([Cell(model, label=f"{model} (ours)"), *own])
+    standings = [cell.standing for row in rows for cell in row[1:]]
     notes = [
         "mean IoU; paper: SegNode paper, Table 1; †: pretrained on Mapillary",
-        f"{counts['measured']} cells measured, {counts['published']} only published, {nothing} missing",
+        f"{standings.count('measured')} cells measured, {standings.count('published')} only published, "
+        f"{standings.count('missing')} missing",
     ]
-    return JudgedTable("table1", "Table 1 beside ours", rows, TABLE1_DATASETS, cells, notes=notes)
+    columns = [Column(""), *(Column(title, PERCENT, dataset) for dataset, title in TABLE1_DATASETS.items())]
+    return Table("Table 1 beside ours", columns, rows, notes, "table1")
 
 
-def _cell(
-    entries: Sequence[Entry], cards: Mapping[str, ModelCard], card: str | None, row: str, dataset: str
-) -> JudgedCell:
+def _cell(entries: Sequence[Entry], cards: Mapping[str, ModelCard], card: str | None, row: str, dataset: str) -> Cell:
     paper = _published(cards, card, row, dataset)
     ours = _score(entries, card, dataset) if card else None
     reference = _score(entries, REFERENCE_MODEL, dataset)
@@ -85,31 +83,17 @@ def _cell(
     )
     missing = "not measured" if card else "the catalogue has no such network"
     judgement = judge("accuracy", pair, _obstacle(ours, dataset) if ours else None, missing)
-    return JudgedCell(
-        value=pair.ours,
-        paper_value=paper,
-        unit="fraction",
-        ours=in_percent(pair.ours),
-        paper=in_percent(paper),
-        judgement=judgement,
-        quantity="miou",
-        method=ours.method if ours else "",
-        conditions=_conditions(ours) if ours else "",
-    )
+    return replace(_with_source(ours), paper=None if paper is None else Cell(paper, PERCENT), judgement=judgement)
 
 
-def _own_cell(entries: Sequence[Entry], model: str, dataset: str) -> JudgedCell:
-    ours = _score(entries, model, dataset)
+def _own_cell(entries: Sequence[Entry], model: str, dataset: str) -> Cell:
+    return _with_source(_score(entries, model, dataset))
+
+
+def _with_source(ours: Reading | None) -> Cell:
     if ours is None:
-        return JudgedCell(unit="fraction", ours=MISSING, quantity="miou")
-    return JudgedCell(
-        value=ours.value,
-        unit="fraction",
-        ours=in_percent(ours.value),
-        quantity="miou",
-        method=ours.method,
-        conditions=_conditions(ours),
-    )
+        return Cell(format=PERCENT, quantity="miou")
+    return Cell(ours.value, PERCENT, quantity="miou", method=ours.method, conditions=_conditions(ours))
 
 
 def _published(cards: Mapping[str, ModelCard], card: str | None, row: str, dataset: str) -> float | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU, USUAL_CONTEXT
+from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU
+from segbench.records.options import CAMVID_IMAGES, USUAL_CONTEXT
 from segbench.records.reference_model import REFERENCE_MODEL
-from segbench.studies.study import Column, Kind, Step, Study
+from segbench.studies.study import Kind, PaperColumn, Step, Study
 
 BATCH = 24
 """Of the column "memory usage for batch size 24"."""
-
-EPOCH_IMAGES = 367
-"""CamVid's training images."""
 
 PAPER_NFE = 14
 """Evaluations of f that a prediction of the adaptive solver assumes: two accepted steps of dopri5. The paper states
@@ -32,7 +30,7 @@ OURS = {
     "segnode-low-memory": "SegNode, low memory",
     f"{REFERENCE_MODEL}+checkpoint": "HRNetV2, checkpointed",
 }
-"""Set beside the paper's rows without a verdict: our solvers, and the rival that the paper did not try."""
+"""Beside the paper's rows without a verdict: our solvers, and the reference model checkpointed, not in the paper."""
 
 _ASSUMED = {"nfe": PAPER_NFE, "context_bytes": USUAL_CONTEXT}
 _SIZE = {"width": 480, "height": 360, "classes": 11, "precision": "fp32", **_ASSUMED}
@@ -42,12 +40,12 @@ LARGEST_BATCH_CONDITIONS = {**_SIZE, "modes": ("train",), "budget_bytes": GPU_BU
 """Conditions of the largest batch, which the epoch is timed at."""
 
 TABLE2_COLUMNS = (
-    Column("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST_BATCH_CONDITIONS),
-    Column("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
-    Column("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
-    Column("epoch_time", f"epoch\n{EPOCH_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
-    Column("test_time", "test time\none image", "latency_s", conditions=_TESTED, timed=True),
-    Column("parameters", "\nparameters", "parameters", "parameters", {"classes": 11}),
+    PaperColumn("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST_BATCH_CONDITIONS),
+    PaperColumn("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
+    PaperColumn("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
+    PaperColumn("epoch_time", f"epoch\n{CAMVID_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
+    PaperColumn("test_time", "test time\none image", "latency_s", conditions=_TESTED, timed=True),
+    PaperColumn("parameters", "\nparameters", "parameters", "parameters", {"classes": 11}),
 )
 
 DEFINITIONS = ("live", "allocated", "reserved", "process")
@@ -61,13 +59,13 @@ def steps(kind: Kind) -> list[Step]:
     """
     asked = _measured_costs() if kind == "cuda" else _predicted_costs()
     counted = Step(
-        "parameters and operations of one image", "params", "together", "cpu", modes=(("infer",),),
+        "parameters and operations of one image", "params", device="cpu", modes=(("infer",),),
         options={"crosscheck": False},
     )  # fmt: skip
     return [*asked, counted, *(_times(kind) if kind != "none" else ())]
 
 
-_MEMORY = f"peak memory of a training step at batch {BATCH} and of one test image"
+_MEMORY = f"peak memory of a training step at batch {BATCH} and of one inference"
 _LARGEST = f"largest training batch within {PAPER_GPU}"
 _BUDGET = {"budget_bytes": GPU_BUDGETS[PAPER_GPU].bytes, "warmup": 1}
 _EACH_MODE = (("train",), ("infer",))
@@ -77,8 +75,8 @@ def _predicted_costs() -> list[Step]:
     nfe = {"nfe": PAPER_NFE}
     fields = {"batch_size": BATCH, "warmup": 1}
     return [
-        Step(_MEMORY, "predict", "together", "none", fields, {**nfe, "timeline": True}, _EACH_MODE),
-        Step(_LARGEST, "max_batch", "together", "none", _BUDGET, nfe, (("train",),)),
+        Step(_MEMORY, "predict", "alone", "none", fields, {**nfe, "timeline": True}, _EACH_MODE),
+        Step(_LARGEST, "max_batch", device="none", fields=_BUDGET, options=nfe, modes=(("train",),)),
     ]
 
 
@@ -91,12 +89,12 @@ def _measured_costs() -> list[Step]:
 
 def _times(kind: Kind) -> list[Step]:
     largest = LARGEST_BATCH_CONDITIONS if kind == "cuda" else None
-    images = {"images": EPOCH_IMAGES, "workers": 0}
+    images = {"images": CAMVID_IMAGES, "workers": 0}
     epoch = f"time of an epoch at {'the largest batch' if largest else 'batch 1'}"
     return [
-        Step("time of one test image", "latency", "rounds", modes=(("infer",),), headline="latency_s"),
+        Step("latency of one image", "latency", "rounds", modes=(("infer",),)),
         Step(
-            epoch, "epoch", "rounds", options=images, modes=(("train",),), headline="epoch_s", largest_batch=largest
+            epoch, "epoch", "rounds", options=images, modes=(("train",),), largest_batch=largest
         ),
     ]  # fmt: skip
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import os
 import sys
 
 from segbench.tasks.environment import describe
 from segbench.tasks.orphan import die_with_parent
 from segbench.tasks.outcome import classify
 from segbench.tasks.protocol import serve
+from segbench.tasks.settings import under_its_settings
 
 
 def main() -> None:
-    """Runs the task named by the first argument."""
+    """Runs the task named by the first argument, and ends the process."""
     die_with_parent()
     task = importlib.import_module(f"segbench.tasks.{sys.argv[1]}")
-    serve(task.run, describe, classify)
+    serve(under_its_settings(task.run), describe, classify)
+    _end()
+
+
+def _end() -> None:
+    """Exit handlers run; threads that a network left are not waited for, nor are thousands of modules taken apart."""
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import psutil
 import torch
 
 from segbench import __version__
+from segbench.meters.cuda_memory import remember_level
 from segbench.nvml import driver_version
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
@@ -31,6 +32,7 @@ _VARIABLES = (
 
 def describe(case: Case) -> Environment:
     """The environment of this process for a case, after the case's switches were set."""
+    remember_level(torch.device("meta" if case.device == "none" else case.device))
     apply_case_switches(case)
     cuda = case.device.startswith("cuda")
     properties = torch.cuda.get_device_properties(case.device) if cuda else None

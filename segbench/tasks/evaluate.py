@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,82 +10,84 @@ from typing import Any
 
 import numpy as np
 
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.data import Dataset, Sample, open_dataset
+from segbench.data.broken import left_out, left_out_names
 from segbench.data.cityscapes import write_prediction
 from segbench.data.dataset import Pixels
-from segbench.errors import CheckpointError, DataError
+from segbench.errors import DataError
+from segbench.evaluation.confusion import mean_iou
 from segbench.evaluation.evaluate import Evaluation, evaluate
 from segbench.evaluation.files import load_evaluation, save_evaluation, save_image_iou
 from segbench.evaluation.pictures import save_prediction, side_by_side
 from segbench.evaluation.plots import plot_confusion
 from segbench.evaluation.protocol import protocol_of
-from segbench.evaluation.resampling import Resampling, interval
 from segbench.learning.weights import trained_network
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import EvaluateOptions
+from segbench.statistics.resampling import Resampling, interval
+from segbench.tasks.outputs import tell_outputs
+from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
+from segbench.tasks.trained import notes_on_origin, require_same_classes
 from segbench.workload.device import device_of
+from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast
-
-_TELL_EVERY_S = 0.5
 
 
 def run(case: Case, report: Reporter) -> None:
     """Reports the scores of one confusion matrix over the split, and leaves files from which others can be made.
 
-    Options: `checkpoint`; `folder` for the files; `predictions`, whether each answer is saved as a PNG; `overlays`, of
-    how many images side-by-side pictures are made; `boundary`; `skip_broken`; `against`, a saved evaluation to compare
-    with; and those of `protocol_of`.
-
     Raises:
         CheckpointError: missing, damaged, of another network or of other classes.
         DataError: images that cannot be read; an evaluation to compare with that is none, or of other images.
     """
-    device, protocol = device_of(case), protocol_of(case)
-    other = load_evaluation(Path(case.option("against"))) if case.option("against") else None
-    network, facts = trained_network(find_model(case.model).card, dict(case.arguments), Path(case.option("checkpoint")))
-    dataset = open_dataset(
-        str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
-    )
-    _require_same_classes(facts, dataset, case)
-    if facts.get("data", {}).get("fingerprint") == dataset.fingerprint:
-        report.note(f"the checkpoint was trained on these very images ({dataset.name} {dataset.split})")
-    trained_on = str(facts.get("data", {}).get("dataset") or "").partition(":")[0]
-    if trained_on not in ("", dataset.name):
-        report.note(f"the checkpoint was trained on {trained_on}, and is asked about {dataset.name}")
-    folder = Path(case.option("folder"))
+    asked, device, protocol = case.options_as(EvaluateOptions), device_of(case), protocol_of(case)
+    checkpoint, folder = Path(asked.checkpoint), Path(asked.folder)
+    other = load_evaluation(Path(asked.against)) if asked.against else None
+    card, size = find_model(case.model).card, (case.height, case.width)
+    network, facts = trained_network(card, dict(case.arguments), checkpoint, size, case.classes)
+    dataset = open_dataset(str(case.dataset), case.data_root, case.split or "val", skip_broken=asked.skip_broken)
+    require_same_classes(facts, dataset, checkpoint)
+    if sentence := left_out(dataset.broken, len(dataset), f"{dataset.name} {dataset.split}"):
+        report.note(sentence)
+    for sentence in notes_on_origin(facts, dataset, checkpoint):
+        report.note(sentence)
+    outputs = OutputReader(case.output or facts.get("output"), classes=dataset.classes)
     found = evaluate(
         network.to(device),
         dataset,
         protocol,
         flip_pairs=dataset.flip_pairs,
         batch_size=case.infer_batch,
-        boundary=bool(case.option("boundary", True)),
+        boundary=asked.boundary,
         autocast=autocast(case.precision, device),
         observe=_PictureSaver(case, dataset, folder, report),
+        outputs=outputs,
     )
+    tell_outputs(outputs, case, report)
     save_evaluation(found, folder / "evaluation.npz")
     save_image_iou(found, dataset.class_names, folder / "images.csv")
     title = f"{facts.get('model', case.model)}, {dataset.name} {dataset.split}, {protocol.name}"
     plot_confusion(found.confusion, dataset.class_names, title, folder / "confusion.png")
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
-    for measurement in _rows(found, dataset, facts, method):
+    for measurement in _rows(found, dataset, facts, method, outputs.choice):
         report.measured(measurement)
     if other is not None:
-        report.measured(_difference(found, other, str(case.option("against")), method))
+        report.measured(_difference(found, other, str(asked.against), method))
 
 
 class _PictureSaver:
     """Saves pictures of what the network answers, and counts."""
 
     def __init__(self, case: Case, dataset: Dataset, folder: Path, report: Reporter) -> None:
-        self._dataset, self._folder, self._report = dataset, folder, report
-        self._predictions = bool(case.option("predictions"))
-        overlays = min(int(case.option("overlays", 0)), len(dataset))
+        self._dataset, self._folder = dataset, folder
+        self._tell = Progress(report).of("image", len(dataset))
+        asked = case.options_as(EvaluateOptions)
+        self._predictions, overlays = asked.predictions, min(asked.overlays, len(dataset))
         self._overlays = {round(place) for place in np.linspace(0, len(dataset) - 1, overlays)} if overlays else set()
         self._done = 0
-        self._next = 0.0
 
     def __call__(self, sample: Sample, prediction: Pixels) -> None:
         name = sample.name.replace("/", "_")
@@ -99,28 +100,12 @@ class _PictureSaver:
             path.parent.mkdir(parents=True, exist_ok=True)
             side_by_side(sample, prediction, self._dataset.palette).save(path)
         self._done += 1
-        if time.monotonic() >= self._next:
-            self._report.progress("image", self._done, len(self._dataset))
-            self._next = time.monotonic() + _TELL_EVERY_S
+        self._tell(self._done)
 
 
-def _require_same_classes(facts: Mapping[str, Any], dataset: Dataset, case: Case) -> None:
-    """Refuses a checkpoint whose classes are not the data set's.
-
-    Raises:
-        CheckpointError: the sentence says what differs.
-    """
-    names = facts.get("class_names")
-    if names is not None and tuple(names) != dataset.class_names:
-        trained_on = facts.get("data", {}).get("dataset")
-        found = f"{len(names)} classes of {trained_on} ({', '.join(names[:3])} ...)"
-        wanted = f"{dataset.classes} of {dataset.name} ({', '.join(dataset.class_names[:3])} ...)"
-        raise CheckpointError(
-            f"{case.option('checkpoint')} tells {found} apart, not the {wanted}; train it on that set"
-        )
-
-
-def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method: str) -> Iterator[Measurement]:
+def _rows(
+    found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method: str, output: str | None
+) -> Iterator[Measurement]:
     confusion = found.confusion
     detail: dict[str, Json] = {
         "absent_classes": "skip",
@@ -129,8 +114,10 @@ def _rows(found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method:
         "iou": {name: _number(value) for name, value in zip(dataset.class_names, confusion.iou, strict=True)},
         "images": len(found.names),
         "broken": len(dataset.broken),
+        "left_out": left_out_names(dataset.broken),
         "fingerprint": dataset.fingerprint,
         "protocol": found.protocol.to_json(),
+        "output": output,
         "checkpoint": {name: facts.get(name) for name in ("model", "step", "kind", "arguments")},
         "trained_on": facts.get("data", {}).get("dataset"),
     }
@@ -153,7 +140,7 @@ def _difference(found: Evaluation, other: Evaluation, place: str, method: str) -
         seen = f"{len(other.names)} images in {other.matrices.shape[1]} classes"
         raise DataError(f"{place} is of other images ({seen}); evaluate both networks on the same split")
     draws = Resampling(len(found.names))
-    low, high = interval(draws.miou(found.matrices) - draws.miou(other.matrices))
+    low, high = interval(mean_iou(draws.sums(found.matrices)) - mean_iou(draws.sums(other.matrices)))
     value = found.confusion.miou() - other.confusion.miou()
     detail = {"against": place, "other_miou": other.confusion.miou(), "other_protocol": other.protocol.to_json()}
     factors = {"protocol": found.protocol.name}

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from torch import Tensor
+
 from segbench.errors import UserError
-from segbench.learning.checkpoint import read_checkpoint
-from segbench.learning.weights import fill
+from segbench.learning.weights import fill, read_trained
 from segbench.meters.cuda_memory import measure_cuda_peaks
 from segbench.meters.gradients import (
     Evaluations,
@@ -25,6 +26,7 @@ from segbench.meters.live_bytes import measure_live_peaks
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import GradientsOptions
 from segbench.tasks.outcome import is_out_of_memory
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import method_of
@@ -32,25 +34,24 @@ from segbench.workload.device import device_of
 from segbench.workload.images import Batch
 from segbench.workload.step import Workload, build_workload
 
-_ROUNDS = 3
-
 
 def run(case: Case, report: Reporter) -> None:
     """Reports a set of rows for every valid pair of solver and gradient method, with these two among the factors.
 
-    A step is forward, loss and backward, without the optimizer. Options: `solvers` and `gradients`, to take only some;
-    `checkpoint`, trained weights (the error of an approximate method depends on them); `rounds` of timing.
+    A step is forward, loss and backward, without the optimizer. With trained weights as `checkpoint` the error of an
+    approximate method is that of the trained network.
 
     Raises:
         UserError: no ODE network, or no such method.
     """
-    pairs = valid_pairs(case.option("solvers") or (), case.option("gradients") or ())
+    asked = case.options_as(GradientsOptions)
+    pairs = valid_pairs(asked.solvers, asked.gradients)
     device = device_of(case)
     workload = build_workload(replace(case, optimizer="none"), device)
     ode_blocks(workload.network)
-    if case.option("checkpoint"):
-        path = Path(case.option("checkpoint"))
-        fill(workload.network, read_checkpoint(path), path)
+    if asked.checkpoint:
+        path = Path(asked.checkpoint)
+        fill(workload.network, read_trained(path), path)
     bench = _Bench(workload, workload.make_batch(), method_of(device))
     possible = []
     for number, pair in enumerate(pairs):
@@ -65,7 +66,7 @@ def run(case: Case, report: Reporter) -> None:
             report.measured(refusal)
             workload.network.zero_grad(set_to_none=True)
         report.progress("method", number + 1, len(pairs))
-    for row in bench.timed(possible, case.option("rounds", _ROUNDS), report):
+    for row in bench.timed(possible, asked.rounds, report):
         report.measured(row)
 
 
@@ -143,7 +144,9 @@ class _Bench:
             workload.train_step(*workload.make_batch())
 
         if workload.device.type == "cuda":
-            return "train_peak_allocated_bytes", measure_cuda_peaks(step, workload.device, 1, 1).allocated
+            peak = measure_cuda_peaks(step, workload.device, 1, 1).allocated
+            # The bench's own batch lies there all the while, and a training would hold one only.
+            return "train_peak_allocated_bytes", peak - sum(_allocated(tensor) for tensor in self.batch)
         return "train_peak_live_bytes", measure_live_peaks(workload.network, step, 1)[0].live
 
     def _evaluations(self, pair: SolverAndGradient, found: Evaluations) -> Iterator[Measurement]:
@@ -154,3 +157,12 @@ class _Bench:
         factors: dict[str, Json] = {"solver": pair.solver, "gradient": pair.gradient}
         detail = {"keeps": pair.keeps} if name == "gradient_relative_error" else {}
         return Measurement(name, value, self.method, "train", cause=cause, factors=factors, detail=detail)
+
+
+_BLOCK = 512
+"""The caching allocator hands out multiples of so many bytes (`kMinBlockSize` in CUDACachingAllocator)."""
+
+
+def _allocated(tensor: Tensor) -> int:
+    """Bytes that the tensor's storage takes of the caching allocator."""
+    return -(-tensor.untyped_storage().nbytes() // _BLOCK) * _BLOCK

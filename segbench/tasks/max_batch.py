@@ -25,7 +25,7 @@ def run(case: Case, report: Reporter) -> None:
         trace = _tracer(case, mode)
         found = largest_batch(trace, allocator_limit(case))
         line = [(batch, trace(batch).peak[1]) for batch in FAMILY]
-        for row in bracket_rows("max_batch", found.fits, found.fails_at, mode, found, line, case):
+        for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
             report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
         report.progress(mode, number + 1, len(case.modes))
 
@@ -45,7 +45,6 @@ def allocator_limit(case: Case) -> int:
 
 
 def bracket_rows(
-    name: str,
     fits: int | None,
     fails_at: int | None,
     mode: str,
@@ -56,16 +55,15 @@ def bracket_rows(
     """The answer and the proof of its other side, with what both sides use.
 
     Args:
-        name: `max_batch` or `max_input`; its quantities differ in their unit's suffix.
         fits, fails_at: in the quantity's unit.
         line: two amounts (batches or pixels) and their live peaks: a search on a device begins with it.
     """
     detail = {**_detail(found, case), "line": line}
-    answer, other = _QUANTITIES[name]
+    kind = case.kind
     cause = None if fits is not None else _does_not_fit(found, case)
     return [
         Measurement(
-            answer,
+            kind.headline,
             fits,
             "predicted",
             mode=mode,
@@ -74,7 +72,7 @@ def bracket_rows(
             detail=detail,
         ),
         Measurement(
-            other,
+            kind.bound,
             fails_at,
             "predicted",
             mode=mode,
@@ -82,12 +80,6 @@ def bracket_rows(
             detail=detail,
         ),
     ]
-
-
-_QUANTITIES = {
-    "max_batch": ("max_batch", "max_batch_fails_at"),
-    "max_input": ("max_input_pixels", "max_input_fails_at_pixels"),
-}
 
 
 def _does_not_fit(found: Largest, case: Case) -> str:

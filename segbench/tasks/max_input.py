@@ -32,7 +32,7 @@ def run(case: Case, report: Reporter) -> None:
         fails_at = None if found.fails_at is None else axis.pixels(found.fails_at)
         line = [(axis.pixels(size), trace(size).peak[1]) for size in TRACED]
         sizes = {"max_input_pixels": found.fits, "max_input_fails_at_pixels": found.fails_at}
-        for row in bracket_rows("max_input", fits, fails_at, mode, found, line, case):
+        for row in bracket_rows(fits, fails_at, mode, found, line, case):
             report.measured(replace(row, factors=_factors(axis, sizes[row.quantity])))
         report.progress(mode, number + 1, len(case.modes))
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-
-import torch
+from dataclasses import replace
 
 from segbench.meters.cuda_memory import bytes_used_by_others, limit_memory, measure_cuda_peaks
 from segbench.meters.live_bytes import measure_live_peaks
 from segbench.meters.process_memory import peak_rss_bytes
-from segbench.records.case import Case
+from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import MemoryOptions
+from segbench.tasks.outputs import tell_outputs
+from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
 from segbench.units import MIB
 from segbench.workload.device import device_of
@@ -19,6 +21,10 @@ from segbench.workload.step import Workload, build_workload, check_classes
 _MEASURED_STEPS = {"cpu": 1, "cuda": 2}
 """Bytes on the CPU are exact and the same in every step once the optimizer has its state; a caching allocator's second
 step can still split what its first one left."""
+NO_MOMENTA = (
+    "every step was skipped, as its fp16 gradients overflowed: the optimizer has no state, and its bytes are missing; "
+    "measure in bf16, or train longer before"
+)
 _QUIET_BYTES = 64 * MIB
 """Less than this on a GPU is the display's or the driver's own; more is somebody else's work."""
 
@@ -30,15 +36,13 @@ def run(case: Case, report: Reporter) -> None:
     """
     device = device_of(case)
     workload = build_workload(case, device)
-    parameters = sum(p.numel() for p in workload.network.parameters() if p.requires_grad)
-    report.measured(Measurement("parameters", parameters, "counted"))
+    tell_parameters(workload.network, case, report)
     for mode in case.modes:
         step = _step(workload, mode, report)
-        rows = (
-            _on_cuda(case, mode, step, device, report) if device.type == "cuda" else _on_cpu(case, mode, step, workload)
-        )
+        rows = _on_cuda(workload, mode, step, report) if device.type == "cuda" else _on_cpu(case, mode, step, workload)
         for row in rows:
             report.measured(row)
+    tell_outputs(workload.outputs, case, report)
 
 
 def _step(workload: Workload, mode: str, report: Reporter) -> Callable[[], None]:
@@ -81,23 +85,32 @@ def _on_cpu(case: Case, mode: str, step: Callable[[], None], workload: Workload)
     yield row("peak_process_bytes", rss)
 
 
-def _on_cuda(
-    case: Case, mode: str, step: Callable[[], None], device: torch.device, report: Reporter
-) -> Iterator[Measurement]:
+def _on_cuda(workload: Workload, mode: str, step: Callable[[], None], report: Reporter) -> Iterator[Measurement]:
+    case, device = workload.case, workload.device
     if case.budget_bytes:
-        limit_memory(case.budget_bytes, device, case.option("context_bytes", 0))
+        limit_memory(case.budget_bytes, device, case.options_as(MemoryOptions).context_bytes or 0)
     others = bytes_used_by_others(device)
     if others is not None and others > _QUIET_BYTES:
         report.note(f"other programs hold {others / MIB:.0f} MiB of the GPU; close them for a quiet measurement")
-    peaks = measure_cuda_peaks(step, device, case.warmup, _MEASURED_STEPS["cuda"])
+
+    def is_warm() -> bool:
+        return mode == "infer" or not workload.awaits_momenta
+
+    peaks = measure_cuda_peaks(step, device, case.warmup, _MEASURED_STEPS["cuda"], is_warm)
+    if not is_warm():
+        report.note(NO_MOMENTA)
     factors = _factors(case, mode)
-    detail = {"allocator_retries": peaks.retries}
+    detail: dict[str, Json] = {"allocator_retries": peaks.retries}
 
     def row(name: str, value: int | None, method: str = "measured:cuda", cause: str | None = None) -> Measurement:
         return Measurement(f"{mode}_{name}", value, method, mode=mode, cause=cause, factors=factors, detail=detail)
 
     yield row("peak_allocated_bytes", peaks.allocated)
     yield row("peak_reserved_bytes", peaks.reserved)
-    yield row("peak_process_bytes", peaks.process, "measured:nvml", peaks.process_cause)
+    process = row("peak_process_bytes", peaks.process, "measured:nvml", peaks.process_cause)
+    if peaks.process_how:
+        report.note(f"process memory: {peaks.process_how}")
+        process = replace(process, detail={**detail, "how": peaks.process_how})
+    yield process
     if peaks.first_allocated is not None:
         yield row("first_step_peak_bytes", peaks.first_allocated)

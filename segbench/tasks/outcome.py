@@ -10,6 +10,11 @@ _OUT_OF_MEMORY = (
     "out of memory",
     "cublas_status_alloc_failed",
     "cudnn_status_alloc_failed",
+    # cuDNN 9's own name for an allocation on the device that failed.
+    "cudnn_status_internal_error_device_allocation_failed",
+    # Creating a handle needs memory outside the allocator's limit; both libraries call its lack so.
+    "cublas_status_not_initialized",
+    "cudnn_status_not_initialized",
     "cusolver_status_alloc_failed",
     "cusparse_status_alloc_failed",
     "cufft_alloc_failed",
@@ -17,7 +22,6 @@ _OUT_OF_MEMORY = (
     "unable to find a valid cudnn algorithm",
     "unable to find an engine to execute this computation",
     "get was unable to find an engine",
-    "cudnn_status_not_supported. this error may appear if you passed in a non-contiguous input",
     "defaultcpuallocator: can't allocate memory",
     "defaultcpuallocator: not enough memory",
     "cannot allocate memory",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from torch import nn
-
 from segbench.errors import CardError
 from segbench.meters.operations import Operations, count_operations
 from segbench.meters.operations_crosscheck import OtherCount, count_with_fvcore, count_with_torch
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import ParamsOptions
+from segbench.tasks.outputs import tell_outputs
+from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
 from segbench.workload.step import Workload, build_workload, check_classes
 
@@ -24,11 +25,16 @@ def run(case: Case, report: Reporter) -> None:
     case = replace(case, precision="fp32", channels_last=False)
     workload, counted, where = _count(case, report)
     others = [count_with_torch(_forward(workload))]
-    if case.option("crosscheck", True):
+    if case.options_as(ParamsOptions).crosscheck:
         report.progress("cross-check", 1, 2)
         others.append(_fvcore(case))
-    for measurement in _rows(workload.network, counted, others, where):
+    tell_parameters(workload.network, case, report)
+    for measurement in _rows(counted, others, where):
         report.measured(measurement)
+    tell_outputs(workload.outputs, case, report)
+    if counted.doubtful:
+        names = ", ".join(f"{name} {calls}" for name, calls in sorted(counted.doubtful.items()))
+        report.note(f"{case.model}: operators that no rule knows may multiply, and are not in its MACs: {names}")
 
 
 def _count(case: Case, report: Reporter) -> tuple[Workload, Operations, str]:
@@ -57,9 +63,7 @@ def _fvcore(case: Case) -> OtherCount:
     return count_with_fvcore(workload.network.eval(), workload.make_batch(1)[0])
 
 
-def _rows(network: nn.Module, counted: Operations, others: list[OtherCount], where: str) -> Iterator[Measurement]:
-    parameters = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-    yield Measurement("parameters", parameters, "counted")
+def _rows(counted: Operations, others: list[OtherCount], where: str) -> Iterator[Measurement]:
     checks: list[Json] = [
         {
             "counter": other.counter,

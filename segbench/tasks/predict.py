@@ -8,17 +8,19 @@ from dataclasses import asdict, replace
 
 import torch
 
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
 from segbench.estimate.allocator import replay
 from segbench.estimate.attention_backends import BACKENDS, Kernels
-from segbench.estimate.buckets import require_strategy
 from segbench.estimate.older_torch import release_of
-from segbench.estimate.overheads import CUBLAS_WORKSPACE, MODERN_CONTEXT, Overheads
+from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
 from segbench.estimate.step import Traced, trace_step
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import Assumptions, PredictOptions
+from segbench.tasks.outputs import tell_outputs
+from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
 from segbench.workload.images import batch_source
 from segbench.workload.network import require_classes
@@ -29,22 +31,23 @@ from segbench.workload.step import Workload, build_workload
 def run(case: Case, report: Reporter) -> None:
     """Reports every memory quantity of each of the case's modes, as CUDA would need it.
 
-    Options: `context_bytes`, `cublas_bytes` and `workspaces` (see `Overheads`); `nfe` (see
-        `segbench.estimate.assumed_steps`); `attention` (see `Kernels`); `strategy` (see `segbench.estimate.buckets`);
-        `assume_torch` (see `segbench.estimate.older_torch`); `timeline` adds bytes by role over the step to the detail.
+    With the option `timeline`, the detail also tells bytes by role over the step.
     """
+    built: list[Workload] = []
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
         batch = batch_of(case, mode)
-        traced = traced_step(case, mode, batch)
+        traced = traced_step(case, mode, batch, built)
         found = summarise(traced, mode, batch, replay(traced.log), overheads_of(case))
         seconds = time.perf_counter() - started
         if number == 0:
-            report.measured(Measurement("parameters", found.parameters, "counted"))
-        for row in _rows(found, _detail(found, seconds, bool(case.option("timeline")))):
+            tell_parameters(built[-1].network, case, report)
+        for row in _rows(found, _detail(found, seconds, case.options_as(PredictOptions).timeline)):
             report.measured(row)
         for sentence in notes(found, case):
             report.note(sentence)
+        if number == len(case.modes) - 1:
+            tell_outputs(built[-1].outputs, case, report)
         report.progress(mode, number + 1, len(case.modes))
 
 
@@ -77,37 +80,42 @@ def _moved(built: Workload, case: Case) -> Workload:
 
 def overheads_of(case: Case) -> Overheads:
     """Context and workspaces as the command chose them."""
-    return Overheads(
-        context_bytes=int(case.option("context_bytes", MODERN_CONTEXT)),
-        cublas_bytes=int(case.option("cublas_bytes", CUBLAS_WORKSPACE)),
-        convolutions=case.option("workspaces", "none"),
-    )
+    assumed = case.options_as(Assumptions)
+    cublas = CUBLAS_WORKSPACE if assumed.cublas_bytes is None else assumed.cublas_bytes
+    return Overheads(assumed.context_bytes, cublas, assumed.workspaces)
 
 
-def kernels_of(case: Case) -> Kernels:
-    """What decides between kernels of attention: the option `attention` names the one that is preferred.
-
-    Raises:
-        UserError: there is no such kernel.
-    """
-    return Kernels(preferred=case.option("attention"))
+def kernels_of(assumed: Assumptions) -> Kernels:
+    """What decides between kernels of attention: the preferred one, and the GPU's compute capability."""
+    usual = Kernels(assumed.attention)
+    return usual if assumed.capability is None else Kernels(assumed.attention, assumed.capability)
 
 
-def traced_step(case: Case, mode: str, batch: int) -> Traced:
+def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None = None) -> Traced:
     """The trace of the case's step with so many images, under all of the case's options.
+
+    Args:
+        built: takes the workload, which then stays within reach after the trace.
 
     Raises:
         UserError: the network gives another number of classes than the case says, as a measurement refuses too.
     """
+    kept = [] if built is None else built
+
+    def build() -> Workload:
+        kept.append(workload_on_meta(case))
+        return kept[-1]
+
+    assumed = case.options_as(Assumptions)
     traced = trace_step(
-        lambda: workload_on_meta(case),
+        build,
         mode,
         batch,
         overheads=overheads_of(case),
-        nfe=case.option("nfe"),
-        kernels=kernels_of(case),
-        strategy=require_strategy(case.option("strategy", "single")),
-        release=release_of(case.option("assume_torch")),
+        nfe=assumed.nfe,
+        kernels=kernels_of(assumed),
+        strategy=assumed.strategy,
+        release=release_of(assumed.assume_torch),
     )
     if traced.classes is not None:
         scores = torch.empty((batch, traced.classes, 0, 0), device="meta")
@@ -136,12 +144,13 @@ def notes(found: Prediction, case: Case) -> list[str]:
 
 def _attention_notes(found: Prediction, case: Case) -> list[str]:
     """Which kernels were assumed; by torch's own rules for CUDA, which no trace on `meta` can prove."""
-    kinds = sorted(found.attention)
-    if not kinds:
+    if not found.attention:
         return []
+    major, minor = kernels_of(case.options_as(Assumptions)).capability
+    kinds = "; ".join(sorted(found.attention))
     return [
-        f"{case.model}: attention is predicted with CUDA's kernels ({'; '.join(kinds)}), chosen by torch's rules for "
-        f"GPUs from Ampere on; choose another with --attention {'|'.join(BACKENDS)}"
+        f"{case.model}: attention is predicted with CUDA's kernels ({kinds}), chosen by torch's rules for compute "
+        f"capability {major}.{minor}; choose another with --attention {'|'.join(BACKENDS)}"
     ]
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,9 @@ import torch
 from torch import nn
 
 from segbench import __version__
-from segbench.cards.catalogue import Model, find_model
+from segbench.cards.model import Model, find_model
+from segbench.data import Dataset
+from segbench.data.broken import left_out
 from segbench.errors import CheckpointError, UserError
 from segbench.evaluation.protocol import protocol_of
 from segbench.layers.norms import StageBatchNorm2d
@@ -26,19 +27,23 @@ from segbench.learning.image_folder import ImageAugmenter, ImageFolder
 from segbench.learning.log import LOG, read_log
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Objective, Segmentation
-from segbench.learning.segmentation import SCORES, Validation, class_weights, open_split
+from segbench.learning.segmentation import SCORES, Tell, Validation, class_weights, open_split
 from segbench.learning.settings import training_plan
 from segbench.learning.trainer import Job, StepProgress, Summary, Trainer, Validate
 from segbench.learning.weights import initialise
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
+from segbench.records.dataset_spec import published_dataset
 from segbench.records.measurement import Measurement
+from segbench.records.options import TrainOptions
+from segbench.tasks.outputs import tell_outputs
+from segbench.tasks.parameters import tell_parameters
+from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
-from segbench.workload.network import build_from_card
+from segbench.workload.network import build_whole
+from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import require_trainable
-
-_TELL_EVERY_S = 0.5
 
 
 def run(case: Case, report: Reporter) -> None:
@@ -58,26 +63,15 @@ def run(case: Case, report: Reporter) -> None:
         request.check_folder()
         torch.manual_seed(case.seed)
         trainer = Trainer(request.job(), world)
-        if case.option("resume"):
+        if request.asked.resume:
             _resume(trainer, report)
-        elif case.option("overwrite"):
+        elif request.asked.overwrite:
             request.clear_folder()
         summary = trainer.run()
-    for measurement in _rows(summary, trainer.state.network, device, request.folder / LOG):
+    tell_parameters(trainer.state.network, case, report)
+    for measurement in _rows(summary, device, request.folder / LOG, request.broken):
         report.measured(measurement)
-
-
-class _Throttled:
-    """Passes on a stage's progress twice a second and at its end: reading and validating count single images."""
-
-    def __init__(self, report: Reporter) -> None:
-        self._report = report
-        self._next = 0.0
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if time.monotonic() >= self._next or done == total:
-            self._report.progress(stage, done, total)
-            self._next = time.monotonic() + _TELL_EVERY_S
+    tell_outputs(request.outputs, case, report)
 
 
 class _Request:
@@ -86,8 +80,11 @@ class _Request:
     def __init__(self, case: Case, model: Model, device: torch.device, world: World, report: Reporter) -> None:
         self.case, self.model, self.device, self.world, self.report = case, model, device, world, report
         self.plan = training_plan(case, model.card.recipe)
-        self.folder = Path(case.option("folder"))
-        self.classifies = case.option("task") == "classify"
+        self.asked = case.options_as(TrainOptions)
+        self.folder = Path(self.asked.folder)
+        self.outputs = OutputReader.of(case)
+        self.classifies = self.asked.task == "classify"
+        self.broken: dict[str, int] = {}
         require_trainable(self.plan.precision, device)
 
     def check_folder(self) -> None:
@@ -96,7 +93,7 @@ class _Request:
         Raises:
             CheckpointError: the sentence says what can be done.
         """
-        if self._earlier() and not (self.case.option("resume") or self.case.option("overwrite")):
+        if self._earlier() and not (self.asked.resume or self.asked.overwrite):
             advice = "go on with it with --resume, replace it with --overwrite, or choose another folder with -o"
             raise CheckpointError(f"{self.folder} holds a training already; {advice}")
         self.world.wait()
@@ -117,25 +114,32 @@ class _Request:
         return self._classification() if self.classifies else self._segmentation()
 
     def _segmentation(self) -> Job:
-        case, plan, tell = self.case, self.plan, _Throttled(self.report)
-        images = open_split(case, case.split or "train", plan.workers, tell)
+        case, plan, tell = self.case, self.plan, Progress(self.report)
+        images = self._opened(case.split or "train", tell)
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
-        network = self._placed(build_from_card(self.model.card, case.classes, dict(case.arguments)))
-        validate = None
-        if case.option("val_split"):
-            shown = open_split(case, case.option("val_split"), plan.workers, tell)
-            validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell)
+        network = self._placed(self._built(case.classes))
+        validate, outputs = None, self.outputs
+        if self.asked.val_split:
+            shown = self._opened(self.asked.val_split, tell)
+            validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell, outputs)
         feed = Feed(LabelledAugmenter(images, plan, images.flip_pairs), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
-        objective = Segmentation(network, loss, plan.recipe.supervision, case.classes)
+        objective = Segmentation(network, loss, plan.recipe.supervision, case.classes, outputs)
         return self._job(objective, feed, facts, validate, SCORES)
+
+    def _opened(self, split: str, tell: Tell) -> Dataset:
+        """A split; what was left out of it is told, and kept for the rows."""
+        found = open_split(self.case, split, self.plan.workers, tell)
+        if sentence := left_out(found.broken, len(found), f"{found.name} {split}"):
+            self.broken[split] = len(found.broken)
+            self.report.note(sentence)
+        return found
 
     def _classification(self) -> Job:
         plan = self.plan
         images = self._images(self.case.split or "train", None)
-        body = build_from_card(self.model.card, PROBE_CLASSES, dict(self.case.arguments))
-        network = self._placed(ImageClassifier(body, len(images.class_names)))
-        val_split = self.case.option("val_split")
+        network = self._placed(ImageClassifier(self._built(PROBE_CLASSES), len(images.class_names)))
+        val_split = self.asked.val_split
         shown = self._images(val_split, images.class_names) if val_split else None
         validate = partial(accuracy, folder=shown, plan=plan, device=self.device) if shown else None
         facts = self._facts(images.fingerprint, images.class_names)
@@ -153,12 +157,16 @@ class _Request:
         tell = partial(_tell, self.report)
         return Job(objective, feed, self.plan, self.device, self.folder, facts, validate, scores, tell)
 
+    def _built(self, classes: int) -> nn.Module:
+        case = self.case
+        return build_whole(self.model.card, (case.height, case.width), classes, dict(case.arguments))
+
     def _placed(self, network: nn.Module) -> nn.Module:
         """The network with its first weights, where and as it is to be trained."""
-        init = self.case.option("init")
-        if init:
-            for sentence in initialise(network, Path(init)):
-                self.report.note(f"{Path(init).name}: {sentence}")
+        if self.asked.init:
+            init = Path(self.asked.init)
+            for sentence in initialise(network, init):
+                self.report.note(f"{init.name}: {sentence}")
         apply_optimisations(network, self.model.optimisations)
         self._require_synchronisable(network)
         if self.plan.sync_batch_norm and self.device.type == "cuda" and self.world.is_shared:
@@ -193,16 +201,19 @@ class _Request:
     def _facts(self, fingerprint: str, class_names: Sequence[str]) -> dict[str, Any]:
         """What a checkpoint says about its origin; the card whole, so that it can be rebuilt without the catalogue."""
         case, model = self.case, self.model
+        dataset = published_dataset(case.dataset) if case.dataset else None
         return {
             "model": model.name,
-            "title": f"{model.name} on {case.dataset or 'folders of images'}",
+            "title": f"{model.name} on {dataset or 'folders of images'}",
             "card": model.card.model_dump(mode="json"),
             "card_hash": model.card.hash(),
             "arguments": dict(case.arguments),
             "classes": len(class_names),
             "class_names": list(class_names),
-            "data": {"dataset": case.dataset, "split": case.split or "train", "fingerprint": fingerprint},
-            "val_split": case.option("val_split"),
+            "data": {"dataset": dataset, "split": case.split or "train", "fingerprint": fingerprint},
+            "val_split": self.asked.val_split,
+            "output": case.output,
+            "aux_weight": case.aux_weight,
             "segbench": __version__,
         }
 
@@ -230,7 +241,7 @@ def _tell(report: Reporter, progress: StepProgress) -> None:
     )
 
 
-def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path) -> Iterator[Measurement]:
+def _rows(summary: Summary, device: torch.device, log: Path, broken: Mapping[str, int]) -> Iterator[Measurement]:
     logged = read_log(log)
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
     detail = {
@@ -240,8 +251,8 @@ def _rows(summary: Summary, network: nn.Module, device: torch.device, log: Path)
         "steps": summary.steps,
         "seconds": summary.seconds,
         "absent_classes": "skip",
+        "broken": dict(broken),
     }
-    yield Measurement("parameters", sum(p.numel() for p in network.parameters() if p.requires_grad), "counted")
     for name, score in summary.scores.items():
         curve = [[int(row["step"]), float(row["seconds"]), float(row[name])] for row in logged if row.get(name)]
         yield Measurement(name, score, method, detail={**detail, "curve": curve})

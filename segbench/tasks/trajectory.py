@@ -10,32 +10,31 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from segbench.cards.catalogue import find_model
-from segbench.data import Dataset, Sample
+from segbench.cards.model import find_model
+from segbench.data import Dataset, Sample, open_dataset
 from segbench.errors import UserError
 from segbench.evaluation.protocol import protocol_of
 from segbench.learning.segmentation import open_split
 from segbench.learning.weights import trained_network
-from segbench.meters.contention import ContentionMeter
-from segbench.meters.latency import Inference
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
+from segbench.records.options import TrajectoryOptions
+from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
-from segbench.tasks.timed import method_of
-from segbench.trajectories.costs import Effort, NetworkEndingAt, Patience, effort, readout_macs, times_of
+from segbench.tasks.timed import method_of, take_turns
+from segbench.tasks.trained import notes_on_origin, require_same_classes
+from segbench.trajectories.costs import Effort, effort, inference_at, readout_macs
 from segbench.trajectories.early_exit import ExitRule, Oracle, Scheduled, parse_rule
 from segbench.trajectories.early_exit_trial import try_rule
 from segbench.trajectories.early_exit_verdict import judge_early_exit, oracle_stops, static_curves
 from segbench.trajectories.frames import Album, draw_strip, embedded_frames, spread_out
-from segbench.trajectories.rows import accuracy_rows, cost_rows, rule_rows, speed_row
+from segbench.trajectories.rows import accuracy_rows, count_rows, factors_of, rule_rows, speed_row
 from segbench.trajectories.state_speed import state_speeds
 from segbench.trajectories.subject import End, Subject
 from segbench.trajectories.subset import EvenSubset
 from segbench.trajectories.sweep import InputPipeline, Sweep, sweep_ends
 from segbench.workload.device import device_of
-from segbench.workload.images import Batch
 from segbench.workload.precision import autocast
-from segbench.workload.step import Workload
 
 _SPEED_IMAGES = 8
 """State speeds hardly differ from image to image."""
@@ -43,120 +42,149 @@ _SPEED_IMAGES = 8
 _COUNTED_IMAGES = 8
 """On which an adaptive solver's evaluations are counted, one at a time."""
 
-_BUSY_CORES = 0.2
-"""Others' use of the machine that makes times doubtful: a tenth of two cores."""
-
 _PUBLISHABLE = "synthetic"
 """Only its images may be embedded in a ledger, which is made to be published."""
 
 
 def run(case: Case, report: Reporter) -> None:
-    """Reports scores, operations, evaluations, time and state speed of every end, and of every stopping rule.
+    """Reports scores, operations, evaluations and state speed of every end, and of every stopping rule; or the times.
 
-    Options: `checkpoint`; `times`, the end times (None: the solver's grid); `steps`, other numbers of steps for the
-    whole solve (None: half, double and one); `stop`, rules; `images`, how many of the split are taken, spread evenly
-    (None: all); `pictures`, of how many a strip is drawn into the file `strip`; `runs` and `seconds`, how long the ends
-    are timed.
+    The option `part` says which: `timed` for the times of all ends in this process, else everything that comes out the
+    same each time.
 
     Raises:
         UserError: a network without trajectory, a state that is not finite, an unknown rule.
-        CheckpointError: a checkpoint that is missing, damaged or of another network.
+        CheckpointError: a checkpoint that is missing, damaged, of another network or of other classes.
         DataError: images that cannot be read.
     """
-    rules = [parse_rule(text) for text in case.option("stop") or ()]
-    study = _Study.of(case, report)
+    options = case.options_as(TrajectoryOptions)
+    rules = [parse_rule(text) for text in options.stop]
+    asked = _Asked.of(case, options)
+    if options.part == "timed":
+        _report_times(asked, report)
+        return
+    study = _Study.of(asked, report)
     found = study.accuracy()
-    efforts = study.costs(found)
+    efforts = study.counts(found)
     for rule in rules:
         study.judge(rule, found, efforts)
 
 
 @dataclass(frozen=True)
-class _Study:
-    """A trained network and the images it is asked about.
+class _Asked:
+    """A trained network and where it is to end.
 
     Attributes:
-        ends: times in order, then other numbers of steps.
+        facts: of the checkpoint.
+        times, coarser: the ends: times in order, then other numbers of steps.
     """
 
     case: Case
-    report: Reporter
+    options: TrajectoryOptions
     subject: Subject
-    dataset: Dataset
+    facts: Mapping[str, Json]
     pipeline: InputPipeline
     times: tuple[End, ...]
     coarser: tuple[End, ...]
 
     @classmethod
-    def of(cls, case: Case, report: Reporter) -> _Study:
+    def of(cls, case: Case, options: TrajectoryOptions) -> _Asked:
         device = device_of(case)
-        card = find_model(case.model).card
-        network, facts = trained_network(card, dict(case.arguments), Path(case.option("checkpoint")))
+        card, size = find_model(case.model).card, (case.height, case.width)
+        network, facts = trained_network(card, dict(case.arguments), Path(options.checkpoint), size, case.classes)
         if case.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         subject = Subject(network.to(device))
-        times = case.option("times") or subject.usual_times()
-        if case.option("stop"):
+        times = options.times or subject.usual_times()
+        if options.stop:
             times = sorted({*times, *subject.grid()})
-        steps = case.option("steps")
-        coarser = [subject.in_steps(count) for count in (subject.usual_steps() if steps is None else steps)]
-        dataset = open_split(case, case.split or "val", 0, partial(_tell, report))
-        _require_same_classes(facts, dataset)
-        for sentence in _warnings(subject, times, facts, dataset):
-            report.note(sentence)
-        count = case.option("images")
-        chosen = dataset if count is None else EvenSubset(dataset, count)
+        steps = subject.usual_steps() if options.steps is None else options.steps
+        coarser = [subject.in_steps(count) for count in steps]
         precision = partial(autocast, case.precision, device)
         pipeline = InputPipeline(protocol_of(case), device, precision, case.channels_last)
-        return cls(
-            case,
-            report,
-            subject,
-            chosen,
-            pipeline,
-            tuple(subject.ends_at(times)),
-            tuple(end for end in coarser if end.steps != subject.steps),
-        )
+        others = tuple(end for end in coarser if end.steps != subject.steps)
+        return cls(case, options, subject, facts, pipeline, tuple(subject.ends_at(times)), others)
 
     @property
     def method(self) -> str:
         return method_of(self.pipeline.device)
 
+    def chosen(self, dataset: Dataset) -> Dataset:
+        """The part of a data set that is asked about."""
+        return dataset if self.options.images is None else EvenSubset(dataset, self.options.images)
+
+
+def _report_times(asked: _Asked, report: Reporter) -> None:
+    """Times every end alone on the first images: this process's round of several."""
+    case, device = asked.case, asked.pipeline.device
+    dataset = asked.chosen(open_dataset(str(case.dataset), case.data_root, case.split or "val"))
+    first = dataset[0]
+    samples = [dataset[index % len(dataset)] for index in range(case.infer_batch)]
+    alike = [sample if sample.image.shape == first.image.shape else first for sample in samples]
+    pictures, ends = asked.pipeline.pictures(alike), (*asked.times, *asked.coarser)
+    calls = [inference_at(asked.subject, end, case, pictures, device) for end in ends]
+    for end, timed in zip(ends, take_turns(calls, device, case, report), strict=True):
+        factors: dict[str, Json] = {**factors_of(end), "batch_size": case.infer_batch}
+        report.measured(
+            timed.headline("latency_s", lambda call: call.total / case.infer_batch, asked.method, "infer", factors)
+        )
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What is asked, and the images it is asked about."""
+
+    asked: _Asked
+    report: Reporter
+    dataset: Dataset
+    tell: Progress
+
+    @classmethod
+    def of(cls, asked: _Asked, report: Reporter) -> _Study:
+        case, tell = asked.case, Progress(report)
+        dataset = open_split(case, case.split or "val", 0, tell)
+        require_same_classes(asked.facts, dataset, Path(asked.options.checkpoint))
+        for sentence in (*_beyond(asked), *notes_on_origin(asked.facts, dataset, Path(asked.options.checkpoint))):
+            report.note(sentence)
+        return cls(asked, report, asked.chosen(dataset), tell)
+
+    @property
+    def subject(self) -> Subject:
+        return self.asked.subject
+
+    @property
+    def pipeline(self) -> InputPipeline:
+        return self.asked.pipeline
+
     def accuracy(self) -> Sweep:
         """Asks about every image at every end; reports the scores, and draws the strip."""
-        album = Album(spread_out(self.case.option("pictures", 3), len(self.dataset)))
+        asked, options = self.asked, self.asked.options
+        album = Album(spread_out(options.pictures, len(self.dataset)))
 
         def observe(number: int, sample: Sample, maps: np.ndarray) -> None:
             album(number, sample, maps)
-            _tell(self.report, "image", number + 1, len(self.dataset))
+            self.tell("image", number + 1, len(self.dataset))
 
-        found = sweep_ends(self.subject, self.dataset, self.times, self.coarser, self.pipeline, observe=observe)
+        found = sweep_ends(self.subject, self.dataset, asked.times, asked.coarser, self.pipeline, observe=observe)
         palette, name = self.dataset.palette, self.dataset.name
         frames = embedded_frames(found, album.pictures, palette, name) if name == _PUBLISHABLE else {}
-        for row in accuracy_rows(found, self.method, frames):
+        for row in accuracy_rows(found, asked.method, frames):
             self.report.measured(row)
-        if self.case.option("strip") and album.pictures:
-            draw_strip(found, album.pictures, palette, Path(self.case.option("strip")))
+        if options.strip and album.pictures:
+            draw_strip(found, album.pictures, palette, Path(options.strip))
         return found
 
-    def costs(self, found: Sweep) -> dict[End, Effort]:
-        """Counts and times every end alone; the efforts."""
+    def counts(self, found: Sweep) -> dict[End, Effort]:
+        """Counts what every end alone takes, and how fast the state moves there; the efforts."""
         count = min(_COUNTED_IMAGES, len(self.dataset))
         images = [self.pipeline.inputs([self.dataset[index]]) for index in range(count)]
         efforts = {}
         for number, end in enumerate(found.ends):
             with self.pipeline.autocast():
                 efforts[end] = effort(self.subject, images, end)
-            _tell(self.report, "count", number + 1, len(found.ends))
-        others = ContentionMeter()
-        calls = [self._inference(end) for end in found.ends]
-        patience = Patience(self.case.option("runs", 11), self.case.option("seconds", 60.0))
-        for end, seconds in zip(found.ends, times_of(calls, patience, self.case.seed), strict=True):
-            for row in cost_rows(efforts[end], end, seconds, self.case.infer_batch, self.method):
+            for row in count_rows(efforts[end], end, self.asked.case.infer_batch):
                 self.report.measured(row)
-        busy = others.others_cores()
-        if busy >= _BUSY_CORES:
-            self.report.note(f"other programs used {busy:g} cores while ends were timed; close them for quiet times")
+            self.tell("count", number + 1, len(found.ends))
         self._speeds(found.times)
         return efforts
 
@@ -173,64 +201,35 @@ class _Study:
                 return rule
             return Scheduled(rule.name, oracle[list(images)].tolist())
 
-        count = partial(_tell, self.report, rule.name, total=len(self.dataset))
-        batch = self.case.infer_batch
+        count = self.tell.of(rule.name, len(self.dataset))
+        batch = self.asked.case.infer_batch
         watch = stopwatch_for(self.pipeline.device)
         trial = try_rule(subject, self.dataset, self.pipeline, rule_of, batch, watch, count)
         verdict = judge_early_exit(trial.steps, trial.evaluations, matrices, static_curves(found, efforts))
         image = self.pipeline.inputs([self.dataset[0]])
         factors: dict[str, Json] = {"steps": subject.steps, "batch_size": batch}
-        along = [efforts[end] for end in grid]
-        for row in rule_rows(rule.name, trial, verdict, along, readout_macs(subject, image), self.method, factors):
+        along, method = [efforts[end] for end in grid], self.asked.method
+        for row in rule_rows(rule.name, trial, verdict, along, readout_macs(subject, image), method, factors):
             self.report.measured(row)
-
-    def _inference(self, end: End) -> Inference:
-        """The first images, from pictures on the host to classes on the host, ending there."""
-        device = self.pipeline.device
-        first = self.dataset[0]
-        samples = [self.dataset[index % len(self.dataset)] for index in range(self.case.infer_batch)]
-        alike = [sample if sample.image.shape == first.image.shape else first for sample in samples]
-        scaler = torch.amp.GradScaler(device.type, enabled=False)
-        workload = Workload(self.case, NetworkEndingAt(self.subject, end), None, device, _no_batches, scaler)
-        return Inference(workload, self.pipeline.pictures(alike), stopwatch_for(device))
 
     def _speeds(self, ends: Sequence[End]) -> None:
         """Reports how fast the state moves at the end times."""
-        count = min(_SPEED_IMAGES, len(self.dataset))
+        count, method = min(_SPEED_IMAGES, len(self.dataset)), self.asked.method
         try:
             with self.pipeline.autocast():
                 each = [state_speeds(self.subject, self.pipeline.inputs([self.dataset[i]]), ends) for i in range(count)]
         except UserError as error:
             for end in ends:
-                self.report.measured(speed_row(end, str(error), self.method))
+                self.report.measured(speed_row(end, str(error), method))
             return
         for place, end in enumerate(ends):
             values = [float(speed) for image in each for speed in image[place]]
-            self.report.measured(speed_row(end, values, self.method))
+            self.report.measured(speed_row(end, values, method))
 
 
-def _require_same_classes(facts: Mapping[str, Json], dataset: Dataset) -> None:
-    trained = facts.get("classes", dataset.classes)
-    if trained != dataset.classes:
-        names = f"{trained} classes, {dataset.name} has {dataset.classes}"
-        raise UserError(f"the checkpoint distinguishes {names}; choose the data set it was trained on")
-
-
-def _warnings(subject: Subject, times: Sequence[float], facts: Mapping[str, Json], dataset: Dataset) -> Iterator[str]:
-    """What a reader of the numbers should know."""
-    beyond = [time for time in times if time > subject.t_end]
+def _beyond(asked: _Asked) -> Iterator[str]:
+    """A warning about end times that no training has seen."""
+    t_end = asked.subject.t_end
+    beyond = [end.time for end in asked.times if end.time > t_end]
     if beyond:
-        yield f"end times {', '.join(f'{time:g}' for time in beyond)} lie beyond T = {subject.t_end:g}: extrapolated"
-    trained = facts.get("data", {})
-    if trained.get("fingerprint") == dataset.fingerprint:
-        yield f"the checkpoint was trained on these very images ({dataset.name} {dataset.split})"
-    elif trained.get("dataset", "").partition(":")[0] not in ("", dataset.name):
-        yield f"the checkpoint was trained on {trained['dataset']}, and is asked about {dataset.name}"
-
-
-def _tell(report: Reporter, stage: str, done: int, total: int) -> None:
-    report.progress(stage, done, total)
-
-
-def _no_batches(count: int) -> Batch:
-    raise AssertionError(f"an inference makes no training batch of {count}")
+        yield f"end times {', '.join(f'{time:g}' for time in beyond)} lie beyond T = {t_end:g}: extrapolated"

@@ -1,25 +1,22 @@
-"""What every end costs when it is asked for alone: operations, evaluations of f, solver's steps, and time."""
+"""What every end costs when it is asked for alone: operations, evaluations of f, solver's steps, and a call to time."""
 
 from __future__ import annotations
 
-import math
-import random
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from segbench.meters.latency import Inference
 from segbench.meters.operations import count_operations
-from segbench.meters.sampling import Clock
+from segbench.meters.stopwatch import stopwatch_for
 from segbench.ode.methods import SCHEMES
+from segbench.records.case import Case
 from segbench.trajectories.subject import End, Subject
-
-Counter = Callable[[Tensor], float]
+from segbench.workload.images import Batch
+from segbench.workload.step import Workload
 
 
 @dataclass(frozen=True)
@@ -90,51 +87,19 @@ class NetworkEndingAt(nn.Module):
         return self._subject.answer(images, self._end)
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long to time.
+def inference_at(subject: Subject, end: End, case: Case, pictures: Tensor, device: torch.device) -> Inference:
+    """The network ending there, from pictures on the host to classes on the host.
 
-    Attributes:
-        runs: timed calls of each end.
-        seconds: no further round starts after them, but two rounds are always made.
+    Args:
+        pictures: `(N, H, W, 3)` uint8 on the host.
     """
-
-    runs: int = 11
-    seconds: float = 60.0
-
-
-def times_of(
-    calls: Sequence[Inference], patience: Patience, seed: int = 0, clock: Clock = time.perf_counter
-) -> list[list[float]]:
-    """Seconds a batch of every call, in rounds: each call once a round, in an order drawn anew, so that what the
-    machine does meanwhile hits all alike. A round before the first warms up and is not kept.
-    """
-    order = random.Random(seed)
-    begun = clock()
-    samples: list[list[float]] = [[] for _ in calls]
-    for number in range(patience.runs + 1):
-        if number > 2 and clock() - begun > patience.seconds:
-            break
-        for place in order.sample(range(len(calls)), len(calls)):
-            seconds = calls[place]().total
-            if number:
-                samples[place].append(seconds)
-    return samples
+    scaler = torch.amp.GradScaler(device.type, enabled=False)
+    workload = Workload(case, NetworkEndingAt(subject, end), None, device, _no_batches, scaler)
+    return Inference(workload, pictures, stopwatch_for(device))
 
 
-_FEWEST = 6
-"""The extremes of five samples hold the median in 94 % of cases only, those of six in 97 %."""
-
-
-def median_interval(samples: Sequence[float]) -> tuple[float | None, float | None]:
-    """The median's 95 % interval by order statistics; None below six samples."""
-    count = len(samples)
-    if count < _FEWEST:
-        return None, None
-    reach = 1.96 * math.sqrt(count) / 2
-    low, high = max(0, math.floor(count / 2 - reach)), min(count - 1, math.ceil(count / 2 + reach))
-    ordered = np.sort(samples)
-    return float(ordered[low]), float(ordered[high])
+def _no_batches(count: int) -> Batch:
+    raise AssertionError(f"an inference makes no training batch of {count}")
 
 
 @torch.no_grad()

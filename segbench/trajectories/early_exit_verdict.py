@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segbench.evaluation.resampling import Matrices, Resampling, Scores, interval, mean_iou
+from segbench.evaluation.confusion import Floats, Matrices, mean_iou
+from segbench.statistics.resampling import SEED, Resampling, interval
 from segbench.trajectories.costs import Effort
 from segbench.trajectories.subject import End
 from segbench.trajectories.sweep import Sweep
 
 _PERMUTATIONS = 200
-_SEED = 20180620
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,11 @@ def judge_early_exit(
     """
     resampling = Resampling(len(stops))
     chosen = _dealt(grid, stops)
-    mine, value = resampling.miou(chosen), float(mean_iou(chosen.sum(0)))
+    mine, value = mean_iou(resampling.sums(chosen)), float(mean_iou(chosen.sum(0)))
     spent = resampling.mean(costs)
     against = {}
     for name, curve in curves.items():
-        points = np.stack([resampling.miou(matrices) for matrices in curve.matrices])
+        points = np.stack([mean_iou(resampling.sums(matrices)) for matrices in curve.matrices])
         rival = np.array([np.interp(cost, curve.costs, column) for cost, column in zip(spent, points.T, strict=True)])
         whole = [float(mean_iou(matrices.sum(0))) for matrices in curve.matrices]
         difference = value - float(np.interp(costs.mean(), curve.costs, whole))
@@ -129,6 +129,6 @@ def _dealt(grid: Sequence[Matrices], stops: NDArray[np.int64]) -> Matrices:
     return np.stack([grid[stop][image] for image, stop in enumerate(stops)])
 
 
-def _permuted(stops: NDArray[np.int64], grid: Sequence[Matrices]) -> Scores:
-    generator = np.random.default_rng(_SEED)
+def _permuted(stops: NDArray[np.int64], grid: Sequence[Matrices]) -> Floats:
+    generator = np.random.default_rng(SEED)
     return np.array([mean_iou(_dealt(grid, generator.permutation(stops)).sum(0)) for _ in range(_PERMUTATIONS)])

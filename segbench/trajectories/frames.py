@@ -18,7 +18,7 @@ from segbench.data import Sample
 from segbench.data.dataset import Pixels
 from segbench.data.pictures import overlaid
 from segbench.errors import UserError
-from segbench.evaluation.resampling import mean_iou
+from segbench.evaluation.confusion import mean_iou
 from segbench.records.case import Json
 from segbench.trajectories.subject import End
 from segbench.trajectories.sweep import Sweep

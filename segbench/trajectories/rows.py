@@ -9,16 +9,19 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from segbench.evaluation.resampling import Resampling, interval, mean_iou
+from segbench.evaluation.confusion import mean_iou
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
-from segbench.trajectories.costs import Effort, median_interval
+from segbench.statistics.resampling import Resampling, interval
+from segbench.trajectories.costs import Effort
 from segbench.trajectories.early_exit_trial import Trial
 from segbench.trajectories.early_exit_verdict import EarlyExitVerdict
 from segbench.trajectories.subject import End
 from segbench.trajectories.sweep import Sweep
 
 _INTERVAL = "95 %, bootstrap over images"
+_ONE_PROCESS = "in one process, every image once, beside the whole solve"
+"""How a rule is timed: where each image stops is part of what it does, so that the set is run through, not repeated."""
 
 
 def accuracy_rows(sweep: Sweep, method: str, extra: Mapping[End, Mapping[str, Json]]) -> Iterator[Measurement]:
@@ -31,10 +34,10 @@ def accuracy_rows(sweep: Sweep, method: str, extra: Mapping[End, Mapping[str, Js
     """
     resampling = Resampling(len(sweep.names))
     whole = sweep.of(sweep.reference)
-    best, best_draws = float(mean_iou(whole.sum(0))), resampling.miou(whole)
+    best, best_draws = float(mean_iou(whole.sum(0))), mean_iou(resampling.sums(whole))
     for place, end in enumerate(sweep.ends):
         matrices, factors = sweep.matrices[place], factors_of(end)
-        value, draws = float(mean_iou(matrices.sum(0))), resampling.miou(matrices)
+        value, draws = float(mean_iou(matrices.sum(0))), mean_iou(resampling.sums(matrices))
         low, high = interval(draws)
         drop_low, drop_high = interval(best_draws - draws)
         detail = {"knob": end.knob, "images": len(sweep.names), "interval": _INTERVAL, **extra.get(end, {})}
@@ -48,39 +51,22 @@ def accuracy_rows(sweep: Sweep, method: str, extra: Mapping[End, Mapping[str, Js
         yield _score("pixels_changed", float(changed.mean()), *interval(resampling.mean(changed)), method, factors)
 
 
-def cost_rows(end: Effort | None, at: End, seconds: Sequence[float], batch: int, method: str) -> Iterator[Measurement]:
-    """What one end costs an image.
+def count_rows(found: Effort, at: End, batch: int) -> Iterator[Measurement]:
+    """What one end costs an image, as counted.
 
     Args:
-        end: counted.
-        at: where.
-        seconds: a batch, sample by sample.
-        batch: images in it.
+        batch: images at once, for the factors of the timed row beside which these are read.
     """
+    counts = {
+        "macs": found.macs,
+        "nfe_forward": found.evaluations,
+        "solver_accepted_steps": found.accepted,
+        "solver_rejected_steps": found.rejected,
+    }
     factors = {**factors_of(at), "batch_size": batch}
-    if end is not None:
-        counts = {
-            "macs": end.macs,
-            "nfe_forward": end.evaluations,
-            "solver_accepted_steps": end.accepted,
-            "solver_rejected_steps": end.rejected,
-        }
-        for name, count in counts.items():
-            if count is not None:
-                yield Measurement(name, count, "counted", "infer", factors=factors, detail={"knob": at.knob})
-    samples = [value / batch for value in seconds]
-    low, high = median_interval(samples)
-    yield Measurement(
-        "latency_s",
-        median(samples),
-        method,
-        "infer",
-        samples=tuple(samples),
-        spread_low=low,
-        spread_high=high,
-        factors=factors,
-        detail={"knob": at.knob},
-    )
+    for name, count in counts.items():
+        if count is not None:
+            yield Measurement(name, count, "counted", "infer", factors=factors, detail={"knob": at.knob})
 
 
 def speed_row(at: End, speeds: Sequence[float] | str, method: str) -> Measurement:
@@ -122,7 +108,11 @@ def rule_rows(
         "infer",
         samples=tuple(trial.seconds.tolist()),
         factors=factors,
-        detail={**_percentiles(trial.seconds), "saved": 1 - float(trial.seconds.sum() / trial.whole_seconds.sum())},
+        detail={
+            **_percentiles(trial.seconds),
+            "saved": 1 - float(trial.seconds.sum() / trial.whole_seconds.sum()),
+            "timed": _ONE_PROCESS,
+        },
     )
 
 

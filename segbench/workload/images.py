@@ -44,7 +44,7 @@ def batch_source(case: Case, device: torch.device) -> Callable[[int], Batch]:
         return lambda count: random_batch(count, case.height, case.width, case.classes, device)
     dataset = open_dataset(case.dataset, root=case.data_root, split=case.split or "train")
     if dataset.classes > case.classes:
-        raise UserError(f"{case.dataset} has {dataset.classes} classes, the case says {case.classes}; use --classes")
+        raise UserError(f"{dataset.name} has {dataset.classes} classes, the case says {case.classes}; use --classes")
     return lambda count: real_batch(dataset, count, case.height, case.width, device)
 
 
@@ -65,6 +65,21 @@ def real_batch(dataset: Samples, count: int, height: int, width: int, device: to
 
 def normalise_images(images: Tensor) -> Tensor:
     """`(N, H, W, 3)` uint8 to `(N, 3, H, W)` float32 with ImageNet's mean and deviation taken out."""
-    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
+    mean, std = _mean_and_std(images.device)
     return images.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std).contiguous()
+
+
+_KEPT: dict[torch.device, tuple[Tensor, Tensor]] = {}
+
+
+def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Each `(1, 3, 1, 1)`, on the device; copied there once, since such a copy makes the host wait for the GPU.
+
+    Under a mode that only pretends to compute (a prediction's) they are pretended too, and not kept.
+    """
+    if device in _KEPT:
+        return _KEPT[device]
+    mean, std = (torch.tensor(numbers, device=device).view(1, 3, 1, 1) for numbers in (MEAN, STD))
+    if type(mean) is Tensor and not mean.is_inference():
+        _KEPT[device] = mean, std
+    return mean, std

@@ -7,18 +7,20 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from segbench.cards.card import ModelCard
-from segbench.cards.catalogue import find_model
+from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case, Json
+from segbench.workload.first_forward import complete
+from segbench.workload.settings import kept_settings
 
 _CLASS_ARGUMENTS = ("classes", "num_classes", "n_classes")
 
@@ -32,24 +34,44 @@ def build_network(case: Case) -> nn.Module:
     """
     model = find_model(case.model)
     torch.manual_seed(case.seed)
-    network = build_from_card(model.card, case.classes, dict(case.arguments))
+    network = build_whole(model.card, (case.height, case.width), case.classes, dict(case.arguments))
+    if torch.initial_seed() != case.seed:  # its own code seeded; images and labels are drawn with the case's
+        torch.manual_seed(case.seed)
     apply_optimisations(network, model.optimisations)
     return network
+
+
+def build_whole(card: ModelCard, size: tuple[int, int], classes: int, arguments: Mapping[str, Json]) -> nn.Module:
+    """As `build_from_card`, lazy parameters and layers made in the first forward pass included.
+
+    Args:
+        card, classes, arguments: as there.
+        size: (H, W) of the images.
+
+    Raises:
+        CardError, UserError: the builder fails, or lazy parameters are out of reach.
+    """
+    build = partial(build_from_card, card, classes, arguments)
+    return complete(build(), size, None if card.builder.startswith("segbench.zoo.") else build)
 
 
 def build_from_card(card: ModelCard, classes: int = 11, arguments: Mapping[str, Json] | None = None) -> nn.Module:
     """The network of a card with some of its arguments replaced.
 
+    What its code sets of torch (a default dtype, threads) is put back, after the import and after the building.
+
     Raises:
         CardError: the builder cannot be imported or refuses the arguments.
     """
-    builder = _import_builder(card.builder)
+    with kept_settings():
+        builder = _import_builder(card.builder)
     keywords: dict[str, Any] = {**card.arguments, **(arguments or {})}
     name = _classes_argument(builder)
     if name is not None:
         keywords[name] = classes
     try:
-        network = builder(**keywords)
+        with kept_settings():
+            network = builder(**keywords)
     except UserError:
         raise
     except Exception as error:
@@ -74,27 +96,6 @@ def require_classes(
     found = logits.shape[1]
     if found != classes:
         raise UserError(f"{network} gives {found} classes, asked are {classes}; {advice}")
-
-
-def logits_of(output: Tensor | Mapping[str, Tensor] | tuple[Tensor, ...], size: tuple[int, int]) -> Tensor:
-    """Full-size class scores `(N, classes, H, W)` from what networks in the wild return.
-
-    A mapping gives its `out` (torchvision's convention), a sequence its first tensor; smaller maps are enlarged
-    bilinearly to `size` = (H, W).
-
-    Raises:
-        UserError: nothing of the kind was returned.
-    """
-    if isinstance(output, Mapping):
-        output = output.get("out", next(iter(output.values())))
-    elif isinstance(output, (tuple, list)):
-        output = output[0]
-    if not isinstance(output, Tensor) or output.ndim != 4:
-        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise UserError(f"the network returned {found}; segbench needs class scores of shape (N, classes, H, W)")
-    if output.shape[-2:] == size:
-        return output
-    return functional.interpolate(output, size=size, mode="bilinear", align_corners=False)
 
 
 def _import_builder(builder: str) -> Callable[..., object]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.cards.catalogue import find_model
 from segbench.cards.datasets import IGNORE
+from segbench.cards.model import find_model
 from segbench.records.case import Case
 from segbench.workload.images import Batch, batch_source
-from segbench.workload.network import build_network, logits_of, require_classes
+from segbench.workload.network import build_network, require_classes
 from segbench.workload.optimizer import build_optimizer
+from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast, require_trainable
 
 
@@ -30,6 +31,7 @@ class Workload:
         device: where everything lives; `meta` for a prediction.
         batches: gives a batch of so many images.
         scaler: scales the loss under fp16, does nothing otherwise.
+        outputs: takes class scores out of what the network returns.
     """
 
     case: Case
@@ -38,6 +40,7 @@ class Workload:
     device: torch.device
     batches: Callable[[int], Batch]
     scaler: torch.amp.GradScaler
+    outputs: OutputReader = field(default_factory=OutputReader)
 
     def make_batch(self, count: int | None = None) -> Batch:
         """A training batch of `count` images, the case's batch size by default."""
@@ -57,18 +60,32 @@ class Workload:
             self.scaler.update()
         return loss.detach()
 
+    @property
+    def awaits_momenta(self) -> bool:
+        """Whether the optimizer keeps a state and has none yet.
+
+        fp16's scaler skips steps whose gradients overflow, as the first ones do: they are cheaper than later ones.
+        """
+        if self.optimizer is None or self.optimizer.state:
+            return False
+        return not (isinstance(self.optimizer, torch.optim.SGD) and not self.optimizer.defaults["momentum"])
+
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy of full-size class scores."""
+        """Mean cross-entropy of full-size class scores; of all outputs, weighted, where there are several."""
         with self.autocast():
-            logits = logits_of(self.network(images), (images.shape[-2], images.shape[-1]))
-            return functional.cross_entropy(logits, labels, ignore_index=IGNORE)
+            read = self.outputs.supervised(self.network(images), (images.shape[-2], images.shape[-1]))
+            whole = sum(share for share, _ in read)
+            losses = [(share, functional.cross_entropy(logits, labels, ignore_index=IGNORE)) for share, logits in read]
+            if len(losses) == 1:  # no further operator in a step whose bytes are counted
+                return losses[0][1]
+            return torch.stack([share / whole * loss for share, loss in losses]).sum()
 
     @torch.no_grad()
     def infer(self, images: Tensor) -> Tensor:
         """Class scores `(N, classes, H, W)` in `eval` without gradients."""
         self.network.eval()
         with self.autocast():
-            return logits_of(self.network(images), (images.shape[-2], images.shape[-1]))
+            return self.outputs.logits(self.network(images), (images.shape[-2], images.shape[-1]))
 
     def autocast(self) -> AbstractContextManager[object]:
         """Mixed precision as the case says."""
@@ -93,7 +110,7 @@ def build_workload(case: Case, device: torch.device | str) -> Workload:
     recipe = find_model(case.model).card.recipe
     optimizer = build_optimizer(case.optimizer, recipe, network.parameters())
     scaler = torch.amp.GradScaler(device.type, enabled=case.precision == "fp16" and device.type == "cuda")
-    return Workload(case, network, optimizer, device, batch_source(case, device), scaler)
+    return Workload(case, network, optimizer, device, batch_source(case, device), scaler, outputs=OutputReader.of(case))
 
 
 def check_classes(workload: Workload, logits: Tensor) -> None:

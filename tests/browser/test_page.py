@@ -140,7 +140,7 @@ def test_the_pareto_plot_follows_its_axes(opened: Open) -> None:
 
     browser = opened()
     before = one(browser, "#pareto .said").text
-    assert before.startswith("Worth having: ")
+    assert before.startswith("Pareto-optimal: ")
     Select(one(browser, "#pareto select[name=y]")).select_by_value("parameters")
     drawn = one(browser, "#pareto svg").get_attribute("aria-label")
     assert drawn.startswith("parameters")

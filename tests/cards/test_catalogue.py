@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from segbench.cards import catalogue
-from segbench.cards.catalogue import OPTIMISATIONS, card_names, find_model, find_models, model_sets, models_folder
+from segbench.cards.catalogue import card_names, model_sets, models_folder
+from segbench.cards.model import find_model, find_models
+from segbench.cards.spec import OPTIMISATIONS
 from segbench.errors import CardError, UnknownName
 from segbench.memory_optimisations.switches import SWITCHES
 
@@ -37,7 +39,7 @@ def test_a_card_and_a_class_of_the_users_are_found_by_path(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text('title = "Mine"\nbuilder = "segbench.zoo.unet:UNet"\n')
     Path("net.py").write_text("class Net: ...\n")
-    assert find_model("mine.toml").spec == str(tmp_path / "mine.toml")
+    assert find_model("mine.toml").spec.text == str(tmp_path / "mine.toml")
     assert find_model("net.py:Net").card.builder == f"{tmp_path / 'net.py'}:Net"
     assert find_model("package.module:Net").card.builder == "package.module:Net"
 

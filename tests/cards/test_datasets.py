@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segbench.cards.class_tables import PASCAL_CONTEXT_NAMES, voc_colour
+from segbench.cards.colours import voc_colour
 from segbench.cards.data_roots import config_file, find_root
 from segbench.cards.datasets import DATASETS, DatasetCard, dataset_card, read_spec
 from segbench.errors import DataError, UnknownName, UserError
@@ -64,7 +64,7 @@ def test_the_voc_colour_map_is_the_known_one() -> None:
 
 def test_pascal_names_are_alphabetical_but_for_the_quirks_of_their_ids() -> None:
     quirk = {"table": "diningtable", "bedclothes": "bedcloth"}
-    unsorted = [name for name in PASCAL_CONTEXT_NAMES if name not in quirk]
+    unsorted = [name for name in dataset_card("pascal-context").class_names if name not in quirk]
     assert unsorted == sorted(unsorted)
 
 

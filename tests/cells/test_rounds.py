@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from segbench.cells.cell import Listener, Result
-from segbench.cells.rounds import in_rounds
+from segbench.cells.rounds import Rounds
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
@@ -26,23 +26,21 @@ class Machine:
         self.cases: list[Case] = []
         self.fails_at: tuple[str, int] | None = None
 
-    def run(self, task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[Result]:
-        for case in cases:
-            self.cases.append(case)
-            number = sum(other.model == case.model for other in self.cases)
-            listen(case, "progress", {"event": "progress", "stage": "timed", "done": 1, "total": 0})
-            if (case.model, number) == self.fails_at:
-                yield Result(case, "crashed", "killed by SIGSEGV", ENVIRONMENT, (), 1.0)
-                continue
-            samples = tuple(self.latency(case.model, number))
-            detail = {"steady": True, "others_cores": 0.0}
-            rows = (
-                Measurement("latency_s", samples[0], "measured:host", samples=samples, warmup=(9.0,), detail=detail),
-                Measurement("latency_copy_in_s", None, "measured:host", cause="no copy"),
-                Measurement("compile_s", 0.0, "measured:host"),
-                Measurement("parameters", 7, "counted"),
-            )
-            yield Result(case, "ok", None, ENVIRONMENT, rows, 1.0)
+    def run(self, case: Case, timeout_s: float, listen: Listener) -> Result:
+        self.cases.append(case)
+        number = sum(other.model == case.model for other in self.cases)
+        listen(case, "progress", {"event": "progress", "stage": "timed", "done": 1, "total": 0})
+        if (case.model, number) == self.fails_at:
+            return Result(case, "crashed", "killed by SIGSEGV", ENVIRONMENT, (), 1.0)
+        samples = tuple(self.latency(case.model, number))
+        detail = {"steady": True, "others_cores": 0.0}
+        rows = (
+            Measurement("latency_s", samples[0], "measured:host", samples=samples, warmup=(9.0,), detail=detail),
+            Measurement("latency_copy_in_s", None, "measured:host", cause="no copy"),
+            Measurement("compile_s", 0.0, "measured:host"),
+            Measurement("parameters", 7, "counted"),
+        )
+        return Result(case, "ok", None, ENVIRONMENT, rows, 1.0)
 
 
 def quiet(model: str, number: int) -> list[float]:
@@ -55,7 +53,7 @@ def silent(*_: object) -> None: ...
 def measure(
     machine: Machine, rule: StopRule, listen: Listener = silent, cases: Sequence[Case] = (A, B)
 ) -> list[Result]:
-    return list(in_rounds(rule, "latency_s", session="s1")(machine.run)("latency", cases, 10, listen))
+    return list(Rounds(tuple(cases), rule, "s1").run(machine.run, 10, listen))
 
 
 def test_networks_take_turns_in_shuffled_order_until_all_are_known() -> None:
@@ -101,7 +99,7 @@ def test_each_process_gets_its_share_of_the_rule() -> None:
     machine = Machine(quiet)
     measure(machine, StopRule(min_rounds=5, min_runs=12, max_runs=100, max_seconds=60))
     case = machine.cases[0]
-    assert [case.option(f"round_{name}") for name in ("min_runs", "max_runs", "seconds")] == [3, 20, 6.0]
+    assert [getattr(case.options, f"round_{name}") for name in ("min_runs", "max_runs", "seconds")] == [3, 20, 6.0]
 
 
 def test_a_noisy_network_goes_on_to_its_limit_and_says_so() -> None:
@@ -155,9 +153,7 @@ def test_what_was_measured_before_ctrl_c_is_kept() -> None:
             raise KeyboardInterrupt
         return [float(number), 9.0]
 
-    results = in_rounds(StopRule(min_rounds=5), "latency_s", session="s1")(Machine(interrupted).run)(
-        "latency", (A, B), 10, silent
-    )
+    results = Rounds((A, B), StopRule(min_rounds=5), "s1").run(Machine(interrupted).run, 10, silent)
     kept = [next(results), next(results)]
     assert [result.case.model for result in kept] == ["a", "b"]
     assert all(len(row.samples) == 4 for result in kept for row in result.measurements if row.quantity == "latency_s")
@@ -171,6 +167,42 @@ def test_ctrl_c_within_the_first_round_has_nothing_to_keep() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         measure(Machine(at_once), StopRule(min_rounds=5))
+
+
+def along(model: str, number: int) -> list[Measurement]:
+    """Two ends, the later one noisier from round to round."""
+    late = 2.0 + 0.2 * (number % 2)
+    return [
+        Measurement("latency_s", seconds, "measured:host", "infer", samples=(seconds,) * 2, factors={"t_end": t_end})
+        for t_end, seconds in ((0.5, 1.0), (1.0, late))
+    ]
+
+
+class Curve(Machine):
+    """A machine whose task measures at two ends."""
+
+    def run(self, case: Case, timeout_s: float, listen: Listener) -> Result:
+        self.cases.append(case)
+        return Result(case, "ok", None, ENVIRONMENT, tuple(along(case.model, len(self.cases))), 1.0)
+
+
+def test_rows_that_differ_in_a_factor_are_merged_each_on_its_own() -> None:
+    (found,) = measure(Curve(quiet), StopRule(min_rounds=3, max_runs=12), cases=[A])
+    early, late = found.measurements
+    assert [row.factors for row in (early, late)] == [{"t_end": 0.5}, {"t_end": 1.0}]
+    assert early.samples == (1.0,) * 6 * 2 and early.value == 1.0
+    assert set(late.samples) == {2.0, 2.2}
+    assert early.spread_low == early.spread_high == pytest.approx(1.0)
+    assert late.spread_low is not None and late.spread_low < 2.0
+
+
+def test_the_row_known_least_decides_and_each_is_explained_by_itself() -> None:
+    machine = Curve(quiet)
+    (found,) = measure(machine, StopRule(min_rounds=3, max_runs=12), cases=[A])
+    early, late = found.measurements
+    assert len(machine.cases) == 6, "the early end was known after three rounds"
+    assert early.detail["reached"] and not late.detail["reached"]
+    assert "--max-runs 12" in late.detail["why"]
 
 
 def test_listeners_hear_of_the_planned_case_and_the_round() -> None:

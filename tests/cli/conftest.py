@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from segbench.cells.cell import Listener
 from segbench.cells.cell import Result as CellResult
-from segbench.cells.series import run_series
+from segbench.cells.executor import LocalExecutor
 from segbench.cli import session
 from segbench.cli.main import app
 from segbench.errors import UserError
@@ -37,15 +36,14 @@ class FakeMachine:
         self.noise = 0.0
         self.cases: list[Case] = []
 
-    def run(self, task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[CellResult]:
-        for case in cases:
-            if case.model == self.interrupt_at:
-                raise KeyboardInterrupt
-            self.cases.append(case)
-            outcome = self.ends.get(case.model, "ok")
-            cause = None if outcome == "ok" else "the reason"
-            rows = tuple(self.rows(case)) if outcome == "ok" else ()
-            yield CellResult(case, outcome, cause, ENVIRONMENT, rows, 0.1, user_error=outcome == "failed")
+    def run(self, case: Case, timeout_s: float, listen: Listener) -> CellResult:
+        if case.model == self.interrupt_at:
+            raise KeyboardInterrupt
+        self.cases.append(case)
+        outcome = self.ends.get(case.model, "ok")
+        cause = None if outcome == "ok" else "the reason"
+        rows = tuple(self.rows(case)) if outcome == "ok" else ()
+        return CellResult(case, outcome, cause, ENVIRONMENT, rows, 0.1, user_error=outcome == "failed")
 
     def rows(self, case: Case) -> Iterator[Measurement]:
         yield Measurement("parameters", 1_000_000, "counted")
@@ -70,22 +68,23 @@ class FakeMachine:
         one = factor * self.latency.get(case.model, 10.0) / 1000 * (1 + self.noise * (len(self.cases) % 2))
         samples = (one, 1.001 * one, 0.999 * one)
         detail = {"steady": True, "others_cores": 0.0}
+        energy = "energy_per_image_j" if mode == "infer" else "energy_per_epoch_j"
         for name in ("latency_s", "latency_forward_s") if mode == "infer" else ("epoch_s", "train_step_s"):
             yield Measurement(name, one, "measured:host", mode, samples=samples, warmup=(2 * one,), detail=detail)
-        yield Measurement("energy_j", None, "measured:nvml", mode, cause="no card here")
+        yield Measurement(energy, None, "measured:nvml", mode, cause="no GPU here")
 
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables of one width, whatever terminal the tests run in."""
-    monkeypatch.setattr(session, "_PIPE_WIDTH", 200)
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeMachine:
     """The fake machine behind every command, in an empty folder."""
     fake = FakeMachine()
-    monkeypatch.setattr(session, "run_series", partial(run_series, runner=fake.run))
+    monkeypatch.setattr(session, "local_executor", lambda *_: LocalExecutor(fake.run, workers=1))
     monkeypatch.chdir(tmp_path)
     return fake
 

@@ -45,7 +45,7 @@ def test_show_tells_the_last_run_or_what_is_asked_for(measured: Segbench) -> Non
     assert "latency_s 10.0 ms" in last and "peak" not in last
     assert "train_peak_live_bytes" in measured("ledger", "show", "segnode").stdout
     assert "train_peak_live_bytes" in measured("ledger", "show", "task=memory,unet").stdout
-    assert "no card here" in last
+    assert "no GPU here" in last
 
 
 def test_show_as_csv_is_tidy_rows(measured: Segbench) -> None:

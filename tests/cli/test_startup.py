@@ -1,30 +1,42 @@
-"""The command's own process never imports torch: that is what lets --help answer at once."""
+"""A command is imported when it is called, and its process never imports torch: --help answers at once."""
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from segbench.cli.main import app
+from segbench.cli.main import COMMANDS, Entry, app
+
+HEAVY = {"torch", "pandas", "matplotlib", "scipy", "numpy"}
+EVERY = pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["models"], ["models", "segnode"], ["memory", "--help"], ["doctor"], ["datasets"]]
+    ("arguments", "heavy"),
+    [
+        (["--help"], HEAVY | {"pydantic", "segbench.cli.memory"}),
+        (["--version"], HEAVY | {"pydantic", "segbench.cli.memory"}),
+        (["models"], HEAVY),
+        (["models", "segnode"], HEAVY),
+        (["doctor"], HEAVY),
+        (["datasets"], HEAVY),
+        (["memory", "--help"], HEAVY),
+    ],
 )
-def test_torch_is_not_imported(arguments: list[str], tmp_path: object) -> None:
+def test_nothing_heavy_is_imported(arguments: list[str], heavy: set[str], tmp_path: object) -> None:
     program = (
         "import sys; from segbench.cli.main import app\n"
         f"try: app({arguments!r})\n"
         "except SystemExit as end: code = end.code\n"
-        "heavy = {'torch', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else code)"
+        f"found = {heavy!r} & set(sys.modules)\n"
+        "sys.exit(f'imported {found}' if found else code)"
     )
     child = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=str(tmp_path)
@@ -33,22 +45,41 @@ def test_torch_is_not_imported(arguments: list[str], tmp_path: object) -> None:
     assert child.stdout
 
 
-def commands(group: click.Command) -> Iterator[click.Command]:
-    for command in getattr(group, "commands", {}).values():
-        yield command
-        yield from commands(command)
+@EVERY
+def test_every_line_of_the_help_has_a_command_behind_it(entry: Entry) -> None:
+    assert entry.load().help
 
 
-def test_square_brackets_in_help_are_text_and_not_markup() -> None:
-    found = [
-        f"{command.name} {item.name}: {text}"
-        for command in commands(typer.main.get_command(app))
-        for item in command.params
-        if re.search(r"(?<!\\)\[[a-z]", text := getattr(item, "help", None) or "")
-    ]
-    assert found == []
+def parts(command: Any) -> Iterator[Any]:
+    """A command, or those of a group."""
+    yield command
+    yield from getattr(command, "commands", {}).values()
+
+
+@EVERY
+def test_square_brackets_in_help_are_text_and_not_markup(entry: Entry) -> None:
+    texts = [getattr(item, "help", None) or "" for part in parts(entry.load()) for item in part.params]
+    assert [text for text in texts if re.search(r"(?<!\\)\[[a-z]", text)] == []
+
+
+def test_defaults_in_words_are_shown() -> None:
     shown = CliRunner().invoke(app, ["memory", "--help"], env={"COLUMNS": "200"}).stdout
     assert "[default: 24; 1 on the CPU]" in shown
+
+
+def test_flags_stand_in_panels() -> None:
+    shown = CliRunner().invoke(app, ["latency", "--help"], env={"COLUMNS": "120"}).stdout
+    for panel in ("Network", "Conditions", "Images", "Timing", "Run", "Output"):
+        assert f"─ {panel} ─" in shown
+
+
+@EVERY
+def test_no_signature_written_by_hand_has_fifteen_parameters(entry: Entry) -> None:
+    module = sys.modules[f"segbench.cli.{entry.attribute}"] if entry.load() else None
+    for name, function in inspect.getmembers(module, inspect.isfunction):
+        if function.__module__ == getattr(module, "__name__", ""):
+            code = getattr(function, "__code__", None)
+            assert code is None or code.co_argcount + code.co_kwonlyargcount < 15, name
 
 
 @pytest.mark.parametrize("arguments", [["models", "--format", "csv"], ["datasets", "--format", "json"]])

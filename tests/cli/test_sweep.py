@@ -131,13 +131,13 @@ def test_a_value_of_the_wrong_kind_is_refused(factors: dict[str, object]) -> Non
         set_factors(Case("memory", "unet"), factors)
 
 
-def test_an_epochs_images_are_the_data_sets(machine: FakeMachine, segbench: Segbench) -> None:
+def test_an_epochs_images_are_those_of_the_copy_at_hand(machine: FakeMachine, segbench: Segbench) -> None:
     sweep = ("sweep", "epoch", "-m", "unet", "--device", "cpu", "-L", "batch_size", "1,2")
     assert segbench(*sweep).exit_code == 0
-    assert {case.option("images") for case in machine.cases} == {367}
+    assert {case.options.images for case in machine.cases} == {367}
     machine.cases.clear()
     segbench(*sweep, "-d", "synthetic")
-    assert {case.option("images") for case in machine.cases} == {512}
+    assert {case.options.images for case in machine.cases} == {None}
 
 
 def test_arguments_of_the_builder_are_factors_too() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import Result
 
+from segbench.records.dataset_spec import DatasetSpec
 from segbench.records.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ def test_latency_shows_time_interval_ratio_and_paper(machine: FakeMachine, segbe
     machine.latency = {"segnode": 5.0, "hrnetv2": 20.0}
     result = segbench("latency", *TWO)
     assert result.exit_code == 0
-    for text in ("5.00 ms", "20.0 ms", "0.25", "5 of 15 runs", "paper", "interleaved", "energy: no card here"):
+    for text in ("5.00 ms", "20.0 ms", "0.25", "5 of 15 runs", "paper", "interleaved", "energy: no GPU here"):
         assert text in flat(result.stdout)
-    assert "Where it goes" in result.stdout
+    assert "Latency by part" in result.stdout
 
 
 def test_networks_take_turns_and_each_ends_as_one_row_of_the_ledger(machine: FakeMachine, segbench: Segbench) -> None:
@@ -44,7 +45,7 @@ def test_the_protocol_and_the_switches_are_part_of_the_case(machine: FakeMachine
     segbench("latency", *TWO, *flags, "--noise", "0.05", "--rounds", "2")
     case = Ledger(Path("segbench-runs")).entries()[0].case
     assert (case.compile, case.channels_last, case.tf32, case.cudnn_benchmark) == (True, True, True, True)
-    assert (case.threads, case.precision, case.option("target")) == (2, "bf16", 0.05)
+    assert (case.threads, case.precision, case.options.target) == (2, "bf16", 0.05)
 
 
 def test_a_target_that_is_missed_is_said_once_on_stderr(machine: FakeMachine, segbench: Segbench) -> None:
@@ -95,10 +96,66 @@ def test_an_epoch_has_camvids_images_unless_told_otherwise(machine: FakeMachine,
     result = segbench("epoch", *TWO, "-b", "4")
     assert result.exit_code == 0
     assert "epoch of 367 images" in result.stdout
-    assert machine.cases[0].option("images") == 367
+    assert machine.cases[0].options.images == 367
     assert machine.cases[0].batch_size == 4
     segbench("epoch", *TWO, "--images", "2975")
-    assert machine.cases[-1].option("images") == 2975
+    assert machine.cases[-1].options.images == 2975
+
+
+def test_an_epoch_of_a_data_set_is_counted_by_the_child_unless_told_otherwise(
+    machine: FakeMachine, segbench: Segbench
+) -> None:
+    segbench("epoch", "-m", "segnode", "--device", "cpu", "-d", "synthetic:count=4")
+    assert machine.cases[-1].options.images is None
+    segbench("epoch", "-m", "segnode", "--device", "cpu", "-d", "synthetic:count=4", "--images", "9")
+    assert machine.cases[-1].options.images == 9
+
+
+OWN_CARD = """
+name = "own"
+width = 64
+height = 48
+classes = [{ name = "road" }, { name = "sky" }]
+[files]
+images = "{split}/*.png"
+"""
+
+
+def test_a_users_data_set_is_found_by_the_child_and_published_by_name(
+    machine: FakeMachine, segbench: Segbench, tmp_path: Path
+) -> None:
+    card = tmp_path / "sets" / "mine.toml"
+    card.parent.mkdir()
+    card.write_text(OWN_CARD)
+    result = segbench("latency", "-m", "segnode", "--device", "cpu", "-d", str(card), "--rounds", "2")
+    assert result.exit_code == 0, result.stderr
+    case = machine.cases[0]
+    assert DatasetSpec.parse(str(case.dataset)).card == card
+    assert (case.data_root, case.classes) == (str(card.parent), 2)
+    ledger = Path("segbench-runs/ledger.jsonl").read_text()
+    assert '"dataset":"own"' in ledger
+    assert str(tmp_path) not in ledger + result.stdout
+
+
+def test_another_text_of_the_card_is_another_case(machine: FakeMachine, segbench: Segbench, tmp_path: Path) -> None:
+    card = tmp_path / "mine.toml"
+    command = ("latency", "-m", "segnode", "--device", "cpu", "-d", str(card), "--rounds", "2", "--reuse")
+    asked = []
+    for text in (OWN_CARD, OWN_CARD, OWN_CARD.replace("sky", "air")):
+        card.write_text(text)
+        assert segbench(*command).exit_code == 0
+        asked.append(len(machine.cases))
+    assert 0 < asked[0] == asked[1] < asked[2]
+
+
+def test_a_mistake_in_a_users_card_is_told_before_anything_runs(
+    machine: FakeMachine, segbench: Segbench, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text("widht = 3\n" + OWN_CARD)
+    result = segbench("latency", "-m", "segnode", "--device", "cpu", "-d", str(tmp_path / "mine.toml"))
+    assert result.exit_code == 2
+    assert "unknown key 'widht'" in flat(result.stderr)
+    assert machine.cases == []
 
 
 def test_epoch_at_the_largest_batch_asks_for_it_first(machine: FakeMachine, segbench: Segbench) -> None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import Result
 
-from segbench.cards.catalogue import find_model, models_folder
+from segbench.cards.catalogue import models_folder
+from segbench.cards.model import find_model
 from segbench.cli.trajectory import SHIPPED, parse_steps, parse_times
 from segbench.errors import UserError
 from segbench.records.case import Case
+from segbench.records.ledger import Ledger
 from segbench.records.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -28,13 +30,21 @@ def machine(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> FakeMachin
 
     def rows(case: Case) -> Iterator[Measurement]:
         for t_end, steps in ((0.0, 0), (0.5, 2), (1.0, 4)):
-            factors = {"t_end": t_end, "steps": steps}
+            factors, time = {"t_end": t_end, "steps": steps}, 0.01 + t_end / 100
             values = {"miou": 0.5 + t_end / 10, "pixels_changed": 1 - t_end, "nfe_forward": steps, "macs": 1e9 + steps}
-            for name, value in {**values, "latency_s": 0.01 + t_end / 100, "miou_drop": 0.1 - t_end / 10}.items():
+            if case.options.part == "timed":
+                yield Measurement("latency_s", time, "measured:host", samples=(time,) * 4, factors=factors)
+                continue
+            for name, value in {**values, "miou_drop": 0.1 - t_end / 10}.items():
                 yield Measurement(name, value, "measured:host", factors=factors)
 
     monkeypatch.setattr(machine, "rows", rows)
     return machine
+
+
+def curves(machine: FakeMachine) -> list[Case]:
+    """The cases of the first part, one a curve."""
+    return [case for case in machine.cases if case.options.part == "once"]
 
 
 def checkpoint(folder: str, size: tuple[int, int] | None = None) -> str:
@@ -51,11 +61,30 @@ def test_without_any_argument_the_shipped_network_meets_synthetic_streets(
 ) -> None:
     result = segbench("trajectory")
     assert result.exit_code == 0
-    (case,) = machine.cases
+    (case,) = curves(machine)
     assert (case.model, case.dataset, case.split, case.width, case.height) == (SHIPPED, "synthetic", "val", 240, 180)
     assert Path("trajectory.png").is_file() and Path("trajectory-error.png").is_file()
     for text in ("t = 0.5", "2 of 4 evaluations", "3 % of accuracy"):
         assert text in " ".join(result.stdout.split())
+
+
+def test_the_ends_are_timed_in_rounds_and_the_table_says_so(machine: FakeMachine, segbench: Segbench) -> None:
+    result = segbench("trajectory", "--rounds", "2", "--runs", "8")
+    timed = [case for case in machine.cases if case.options.part == "timed"]
+    assert [(case.options.round_min_runs, case.options.round_max_runs) for case in timed] == [(2, 4)] * 2
+    text = " ".join(result.stdout.split())
+    assert "time: median of 8 calls in 2 rounds of fresh processes, in which all ends take turns" in text
+    (entry,) = Ledger(Path("segbench-runs")).entries()
+    assert sum(row.quantity == "latency_s" for row in entry.measurements) == 3
+
+
+def test_what_is_doubtful_about_the_times_is_told_once_for_all_ends(machine: FakeMachine, segbench: Segbench) -> None:
+    result = segbench("trajectory", "--rounds", "1", "--runs", "4")
+    lines = [line for line in result.stderr.splitlines() if line.startswith(f"{SHIPPED}:")]
+    assert [line.partition(": ")[2] for line in lines] == [
+        "only 4 samples: raise --min-runs or --max-seconds (3 of 3 ends)",
+        "one process only, so the spread between processes is unseen: raise --rounds (3 of 3 ends)",
+    ]
 
 
 def test_the_shipped_weights_are_those_the_card_states() -> None:
@@ -80,24 +109,24 @@ def test_the_best_of_the_usual_run_is_taken_and_shown_at_its_training_size(
 ) -> None:
     path = checkpoint("runs/segnode-w8-synthetic", (120, 96))
     assert segbench("trajectory", "-m", "segnode-w8").exit_code == 0
-    (case,) = machine.cases
-    assert (case.option("checkpoint"), case.width, case.height) == (path, 120, 96)
-    assert case.option("strip") == "trajectory-strip.png"
+    (case,) = curves(machine)
+    assert (case.options.checkpoint, case.width, case.height) == (path, 120, 96)
+    assert case.options.strip == "trajectory-strip.png"
 
 
 def test_several_trainings_of_a_network_are_told_apart_by_their_runs(machine: FakeMachine, segbench: Segbench) -> None:
     every, end = checkpoint("runs/every-step"), checkpoint("runs/end-only")
     result = segbench("trajectory", "-m", "segnode-w8", "--checkpoint", "runs/every-step", "--checkpoint", end)
     assert result.exit_code == 0
-    assert [case.option("checkpoint") for case in machine.cases] == [every, end]
-    assert "segnode-w8 every-step along its time" in result.stdout
-    assert "segnode-w8 end-only along its time" in result.stdout
-    assert len({case.option("strip") for case in machine.cases}) == 2
+    assert [case.options.checkpoint for case in curves(machine)] == [every, end]
+    assert "segnode-w8 every-step along the solver's time" in result.stdout
+    assert "segnode-w8 end-only along the solver's time" in result.stdout
+    assert len({case.options.strip for case in curves(machine)}) == 2
 
 
 def test_each_solver_makes_a_curve_with_plain_gradients(machine: FakeMachine, segbench: Segbench) -> None:
     assert segbench("trajectory", "--solver", "euler", "--solver", "dopri5").exit_code == 0
-    assert [dict(case.arguments) for case in machine.cases] == [
+    assert [dict(case.arguments) for case in curves(machine)] == [
         {"gradient": "backprop", "solver": "euler"},
         {"gradient": "backprop", "solver": "dopri5"},
     ]
@@ -107,10 +136,10 @@ def test_a_retrained_network_is_another_measurement(machine: FakeMachine, segben
     path = Path(checkpoint("runs/segnode-w8-synthetic"))
     segbench("trajectory", "-m", "segnode-w8")
     segbench("trajectory", "-m", "segnode-w8", "--reuse")
-    assert len(machine.cases) == 1
+    assert len(curves(machine)) == 1
     path.write_bytes(b"trained again")
     segbench("trajectory", "-m", "segnode-w8", "--reuse")
-    assert len(machine.cases) == 2
+    assert len(curves(machine)) == 2
 
 
 def test_without_weights_the_sentence_has_the_command_that_makes_them(machine: FakeMachine, segbench: Segbench) -> None:

@@ -76,10 +76,16 @@ def test_a_label_outside_the_range_names_the_values(camvid: Path, write_label: W
         open_dataset("camvid", camvid)[1]
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "1", "LA"])
-def test_a_label_of_a_wrong_mode_is_named(camvid: Path, write_image: Write, mode: str) -> None:
-    write_image(camvid / "trainannot/b.png", mode=mode, colour=None)
-    with pytest.raises(DataError, match=rf"b.png: mode {mode}; a label must have one 8-bit channel"):
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_coloured_label_in_an_index_labels_place_is_named(camvid: Path, write_image: Write, mode: str) -> None:
+    write_image(camvid / "trainannot/b.png", mode=mode, colour=(1, 2, 1))
+    with pytest.raises(DataError, match=r"b.png: it is coloured; a label must have one channel of class ids"):
+        open_dataset("camvid", camvid)[1]
+
+
+def test_a_label_of_fractions_is_named(camvid: Path) -> None:
+    Image.new("F", (8, 6), 0.5).save(camvid / "trainannot/b.png", format="tiff")
+    with pytest.raises(DataError, match=r"b.png: mode F; a label must have one channel of class ids"):
         open_dataset("camvid", camvid)[1]
 
 

@@ -13,7 +13,7 @@ V100 = nvml.Gpu(0, "Tesla V100", 32 * 10**9, 0)
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine with one V100 and a CUDA build of torch, unless a test says otherwise."""
-    monkeypatch.setattr(nvml, "visible_cards", lambda: [V100])
+    monkeypatch.setattr(nvml, "visible_gpus", lambda: [V100])
     monkeypatch.setattr(choice, "package_version", lambda _: "2.13.0")
     return monkeypatch
 
@@ -25,8 +25,8 @@ def test_auto_takes_the_first_card(machine: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("command", "name"), [("memory", "none"), ("max-batch", "none"), ("latency", "cpu")])
 def test_auto_without_a_card_predicts_what_it_can(machine: pytest.MonkeyPatch, command: str, name: str) -> None:
-    machine.setattr(nvml, "visible_cards", list)
-    assert choose_device("auto", command).name == name
+    machine.setattr(nvml, "visible_gpus", list)
+    assert choose_device("auto", command, predicts=name == "none").name == name
 
 
 def test_auto_with_a_card_but_a_cpu_torch_says_why(machine: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from segbench.errors import UserError
-from segbench.estimate.buckets import BUCKET, Strategy, bucket_gradients, require_strategy
+from segbench.estimate.buckets import BUCKET, Strategy, bucket_gradients
 from segbench.estimate.step import trace_step
 from segbench.meters.live_bytes import measure_live_peaks
 from tests.estimate.test_step import CLASSES, SIZE, Work
@@ -89,8 +88,3 @@ def test_buckets_hold_one_dtype_and_nothing_frozen() -> None:
         (torch.float32, 2**16),
         (torch.float16, 2**19),
     ]
-
-
-def test_an_unknown_strategy_is_refused() -> None:
-    with pytest.raises(UserError, match="single, ddp, ddp-views"):
-        require_strategy("fsdp")

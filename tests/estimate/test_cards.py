@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from segbench.cards.catalogue import card_names, find_model
+from segbench.cards.catalogue import card_names
+from segbench.cards.model import find_model
 from segbench.estimate.step import trace_step
 from segbench.meters.live_bytes import measure_live_peaks
 from segbench.ode.block import ODEBlock

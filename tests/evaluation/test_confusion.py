@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from segbench.evaluation.confusion import Confusion, confusion_of
+from segbench.evaluation.confusion import Confusion, confusion_of, mean_iou
 
 TRUTH = torch.tensor([[[0, 0, 1], [1, 1, 255]]])
 GUESS = torch.tensor([[[0, 1, 1], [1, 0, 0]]])
@@ -60,3 +62,30 @@ def test_nothing_labelled_is_nan_and_not_perfect():
 
 def test_bytes_are_counted_like_integers():
     assert np.array_equal(confusion_of(GUESS.byte(), TRUTH.byte(), 2).counts, confusion_of(GUESS, TRUTH, 2).counts)
+
+
+def matrices(images: int, classes: int = 3) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 50, (images, classes, classes))
+
+
+def test_the_mean_iou_of_many_matrices_is_that_of_each() -> None:
+    found = mean_iou(matrices(5))
+    assert found == pytest.approx([Confusion(matrix).miou() for matrix in matrices(5)])
+
+
+def test_absent_classes_are_skipped_and_an_empty_matrix_has_no_score() -> None:
+    absent = np.array([[[8, 2, 0], [0, 10, 0], [0, 0, 0]]])
+    assert mean_iou(absent) == pytest.approx([(8 / 10 + 10 / 12) / 2])
+    assert np.isnan(mean_iou(np.zeros((3, 3), int)))
+
+
+@settings(deadline=None, max_examples=30)  # the first example imports torchmetrics
+@given(st.integers(2, 7), st.integers(0, 2**32 - 1))
+def test_the_matrix_is_what_torchmetrics_counts(classes: int, seed: int):
+    torchmetrics = pytest.importorskip("torchmetrics.functional.classification")
+    generator = torch.Generator().manual_seed(seed)
+    truth = torch.randint(0, classes + 1, (2, 5, 4), generator=generator)
+    truth[truth == classes] = 255
+    guess = torch.randint(0, classes, (2, 5, 4), generator=generator)
+    known = torchmetrics.multiclass_confusion_matrix(guess, truth, num_classes=classes, ignore_index=255)
+    assert np.array_equal(confusion_of(guess, truth, classes).counts, known.numpy())

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from segbench.data import Sample
-from segbench.errors import DataError
+from segbench.errors import DataError, UserError
 from segbench.evaluation.evaluate import evaluate
 from segbench.evaluation.files import load_evaluation, save_evaluation, save_image_iou
 from segbench.evaluation.protocol import Protocol
+from segbench.workload.outputs import OutputReader
 
 
 class Tiles:
@@ -113,3 +114,42 @@ def test_a_file_that_is_no_evaluation_is_refused(tmp_path):
         load_evaluation(tmp_path / "x.npz")
     with pytest.raises(DataError, match=r"missing\.npz"):
         load_evaluation(tmp_path / "missing.npz")
+
+
+class Spoilt(Reader):
+    """Knows the answer, but one value of one class is no number."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores = super().forward(images)
+        scores[0, 1, 2, 3] = self.value
+        return scores
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "protocol", [Protocol(), Protocol(scales=(1.0, 2.0)), Protocol(scales=(1.0, 2.0), fusion="softmax_mean", flip=True)]
+)
+def test_a_network_that_answers_no_numbers_gets_no_score(value, protocol):
+    if value == float("-inf") and protocol.fuses:
+        pytest.skip("fused with a finite score, a value of -inf is a class that this scale rules out")
+    with pytest.raises(UserError, match="Spoilt answers NaN or infinity for image tile0"):
+        evaluate(Spoilt(value), Tiles(), protocol)
+
+
+class Several(Reader):
+    """The answer behind two maps that always say class 0."""
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        scores = super().forward(images)
+        return [scores * 0, scores * 0, scores]
+
+
+def test_the_last_of_a_list_is_scored():
+    outputs = OutputReader(classes=3)
+    assert evaluate(Several(), Tiles(), Protocol(), outputs=outputs).confusion.miou() == 1
+    assert "the last of a list" in outputs.notes()[0]
+    assert evaluate(Several(), Tiles(), Protocol(), outputs=OutputReader("0")).confusion.miou() < 0.5

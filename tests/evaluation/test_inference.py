@@ -96,9 +96,47 @@ def test_scales_are_fused_as_sums_of_exponentials_or_means_of_probabilities():
         return level * torch.ones(inputs.shape[0], 1, *inputs.shape[-2:]) * torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
 
     summed = class_scores(constant, pictures(), (30, 40), Protocol(scales=(0.5, 1.0)))
-    torch.testing.assert_close(summed[0, :, 0, 0], torch.tensor([20.0 + 40.0, 1.0 + 1.0]))
+    torch.testing.assert_close(summed[0, :, 0, 0].exp(), torch.tensor([20.0 + 40.0, 1.0 + 1.0]))
     shares = class_scores(constant, pictures(), (30, 40), Protocol(scales=(0.5, 1.0), fusion="softmax_mean"))
     torch.testing.assert_close(shares[0, :, 0, 0], torch.tensor([20 / 21 + 40 / 41, 1 / 21 + 1 / 41]))
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        Protocol(scales=(1.0, 2.0)),
+        Protocol(scales=(0.5, 1.0, 1.75), flip=True),
+        Protocol(scales=(1.0, 1.5), window=(30, 20)),
+        Protocol(scales=(1.0, 1.5), window=(30, 20), fusion="softmax_mean"),
+    ],
+)
+@pytest.mark.parametrize(("gain", "offset"), [(300, 0), (1, -200), (1, 500), (1e6, 0), (1e4, -1e6)])
+def test_scores_of_any_size_and_offset_fuse_to_the_same_answer(protocol, gain, offset):
+    """The red level's class leads by `gain` everywhere: a single scale's answer is that class."""
+
+    def steps(inputs: torch.Tensor) -> torch.Tensor:
+        nearest = (inputs[:, :1] > 0).long()
+        return gain * torch.zeros(inputs.shape[0], 3, *inputs.shape[-2:]).scatter_(1, nearest, 1.0) + offset
+
+    halves = torch.zeros(1, 3, 24, 32, dtype=torch.uint8)
+    halves[..., 16:] = 255
+    answer = class_scores(steps, halves, (24, 32), protocol).argmax(1)
+    assert torch.equal(answer, (halves[:, 0] > 0).long())
+
+
+def test_small_scores_fuse_as_exponentials_in_plain_numbers_do():
+    """Against the sum written out, with PyTorch's own enlarging."""
+
+    def ask(inputs: torch.Tensor) -> torch.Tensor:
+        return pointwise(inputs)
+
+    images = pictures(24, 32)
+    fused = class_scores(ask, images, (24, 32), Protocol(scales=(0.5, 1.0, 1.75)))
+    expected = torch.zeros(2, 3, 24, 32)
+    for height, width in ((12, 16), (24, 32), (42, 56)):
+        scaled = normalise_images(resize_batch(images, width, height).permute(0, 2, 3, 1))
+        expected += torch.nn.functional.interpolate(pointwise(scaled).exp(), size=(24, 32), mode="bilinear")
+    torch.testing.assert_close(fused.exp(), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_input_size_follows_the_protocol():

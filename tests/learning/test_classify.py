@@ -122,3 +122,13 @@ def test_the_loss_is_a_sum_with_the_count_as_its_weight():
     targets = torch.tensor([0, 0])
     mean = objective(scores, targets, Moment(0.0, 0.0)) / objective.weight(targets)
     torch.testing.assert_close(mean, functional.cross_entropy(scores, targets))
+
+
+def test_a_network_that_answers_nan_has_no_accuracy(tmp_path):
+    class Spoilt(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.mean((2, 3))[:, :2] * float("nan")
+
+    images = ImageFolder(folder(tmp_path), "val")
+    with pytest.raises(UserError, match="NaN or infinity"):
+        accuracy(Spoilt(), images, plan(), CPU)

@@ -10,6 +10,7 @@ from torch.nn import functional
 from segbench.errors import UserError
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Moment, Segmentation, supervised_steps
+from segbench.workload.outputs import OutputReader
 
 
 class Ode(nn.Module):
@@ -160,9 +161,10 @@ def test_scores_are_put_out_at_the_labels_size_where_a_network_can():
 
 
 @pytest.mark.parametrize("kind", ["tuple", "mapping"])
-def test_auxiliary_outputs_count_four_tenths(kind):
+def test_auxiliary_outputs_count_four_tenths_or_what_is_asked(kind):
     images = torch.ones(1, 3, 4, 4)
     labels = torch.zeros(1, 2, 2, dtype=torch.long)
-    objective = Segmentation(Auxiliary(kind), PixelLoss())
-    value = float(objective(images, labels, START) / objective.weight(labels))
-    assert value == pytest.approx((loss_at(2.0) + 0.4 * loss_at(0.0)) / 1.4, rel=1e-5)
+    for outputs, weight in ((None, 0.4), (OutputReader(aux_weight=0.1), 0.1), (OutputReader(aux_weight=0.0), 0.0)):
+        objective = Segmentation(Auxiliary(kind), PixelLoss(), outputs=outputs)
+        value = float(objective(images, labels, START) / objective.weight(labels))
+        assert value == pytest.approx((loss_at(2.0) + weight * loss_at(0.0)) / (1 + weight), rel=1e-5)

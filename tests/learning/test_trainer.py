@@ -239,3 +239,36 @@ def test_every_switch_trains(tmp_path, change):
     if plan.channels_last:
         prepared.objective.to(memory_format=torch.channels_last)
     assert Trainer(prepared).run().steps == 3
+
+
+class NoNumbers(nn.Module):
+    """Answers NaN in eval mode only, or has weights that become NaN with one update, the loss being a number."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 2, 1)
+        self.root = nn.Parameter(torch.zeros(1))
+        self.kind = kind
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores = self.layer(images)
+        if self.kind == "eval":
+            return scores if self.training else scores * math.nan
+        return scores + self.root.abs().sqrt()
+
+
+def test_a_network_that_answers_nan_in_validation_has_no_best_checkpoint(tmp_path):
+    objective = Segmentation(NoNumbers("eval"), PixelLoss())
+    with pytest.raises(UserError, match="NoNumbers answers NaN or infinity for image 0"):
+        Trainer(job(tmp_path, settings(steps=6), objective=objective)).run()
+    assert not (tmp_path / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("validates", [True, False])
+def test_weights_that_are_no_numbers_are_neither_scored_nor_kept(tmp_path, validates):
+    """The root of 0 is a number and its slope is not: only the weights show it."""
+    plan = settings(steps=1, validations=1)
+    changes = {} if validates else {"validate": None}
+    with pytest.raises(UserError, match=r"weights are NaN or infinite at step 1 \("):
+        Trainer(job(tmp_path, plan, objective=Segmentation(NoNumbers("root"), PixelLoss()), **changes)).run()
+    assert not list(tmp_path.glob("*.safetensors"))

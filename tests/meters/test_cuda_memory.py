@@ -12,7 +12,7 @@ import torch
 
 from segbench import nvml
 from segbench.meters import cuda_memory
-from segbench.meters.cuda_memory import bytes_used_by_others, measure_cuda_peaks, process_bytes
+from segbench.meters.cuda_memory import bytes_used_by_others, measure_cuda_peaks, process_bytes, remember_level
 
 DEVICE = torch.device("cuda:0")
 
@@ -107,7 +107,8 @@ def test_what_a_retry_released_belongs_to_the_processs_peak(monkeypatch: pytest.
 def test_nvml_gives_this_processes_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = SimpleNamespace(pid=os.getpid(), usedGpuMemory=700)
     use_nvml(monkeypatch, FakeNvml([SimpleNamespace(pid=1, usedGpuMemory=9), mine], used=1_000))
-    assert process_bytes(DEVICE) == (700, None)
+    found = process_bytes(DEVICE)
+    assert (found.bytes, found.cause, found.how) == (700, None, None)
     assert bytes_used_by_others(DEVICE) == 300
 
 
@@ -119,7 +120,55 @@ def test_a_reading_nvml_cannot_give_is_none_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, processes: list[Any], cause: str
 ) -> None:
     use_nvml(monkeypatch, FakeNvml(processes, used=1_000))
-    value, why = process_bytes(DEVICE)
-    assert value is None
-    assert cause in str(why)
+    found = process_bytes(DEVICE)
+    assert found.bytes is None
+    assert cause in str(found.cause)
     assert bytes_used_by_others(DEVICE) is None
+
+
+@pytest.fixture
+def levels(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
+    found: dict[int, int] = {}
+    monkeypatch.setattr(cuda_memory, "_LEVEL_BEFORE", found)
+    return found
+
+
+def test_where_nvml_hides_the_process_the_devices_level_before_it_is_taken_off(
+    monkeypatch: pytest.MonkeyPatch, levels: dict[int, int]
+) -> None:
+    """In a container NVML lists the process under the host's number, or not at all."""
+    library = FakeNvml([SimpleNamespace(pid=-1, usedGpuMemory=700)], used=300)
+    use_nvml(monkeypatch, library)
+    remember_level(DEVICE)
+    library._used = 1_000
+    remember_level(DEVICE)
+    found = process_bytes(DEVICE)
+    assert found.bytes == 700 and found.cause is None
+    assert "whole GPU" in str(found.how) and "a container?" in str(found.how)
+    assert bytes_used_by_others(DEVICE) == 300
+
+
+def test_a_level_read_after_torch_has_its_context_is_not_that_before(
+    monkeypatch: pytest.MonkeyPatch, levels: dict[int, int]
+) -> None:
+    use_nvml(monkeypatch, FakeNvml([], used=900))
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    remember_level(DEVICE)
+    assert not levels and process_bytes(DEVICE).bytes is None
+
+
+def test_a_level_above_todays_tells_nothing(monkeypatch: pytest.MonkeyPatch, levels: dict[int, int]) -> None:
+    levels[0] = 5_000
+    use_nvml(monkeypatch, FakeNvml([], used=900))
+    assert process_bytes(DEVICE).bytes is None, "another program has gone since"
+
+
+@pytest.mark.parametrize(("ready_after", "steps"), [(0, 2 + 2), (5, 5 + 2), (99, 20 + 2)])
+def test_the_warm_up_goes_on_until_the_step_is_a_usual_one(
+    monkeypatch: pytest.MonkeyPatch, ready_after: int, steps: int
+) -> None:
+    fake = FakeCuda()
+    monkeypatch.setattr(cuda_memory.torch, "cuda", fake)
+    use_nvml(monkeypatch, None)
+    measure_cuda_peaks(fake.step, DEVICE, warmup=2, repeats=2, is_warm=lambda: fake.steps >= ready_after)
+    assert fake.steps == steps

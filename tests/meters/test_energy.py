@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
-from segbench.meters.energy import EnergyMeter, counter_period, energy_meter
+from segbench.meters.energy import EnergyMeter, IdleCounter, energy_meter, watch_counter
 
 
 class SteppingCounter:
@@ -26,9 +26,39 @@ class SteppingCounter:
         return self._watts * self._period * int(self.now / self._period)
 
 
-def test_the_period_is_found_by_watching() -> None:
+def test_period_and_idle_power_are_found_by_watching() -> None:
     counter = SteppingCounter()
-    assert counter_period(counter.read, counter.clock) == pytest.approx(0.02, abs=0.002)
+    found = watch_counter(counter.read, counter.clock)
+    assert found is not None
+    assert found.period_s == pytest.approx(0.02, abs=0.002)
+    assert found.watts == pytest.approx(100, rel=0.05)
+
+
+def test_a_slow_counter_is_watched_for_as_long_as_patience_lasts() -> None:
+    counter = SteppingCounter(period=0.4)
+    found = watch_counter(counter.read, counter.clock)
+    assert found is not None and found.period_s == pytest.approx(0.4, abs=0.002)
+
+
+class WorkingCounter(SteppingCounter):
+    """100 W, and 300 W from the moment it is put to work."""
+
+    work_from = float("inf")
+
+    def read(self) -> float:
+        renewals = max(0, int((self.now - self.work_from) / self._period)) if self.now > self.work_from else 0
+        return super().read() + 200 * self._period * renewals
+
+
+def test_energy_is_told_with_and_without_what_waiting_would_have_drawn() -> None:
+    counter = WorkingCounter()
+    meter = EnergyMeter(counter.read, clock=counter.clock)
+    counter.work_from = counter.now
+    meter.start()
+    counter.now += 2.0
+    found = meter.stop()
+    assert found.joules == pytest.approx(600, rel=0.02)
+    assert found.above_idle_joules == pytest.approx(400, rel=0.05)
 
 
 def test_a_long_window_reads_watts_times_seconds() -> None:
@@ -101,7 +131,7 @@ def test_millijoules_become_joules(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with energy_meter(torch.device("cuda:0")) as meter:
-        meter._period = 0.0
+        meter._idle = IdleCounter(0.0, 50.0)
         meter.start()
         assert meter.stop().joules == pytest.approx(5.0)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from segbench.meters.sampling import SamplingPlan, Timing, half_width, is_steady, repeat, warm_up
+from segbench.meters.sampling import SamplingPlan, Timing, repeat, warm_up
+from segbench.statistics.steadiness import is_steady
 
 
 class Work:
@@ -47,13 +44,6 @@ def test_a_warm_up_that_never_steadies_takes_half_of_the_time_and_says_so() -> N
     assert not is_steady(found)
 
 
-def test_of_few_slow_calls_the_last_are_held_against_those_before() -> None:
-    assert not is_steady([10.0])
-    assert not is_steady([13.0, 10.0])
-    assert is_steady([13.0, 10.0, 10.1])
-    assert is_steady([10.0, 10.2, 10.1, 10.1])
-
-
 def test_slow_calls_are_warmed_up_as_often_as_was_asked_and_no_more() -> None:
     work = Work(10.0)
     assert len(warm_up(work.call, SamplingPlan(warmup=2, seconds=6), work.clock)) == 2
@@ -68,6 +58,17 @@ def test_equal_calls_stop_as_soon_as_an_interval_exists() -> None:
     work = Work(1.0)
     assert len(repeat(work.call, SamplingPlan(min_runs=6, seconds=100), clock=work.clock)) == 6
     assert len(repeat(work.call, SamplingPlan(min_runs=2, seconds=100), clock=work.clock)) == 7
+
+
+def test_equal_calls_go_on_for_the_least_window() -> None:
+    work = Work(0.01)
+    plan = SamplingPlan(seconds=6, least_seconds=1.5)
+    assert 150 <= len(repeat(work.call, plan, seconds_gone=3, clock=work.clock)) <= 153
+
+
+def test_the_least_window_does_not_outlast_the_plans_seconds() -> None:
+    work = Work(0.01)
+    assert len(repeat(work.call, SamplingPlan(seconds=1, least_seconds=1.5), clock=work.clock)) <= 101
 
 
 def test_noisy_calls_go_on_to_the_limit_of_runs() -> None:
@@ -90,16 +91,3 @@ def test_every_call_is_told() -> None:
     work = Work(1.0)
     repeat(work.call, SamplingPlan(min_runs=3, max_runs=3), clock=work.clock, tell=heard.append)
     assert heard == [1, 2, 3]
-
-
-def test_the_interval_of_a_median_by_order_statistics() -> None:
-    assert math.isinf(half_width([1.0] * 5))
-    assert half_width([1.0] * 6) == 0
-    hundred = [float(value) for value in range(1, 101)]
-    # Binomial(100, 1/2): ranks 40 and 61 hold the median in 95 % of samples.
-    assert half_width(hundred) == (61 - 41) / 2 / 50.5
-
-
-@given(st.lists(st.floats(0.1, 10), min_size=6, max_size=40), st.randoms())
-def test_the_order_of_samples_does_not_matter(samples: list[float], random) -> None:
-    assert half_width(samples) == half_width(random.sample(samples, len(samples)))

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from segbench.cards.card import ModelCard
-from segbench.cards.catalogue import card_names, find_model, model_sets
+from segbench.cards.catalogue import card_names, model_sets
+from segbench.cards.model import find_model
 from segbench.records.quantities import QUANTITIES
 from segbench.workload.network import build_from_card
 from segbench.zoo import HasTrajectory

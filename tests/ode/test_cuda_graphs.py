@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
 
 import pytest
 import torch
@@ -8,8 +12,9 @@ from torch import Tensor, nn
 
 from segbench.errors import UserError
 from segbench.layers.norm_relu_conv import NormReluConv
+from segbench.ode import cuda_graphs
 from segbench.ode.block import ODEBlock
-from segbench.ode.cuda_graphs import Capture
+from segbench.ode.cuda_graphs import Capture, CudaGraphs, Function, Results, captured
 from segbench.ode.state import State
 
 
@@ -47,6 +52,62 @@ def test_replays_read_their_own_inputs_and_do_not_share_outputs() -> None:
     assert second.tolist() == [5.0] * 3
 
 
+class _FakeCuda:
+    """Streams and graphs that write down what happens on which."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._where = "default"
+
+    def Stream(self) -> _FakeStream:
+        return _FakeStream("side", self.told)
+
+    def current_stream(self) -> _FakeStream:
+        return _FakeStream(self._where, self.told)
+
+    def CUDAGraph(self) -> str:
+        return "graph"
+
+    def graph(self, graph: str, capture_error_mode: str) -> AbstractContextManager[None]:
+        return self._on(f"{graph}, {capture_error_mode}")
+
+    def stream(self, stream: _FakeStream) -> AbstractContextManager[None]:
+        return self._on(stream.name)
+
+    @contextmanager
+    def _on(self, where: str) -> Iterator[None]:
+        self._where = where
+        yield
+        self._where = "default"
+
+    def run(self) -> str:
+        self.told.append(f"run on {self._where}")
+        return "results"
+
+
+@dataclass
+class _FakeStream:
+    name: str
+    told: list[str]
+
+    def wait_stream(self, other: _FakeStream) -> None:
+        self.told.append(f"{self.name} waits for {other.name}")
+
+
+def test_a_call_is_warmed_up_on_a_stream_of_its_own_before_it_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = _FakeCuda()
+    monkeypatch.setattr(cuda_graphs.torch, "cuda", fake)
+    assert captured(fake.run, nullcontext()) == ("graph", "results")
+    warm_up = ["side waits for default", *["run on side"] * 3, "default waits for side"]
+    assert fake.told == [*warm_up, "run on graph, thread_local"]
+
+
+def test_every_name_of_the_fake_is_one_of_the_real_library() -> None:
+    real = {"Stream", "current_stream", "CUDAGraph", "graph", "stream"}
+    assert real <= set(dir(torch.cuda)) and real <= set(dir(_FakeCuda))
+    assert "capture_error_mode" in signature(torch.cuda.graph.__init__).parameters
+
+
 def test_statistics_for_each_stage_cannot_be_replayed() -> None:
     with pytest.raises(UserError, match="CUDA graphs"):
         ODEBlock(_Field("batch-per-stage", 4), cuda_graph=True)
@@ -56,6 +117,58 @@ def test_outside_of_cuda_nothing_changes() -> None:
     start = (torch.randn(2, 4, 5, 5),)
     plain, graphed = (ODEBlock(_Field(), gradient="checkpoint-stage", cuda_graph=flag) for flag in (False, True))
     assert torch.equal(plain(start)[0], graphed(start)[0])
+
+
+class _EagerCapture(CudaGraphs):
+    """Runs at once what would be captured, and keeps the leaves that autograd reaches meanwhile."""
+
+    def __init__(self, f: nn.Module) -> None:
+        super().__init__(f)
+        self.leaves: list[Tensor] = []
+
+    def replay(
+        self, conditions: tuple[Hashable, ...], function: Function, time: float | Tensor, tensors: tuple[Tensor, ...]
+    ) -> Results:
+        with _leaves_reached_by_autograd(self.leaves.append):
+            return function(time, tensors)
+
+
+@contextmanager
+def _leaves_reached_by_autograd(found: Callable[[Tensor], None]) -> Iterator[None]:
+    """Whose AccumulateGrad nodes a call of `torch.autograd.grad` meets, all the way down."""
+    plain = torch.autograd.grad
+
+    def watched(outputs: Tensor | Sequence[Tensor], *args: Any, **kwargs: Any) -> Any:
+        pending = [output.grad_fn for output in ([outputs] if isinstance(outputs, Tensor) else outputs)]
+        while pending:
+            node = pending.pop()
+            if node is not None and hasattr(node, "variable"):
+                found(node.variable)
+            pending += [] if node is None else [following for following, _ in node.next_functions]
+        return plain(outputs, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.autograd, "grad", watched)
+        yield
+
+
+@pytest.mark.parametrize("compile_f", [False, "eager"])
+def test_a_captured_product_reaches_no_parameters_own_node_but_gives_its_gradient(compile_f: bool | str) -> None:
+    """The real engine would make the forward's stream wait for the capturing one there."""
+    start = torch.randn(2, 4, 5, 5)
+    plain = ODEBlock(_Field(), gradient="checkpoint-stage")
+    graphed = ODEBlock(_Field(), gradient="checkpoint-stage", cuda_graph=True, compile_f=compile_f)
+    graphed.f.block.recompute = not compile_f
+    graphed._graphs = capture = _EagerCapture(graphed.f)
+    gradients = [
+        torch.autograd.grad(block((start,))[0].sin().sum(), list(block.parameters())) for block in (plain, graphed)
+    ]
+    own = {id(parameter) for parameter in graphed.parameters()}
+    assert capture.leaves and not own & {id(leaf) for leaf in capture.leaves}
+    addresses = {parameter.data_ptr() for parameter in graphed.parameters()}
+    assert addresses <= {leaf.data_ptr() for leaf in capture.leaves}, "aliases lie in the parameters' memory"
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.gpu

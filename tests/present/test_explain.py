@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segbench.present.explain import explain_sheets, sentence
+from segbench.present.explain import explain_tables, sentence
 from segbench.present.timeline import plot_timelines
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
@@ -34,7 +34,7 @@ def detail(activations: int, module: str) -> dict[str, Any]:
 
 @pytest.fixture
 def entries(make_entry: Callable[..., Entry]) -> list[Entry]:
-    case = Case("predict", "", device="none", batch_size=24, modes=("train",))
+    case = Case("predict", "unet", device="none", batch_size=24, modes=("train",))
     return [
         make_entry(
             model, Measurement("train_peak_live_bytes", size + GIB, "predicted", "train", detail=found), case=case
@@ -45,13 +45,13 @@ def entries(make_entry: Callable[..., Entry]) -> list[Entry]:
 
 
 def test_roles_modules_and_tensors_stand_side_by_side(entries: list[Entry]) -> None:
-    roles, modules, tensors = explain_sheets(entries)
-    assert roles.columns == ["", "segnode", "hrnetv2"]
-    assert ["activations", "4.00 GiB", "20.0 GiB"] in roles.rows
-    assert ["gradients", "-", "-"] in roles.rows
-    assert ["all live bytes", "5.00 GiB", "21.0 GiB"] in roles.rows
-    assert modules.rows[0] == ["1", "ode  4.00 GiB", "front  20.0 GiB"]
-    assert "(the network itself) cat 2x3 (activations)" in tensors.rows[0][1]
+    roles, modules, tensors = explain_tables(entries)
+    assert roles.headings == ["", "segnode", "hrnetv2"]
+    assert ["activations", "4.00 GiB", "20.0 GiB"] in roles.lines()
+    assert ["gradients", "-", "-"] in roles.lines()
+    assert ["all live bytes", "5.00 GiB", "21.0 GiB"] in roles.lines()
+    assert modules.lines()[0] == ["1", "ode  4.00 GiB", "front  20.0 GiB"]
+    assert "(the network itself) cat 2x3 (activations)" in tensors.lines()[0][1]
 
 
 def test_one_sentence_says_why_one_needs_less() -> None:
@@ -63,7 +63,7 @@ def test_one_sentence_says_why_one_needs_less() -> None:
 
 
 def test_measurements_are_not_explained(make_entry: Callable[..., Entry]) -> None:
-    assert explain_sheets([make_entry("unet", Measurement("train_peak_live_bytes", 1, "measured:host"))]) == []
+    assert explain_tables([make_entry("unet", Measurement("train_peak_live_bytes", 1, "measured:host"))]) == []
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from segbench.present.figures import Figure, figure_csv, save_figure
-from segbench.present.figures_memory import MOMENTS, breakdown_figure, memory_lines, timeline_figure
+from segbench.present.figures_memory import breakdown_figure
 from segbench.present.figures_pareto import pareto_figure
 from segbench.present.figures_ratios import ratios_figure
-from segbench.present.judged import JudgedCell, JudgedTable
 from segbench.present.page.pareto import Pareto, ParetoAxis, ParetoPoint, ParetoValue
 from segbench.present.style import ROLE_COLOURS
+from segbench.present.table import Cell, Table, table_of
+from segbench.present.timeline import MOMENTS, memory_lines, timeline_figure
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -76,11 +77,11 @@ def test_without_a_prediction_there_is_no_memory_figure(make_entry: Make) -> Non
     assert timeline_figure([entry]) is None
 
 
-def judged(ratio: float | None) -> JudgedTable:
-    cell = JudgedCell(ratio, 0.43, our_ratio=ratio, paper_ratio=0.43, judgement=Judgement("same direction", "why"))
-    own = JudgedCell(0.3, our_ratio=0.3 if ratio else None, paper_ratio=0.43)
-    rows = {"paper": "SegNode", "own": "ours"}
-    return JudgedTable("t", "T", rows, {"m": "training\nmemory"}, {("paper", "m"): cell, ("own", "m"): own})
+def judged(ratio: float | None) -> Table:
+    paper = Cell(0.43, ratio=0.43)
+    cell = Cell(ratio, ratio=ratio, paper=paper, judgement=Judgement("same direction", "why"))
+    own = Cell(0.3, ratio=0.3 if ratio else None, paper=paper)
+    return table_of("T", ["", "training\nmemory"], [["SegNode", cell], ["ours", own]], name="t")
 
 
 def test_ratios_show_the_papers_number_only_where_it_is_judged() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from segbench.present.gradients import gradients_sheets
+from segbench.present.gradients import gradients_tables
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 
@@ -26,8 +26,8 @@ def test_methods_are_set_beside_plain_backpropagation_and_refusals_say_why(make_
         row("train_step_s", 0.3, "checkpoint-stage"),
         row("gradient_relative_error", None, "adjoint", outcome="unsupported", cause="tells f no stage"),
     ]
-    (sheet,) = gradients_sheets([make_entry("segnode", *rows)])
-    assert sheet.rows[0][-1] == "reference"
-    assert sheet.rows[1] == [*("euler, checkpoint-stage", "25.0 MiB", "0.25", "300 ms", "1.50", "4", "4", "3.0e-07")]
-    assert sheet.rows[2][-1] == "unsupported"
+    (sheet,) = gradients_tables([make_entry("segnode", *rows)])
+    assert sheet.lines()[0][-1] == "reference"
+    assert sheet.lines()[1] == [*("euler, checkpoint-stage", "25.0 MiB", "0.25", "300 ms", "1.50", "4", "4", "3.0e-07")]
+    assert sheet.lines()[2][-1] == "unsupported"
     assert "unsupported: tells f no stage" in sheet.notes

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from segbench.present.largest import fits_sheet, largest_sheet
+from segbench.present.largest import fits_table, largest_table
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -31,15 +31,15 @@ def entry(make: MakeEntry, model: str, task: str, mode: str, *measurements: Meas
 
 def test_a_bracket_is_shown_with_what_limits_it(make_entry: MakeEntry) -> None:
     found = [entry(make_entry, "unet", "max_batch", "train", *rows("max_batch", 37, 38, "train"))]
-    sheet = largest_sheet(found, {}, "32GB: 29.8 GiB")
-    assert sheet.rows == [["unet", "37", "38", "fragmentation", "-", "ok"]]
+    sheet = largest_table(found, {}, "32GB: 29.8 GiB")
+    assert sheet.lines() == [["unet", "37", "38", "fragmentation", "-", "ok"]]
     assert any("budget 32GB: 29.8 GiB, of which the CUDA context takes 500 MiB" in note for note in sheet.notes)
 
 
 def test_a_size_that_runs_by_retries_is_starred_and_explained(make_entry: MakeEntry) -> None:
     found = [entry(make_entry, "unet", "max_batch", "infer", *rows("max_batch", 9, 10, "infer", used={"retries": 2}))]
-    sheet = largest_sheet(found, {}, "1GB")
-    assert sheet.rows[0][1] == "9*"
+    sheet = largest_table(found, {}, "1GB")
+    assert sheet.lines()[0][1] == "9*"
     assert any(note.startswith("* runs only because") for note in sheet.notes)
 
 
@@ -48,7 +48,7 @@ def test_nothing_and_no_answer_are_told_apart(make_entry: MakeEntry) -> None:
         entry(make_entry, "a", "max_batch", "train", *rows("max_batch", None, 1, "train")),
         entry(make_entry, "b", "max_batch", "train", outcome="timed_out", cause="batch 8: no answer"),
     ]
-    (nothing, silent) = largest_sheet(found, {}, "1GB").rows
+    (nothing, silent) = largest_table(found, {}, "1GB").lines()
     assert nothing[1:3] == ["nothing", "1"]
     assert "1 does not fit" in nothing[-1]
     assert silent[1] == "timed_out"
@@ -61,13 +61,13 @@ def test_fits_has_a_row_a_network_with_batches_and_inputs(make_entry: MakeEntry)
         for task in ("max_batch", "max_input")
         for mode in ("train", "infer")
     ]
-    sheet = fits_sheet(found, "rtx-4090", "rtx-4090: 23.6 GiB")
-    assert sheet.rows == [["unet", "40", "40", "40", "40"]]
+    sheet = fits_table(found, "rtx-4090", "rtx-4090: 23.6 GiB")
+    assert sheet.lines() == [["unet", "40", "40", "40", "40"]]
     assert "rtx-4090" in sheet.title
 
 
 def test_a_search_that_reached_its_end_says_so(make_entry: MakeEntry) -> None:
     found = [entry(make_entry, "unet", "max_batch", "train", *rows("max_batch", 4096, None, "train"))]
-    sheet = largest_sheet(found, {}, "1TB")
-    assert sheet.rows[0][1:3] == ["≥ 4096", "-"]
+    sheet = largest_table(found, {}, "1TB")
+    assert sheet.lines()[0][1:3] == ["≥ 4096", "-"]
     assert "≥: the search ended there, and nothing larger was tried" in sheet.notes

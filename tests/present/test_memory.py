@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from segbench.cards.card import ModelCard, Reference
-from segbench.present.memory import memory_sheet
+from segbench.present.memory import memory_table
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -25,8 +25,8 @@ def test_a_network_is_set_beside_hrnet_and_the_paper(make_entry: Callable[..., E
         make_entry("segnode", Measurement("parameters", 20_948_124, "counted"), peak("train", 2**30), **train),
         make_entry("hrnetv2", peak("train", 2**31), **train),
     ]
-    sheet = memory_sheet(entries, {"segnode": CARD})
-    assert sheet.columns == [
+    sheet = memory_table(entries, {"segnode": CARD})
+    assert sheet.headings == [
         "\nnetwork",
         "\nparameters",
         "training\nbatch 2",
@@ -34,7 +34,7 @@ def test_a_network_is_set_beside_hrnet_and_the_paper(make_entry: Callable[..., E
         "\npaper",
         "\noutcome",
     ]
-    assert sheet.rows[0] == ["segnode", "20.95 M", "1.00 GiB", "0.50", "13.4 GB", "ok"]
+    assert sheet.lines()[0] == ["segnode", "20.95 M", "1.00 GiB", "0.50", "13.4 GB", "ok"]
     assert any("batch 24 (Table 2)" in note for note in sheet.notes)
 
 
@@ -42,7 +42,7 @@ def test_a_failed_network_keeps_its_row_and_its_cause(make_entry: Callable[..., 
     failed = make_entry(
         "unet", outcome="crashed", cause="killed by SIGSEGV", case=Case("memory", "x", modes=("infer",))
     )
-    assert memory_sheet([failed], {}).rows[0][-1] == "crashed: killed by SIGSEGV"
+    assert memory_table([failed], {}).lines()[0][-1] == "crashed: killed by SIGSEGV"
 
 
 def test_where_an_allocator_rounds_the_ratio_of_live_bytes_is_told_too(make_entry: Callable[..., Entry]) -> None:
@@ -58,6 +58,6 @@ def test_where_an_allocator_rounds_the_ratio_of_live_bytes_is_told_too(make_entr
         make_entry("segnode", *predicted(27 * 2**20, 30 * 2**20), **train),
         make_entry("hrnetv2", *predicted(100 * 2**20, 100 * 2**20), **train),
     ]
-    sheet = memory_sheet(entries, {})
-    assert sheet.rows[0][3] == "0.30"
+    sheet = memory_table(entries, {})
+    assert sheet.lines()[0][3] == "0.30"
     assert "training, live bytes to hrnetv2's: segnode 0.27" in sheet.notes

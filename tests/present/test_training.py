@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from segbench.present.figures_training import learning_figure
-from segbench.present.training import training_sheet
+from segbench.present.training import training_tables
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -40,7 +40,7 @@ def test_a_single_training_has_a_curve_of_its_own(make_entry: Make) -> None:
 
 def test_a_run_that_was_only_looked_at_shows_the_mean_time_of_its_steps(make_entry: Make) -> None:
     step = Measurement("train_step_s", 0.25, "measured:host", mode="train")
-    sheet = training_sheet([trained(make_entry, "a"), trained(make_entry, "b", step)])
-    assert [row[4] for row in sheet.rows] == ["300 ms", "250 ms"]
-    assert "time a step of a run that had ended before, by the same clock: a" in sheet.notes
+    (sheet,) = training_tables([trained(make_entry, "a"), trained(make_entry, "b", step)])
+    assert [row[4] for row in sheet.lines()] == ["300 ms", "250 ms"]
+    assert "time per step of a run that had ended before, by the same clock: a" in sheet.notes
     assert "training time: CPU time of the process, all threads together, or wall time on CUDA" in sheet.notes

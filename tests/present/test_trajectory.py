@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from segbench.present.trajectory import half_sentence, trajectory_sheets
+from segbench.present.trajectory import half_sentence, trajectory_tables
 from segbench.present.trajectory_points import points_of
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
@@ -54,44 +54,44 @@ def entry(make_entry: Callable[..., Entry], *more: Measurement, adaptive: bool =
 
 
 def test_each_end_is_a_row_and_dominated_ones_are_not_worth_having(make_entry: Callable[..., Entry]) -> None:
-    (sheet,) = trajectory_sheets([entry(make_entry)])
-    assert [row[0] for row in sheet.rows] == ["t = 0", "t = 0.25", "t = 0.5", "t = 0.75", "t = 1"]
-    assert [row[-1] for row in sheet.rows] == ["NFE ms", "NFE ms", "NFE ms", "NFE ms", ""]
-    half = sheet.rows[2]
+    (sheet,) = trajectory_tables([entry(make_entry)])
+    assert [row[0] for row in sheet.lines()] == ["t = 0", "t = 0.25", "t = 0.5", "t = 0.75", "t = 1"]
+    assert [row[-1] for row in sheet.lines()] == ["NFE ms", "NFE ms", "NFE ms", "NFE ms", ""]
+    half = sheet.lines()[2]
     assert half[1:9] == ["2", "3.00 G", "15.0 ms", "-", "59.8 %", "±2.0", "+0.2", "-0.1 to +0.6"]
 
 
 def test_half_of_the_evaluations_is_set_beside_the_papers_statement(make_entry: Callable[..., Entry]) -> None:
     sentence = half_sentence(points_of(entry(make_entry)))
     assert sentence is not None
-    for part in ("2 of 4 evaluations", "60% of the time", "+0.2 points of mIoU (-0.1 to +0.6)", "3 % of accuracy"):
+    for part in ("2 of 4 evaluations", "60% of the time", "mIoU drop +0.2 points (-0.1 to +0.6)", "3 % of accuracy"):
         assert part in sentence
 
 
 def test_adaptive_solvers_show_accepted_and_rejected_steps(make_entry: Callable[..., Entry]) -> None:
-    (sheet,) = trajectory_sheets([entry(make_entry, adaptive=True)])
-    assert sheet.rows[-1][1] == "24 (4+1)"
+    (sheet,) = trajectory_tables([entry(make_entry, adaptive=True)])
+    assert sheet.lines()[-1][1] == "24 (4+1)"
     assert any("rejected" in note for note in sheet.notes)
 
 
 def test_rules_show_what_they_save_and_a_gain_only_if_confirmed(make_entry: Callable[..., Entry]) -> None:
     more = (*rule("change<0.05", True), *rule("state<0.1", False), *rule("oracle<0.005", True))
-    ends, savings, controls = trajectory_sheets([entry(make_entry, *more)])
-    assert len(ends.rows) == 5
-    assert savings.rows[0][:7] == ["change<0.05", "70.0 %", "2.30", "2", "3", "4", "40.0 %"]
-    assert [row[-1] for row in controls.rows] == ["yes", "not shown", "a bound"]
-    assert controls.rows[0][1] == "+1.0 (+0.2 to +3.0)"
+    ends, savings, controls = trajectory_tables([entry(make_entry, *more)])
+    assert len(ends.lines()) == 5
+    assert savings.lines()[0][:7] == ["change<0.05", "70.0 %", "2.30", "2", "3", "4", "40.0 %"]
+    assert [row[-1] for row in controls.lines()] == ["yes", "not shown", "a bound"]
+    assert controls.lines()[0][1] == "+1.0 (+0.2 to +3.0)"
 
 
 def test_an_oracle_never_makes_a_real_end_look_dominated(make_entry: Callable[..., Entry]) -> None:
     (plain,), (ends, *_) = (
-        trajectory_sheets([entry(make_entry)]),
-        trajectory_sheets([entry(make_entry, *rule("oracle<0.005", True))]),
+        trajectory_tables([entry(make_entry)]),
+        trajectory_tables([entry(make_entry, *rule("oracle<0.005", True))]),
     )
-    assert ends.rows == plain.rows
+    assert ends.lines() == plain.lines()
 
 
 def test_a_cell_that_failed_says_why(make_entry: Callable[..., Entry]) -> None:
     broken = replace(make_entry("segnode"), outcome="failed", cause="the state is not finite at t = 0.5")
-    (sheet,) = trajectory_sheets([broken])
-    assert sheet.rows[0][0] == "failed: the state is not finite at t = 0.5"
+    (sheet,) = trajectory_tables([broken])
+    assert sheet.lines()[0][0] == "failed: the state is not finite at t = 0.5"

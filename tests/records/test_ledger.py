@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from segbench.errors import LedgerError
-from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import Measurement
 
@@ -68,17 +67,3 @@ def test_a_full_disk_leaves_what_stood_before(tmp_path: Path, make_entry: Callab
     with pytest.raises(LedgerError, match="No space left"):
         book.append(make_entry("segnode"))
     assert book.path.read_bytes() == before
-
-
-def test_no_path_of_this_machine_is_published(tmp_path: Path, make_entry: Callable[..., Entry]) -> None:
-    case = Case("memory", "/home/me/secret/net.py:Net", dataset="camvid", data_root="/home/me/data")
-    case = case.with_options(checkpoint="/home/me/runs/best.safetensors", stop="change<0.05")
-    book = Ledger(tmp_path)
-    book.append(make_entry("net.py:Net", case=case))
-    assert "/home/me" not in book.path.read_text()
-    read = book.entries()[0].case
-    assert (read.model, read.option("checkpoint"), read.option("stop")) == (
-        "net.py:Net",
-        "runs/best.safetensors",
-        "change<0.05",
-    )

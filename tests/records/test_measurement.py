@@ -14,13 +14,19 @@ def test_a_measurement_survives_the_pipe() -> None:
     assert Measurement.from_json(json.loads(json.dumps(item.to_json()))) == item
 
 
+@pytest.mark.parametrize(("mode", "name"), [("infer", "energy_per_image_j"), ("train", "energy_per_epoch_j")])
+def test_the_energy_of_a_ledger_of_0_1_0_has_todays_name(mode: str, name: str) -> None:
+    written = {"quantity": "energy_j", "value": 2.5, "method": "measured:nvml", "mode": mode}
+    assert Measurement.from_json(written) == Measurement(name, 2.5, "measured:nvml", mode)
+
+
 def test_the_unit_comes_from_the_table() -> None:
     assert Measurement("train_peak_live_bytes", 1, "predicted").unit == "byte"
 
 
 def test_a_missing_value_needs_a_cause() -> None:
     with pytest.raises(ValueError, match="needs a cause"):
-        Measurement("energy_j", None, "measured:nvml")
+        Measurement("energy_per_image_j", None, "measured:nvml")
 
 
 def test_an_unknown_quantity_suggests_near_names() -> None:

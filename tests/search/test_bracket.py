@@ -156,3 +156,30 @@ def test_a_prediction_20_percent_off_beats_bisecting_all_sizes(limit: int) -> No
     device = Device(limit, tells_bytes=False)
     find_bracket(device, Expectation(max(1, round(limit * 1.2))))
     assert len(device.tried) < 12  # what bisecting 1..4096 takes
+
+
+@given(limit=st.integers(0, 300), wrong=st.integers(1, 300), start=st.integers(1, 330))
+def test_refusals_made_under_wrong_conditions_never_become_the_answer(limit: int, wrong: int, start: int) -> None:
+    """Until something has fitted, everything from `wrong` on is refused."""
+    learned: list[int] = []
+    refused_wrongly: set[int] = set()
+
+    def probe(size: int) -> Outcome:
+        if size > limit or (size >= wrong and not learned):
+            (refused_wrongly.discard if learned else refused_wrongly.add)(size)
+            return Outcome("does_not_fit")
+        learned.append(size)
+        return Outcome("fits")
+
+    found = find_bracket(probe, Expectation(start), doubts=lambda size: bool(learned) and size in refused_wrongly)
+    if learned:
+        assert (found.fits, found.fails_at) == (limit, limit + 1) and found.proven
+    assert found.fits is None or found.fits <= limit
+
+
+def test_a_refusal_that_stays_doubtful_is_tried_three_times_and_is_no_proof() -> None:
+    device = Device(7)
+    found = find_bracket(device, Expectation(8), doubts=lambda _: True)
+    assert (found.fits, found.fails_at) == (7, 8)
+    assert device.tried.count(8) == 3
+    assert not found.proven

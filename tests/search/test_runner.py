@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +10,8 @@ import pytest
 from segbench.cells.cell import Listener, Result
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
-from segbench.search.runner import search_in_children
+from segbench.records.options import USUAL_CONTEXT, Assumptions
+from segbench.search.runner import Search
 from segbench.units import GB, MB
 
 CASE = Case(
@@ -20,13 +20,18 @@ CASE = Case(
     device="cuda:0",
     modes=("train",),
     budget_bytes=32 * GB,
-    options=(("context_bytes", 0),),
+    options=Assumptions(context_bytes=0),
 )
 
 
 @dataclass
 class FakeDevice:
-    """Needs `fixed` and `each` bytes an image; reports 450 MB of context; refuses beyond its budget, context apart."""
+    """Needs `fixed` and `each` bytes an image; reports 450 MB of context; refuses beyond its budget, context apart.
+
+    Attributes:
+        cache: bytes that its allocator keeps beyond the need where its limit allows.
+        unrest: bytes that the context grows by from try to try.
+    """
 
     fixed: int = 500 * MB
     each: int = 800 * MB
@@ -35,16 +40,15 @@ class FakeDevice:
     retries_at: int | None = None
     tried: list[Case] = field(default_factory=list)
     context: int = 450 * MB
+    cache: int = 0
+    unrest: int = 0
 
-    def __call__(self, task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[Result]:
-        (case,) = cases
+    def __call__(self, case: Case, timeout_s: float, listen: Listener) -> Result:
         if case.device == "none":
-            yield self._prediction(case)
-            return
-        assert task == "memory"
+            return self._prediction(case)
+        assert case.task == "memory"
         self.tried.append(case)
-        size = case.batch_size if case.task != "max_input" else case.width * case.height
-        yield self._measured(case, size)
+        return self._measured(case, case.batch_size)
 
     def _prediction(self, case: Case) -> Result:
         if self.predicted is None:
@@ -56,10 +60,12 @@ class FakeDevice:
     def _measured(self, case: Case, size: int) -> Result:
         if size in self.ends:
             return self._end(case, self.ends[size], "as arranged")
-        reserved = self.fixed + self.each * size
-        limit = (case.budget_bytes or 0) - case.option("context_bytes")
-        if reserved > limit:
+        needed = self.fixed + self.each * size
+        limit = (case.budget_bytes or 0) - case.options.context_bytes
+        self.context += self.unrest
+        if needed > limit:
             return self._end(case, "does_not_fit", "CUDA out of memory")
+        reserved = min(needed + self.cache, limit)
         detail = {"allocator_retries": 3 if size == self.retries_at else 0}
         rows = [
             Measurement("parameters", 31_000_000, "counted"),
@@ -74,7 +80,7 @@ class FakeDevice:
 
 
 def searched(device: FakeDevice, case: Case = CASE) -> tuple[Result, dict[str, Measurement]]:
-    (result,) = search_in_children(case.task, [case], 60.0, lambda *_: None, run=device)
+    (result,) = Search(case).run(device, 60.0, lambda *_: None)
     return result, {item.quantity: item for item in result.measurements}
 
 
@@ -103,7 +109,33 @@ def test_the_context_counts_against_the_budget_once_it_is_known() -> None:
     _, rows = searched(device)
     assert (rows["max_batch"].value, rows["max_batch_fails_at"].value) == (38, 39)
     assert rows["max_batch"].detail["context_bytes"] == 450 * MB
-    assert device.tried[-1].option("context_bytes") == 450 * MB
+    assert device.tried[-1].options.context_bytes == 450 * MB
+
+
+def test_a_size_refused_under_a_context_assumed_too_large_is_tried_again_under_the_real_one() -> None:
+    """39 need 31.5 GB: more than 32 less the usual 524 MB, but no more than 32 less the real 450."""
+    device = FakeDevice(each=795 * MB, predicted=39)
+    _, rows = searched(device, CASE.with_options(context_bytes=USUAL_CONTEXT))
+    assert (rows["max_batch"].value, rows["max_batch_fails_at"].value) == (39, 40)
+    tried = [(case.batch_size, case.options.context_bytes) for case in device.tried]
+    assert (39, USUAL_CONTEXT) in tried and (39, 450 * MB) in tried
+    assert rows["max_batch"].detail["proof"] == "tried in fresh processes"
+
+
+def test_a_size_refused_by_the_processs_bytes_fits_where_the_allocator_can_do_with_less() -> None:
+    """39 need 31.4 GB, and the allocator keeps 0.3 more unless its limit is the right one."""
+    device = FakeDevice(fixed=200 * MB, cache=300 * MB, predicted=39)
+    _, rows = searched(device)
+    assert (rows["max_batch"].value, rows["max_batch_fails_at"].value) == (39, 40)
+    assert rows["max_batch"].detail["used"]["process"] <= 32 * GB
+
+
+def test_a_context_that_never_rests_ends_the_search_without_calling_its_answer_proven() -> None:
+    device = FakeDevice(fixed=200 * MB, cache=900 * MB, unrest=10 * MB, predicted=39)
+    _, rows = searched(device)
+    assert rows["max_batch"].detail["proof"].startswith("not proven")
+    fails_at = rows["max_batch_fails_at"].value
+    assert sum(case.batch_size == fails_at for case in device.tried) == 3
 
 
 def test_without_a_prediction_it_gallops() -> None:

@@ -120,4 +120,4 @@ def test_a_measurement_keeps_its_rounds_and_its_session() -> None:
     assert split_rounds(item) == ((1.0, 2.0), (3.0,))
     found = compared_value("unet", item)
     assert found is not None and found.session == "ab"
-    assert compared_value("unet", Measurement("energy_j", None, "measured:nvml", cause="no card")) is None
+    assert compared_value("unet", Measurement("energy_per_image_j", None, "measured:nvml", cause="no card")) is None

@@ -8,6 +8,7 @@ from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
 from segbench.statistics.fairness import conditions, factors_between, unlike
+from segbench.statistics.stopping import StopRule
 
 MACHINE = Environment("cpu", "A CPU", "2.13", "3.11", "Linux", "abc", 1, switches={"cudnn_benchmark": False})
 
@@ -65,11 +66,18 @@ def test_the_batch_of_training_does_not_matter_to_inference() -> None:
 
 
 def test_how_long_was_measured_is_no_condition() -> None:
-    a, b = entry(), entry()
-    b = replace(b, case=b.case.with_options(max_seconds=5.0, stages="all"))
-    assert differences(a, b) == [("option stages", True)]
+    a, b = (replace(entry(), case=Case("epoch", "unet")) for _ in range(2))
+    b = replace(b, case=b.case.with_options(max_seconds=5.0, images=12))
+    assert differences(a, b) == [("option images", True)]
 
 
 def test_the_optimizer_of_the_card_counts_where_the_case_names_none() -> None:
     a, b = conditions(entry(), "sgd"), conditions(entry(), "adamw")
     assert [str(item) for item in unlike(a, b)] == ["optimizer: sgd against adamw"]
+
+
+def test_how_long_was_measured_is_no_condition_of_todays_rule_nor_of_a_ledgers_of_0_1_0() -> None:
+    case = Case("trajectory", "segnode", modes=("infer",))
+    earlier = replace(entry(), case=case.with_options(runs=11, seconds=60.0))
+    today = replace(entry(), case=case.with_options(**StopRule(min_rounds=3).options()))
+    assert differences(earlier, today) == []

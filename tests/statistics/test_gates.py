@@ -23,7 +23,7 @@ def row(value: float | None, quantity: str = "latency_s", unit: str = "second", 
         ("miou < 60%", "miou", "<", 0.6),
         ("miou < 0.6", "miou", "<", 0.6),
         ("macs > 62G", "macs", ">", 62e9),
-        ("energy_j > 500mJ", "energy_j", ">", 0.5),
+        ("energy_per_image_j > 500mJ", "energy_per_image_j", ">", 0.5),
         ("throughput_images_per_s <= 30/s", "throughput_images_per_s", "<=", 30),
     ],
 )

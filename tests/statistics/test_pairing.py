@@ -14,11 +14,11 @@ MACHINE = Environment("cpu", "A CPU", "2.13", "3.11", "Linux", "abc", 1)
 
 
 def entry(model: str = "unet", run: str = "r1", outcome: str = "ok", value: float = 10.0, **changes: object) -> Entry:
-    case = replace(Case("params", model, modes=("infer",)), **changes)
+    case = Case(**{"task": "params", "model": model, "modes": ("infer",), **changes})  # type: ignore[arg-type]
     rows = (
         Measurement("macs", value, "counted", "infer"),
         Measurement("parameters", 5, "counted"),
-        Measurement("energy_j", None, "measured:nvml", "infer", cause="no card"),
+        Measurement("energy_per_image_j", None, "measured:nvml", "infer", cause="no card"),
     )
     return Entry(run, f"{model}{changes}", model, "h", {}, case, MACHINE, outcome, None, rows, 1.0, run)
 
@@ -56,7 +56,31 @@ def test_of_repeated_cells_the_last_that_answered_counts() -> None:
 
 def test_cells_of_other_tasks_or_modes_are_not_compared() -> None:
     assert pair_up([entry()], [entry(task="memory")]) == []
-    assert pair_up([entry()], [entry(modes=("train",))]) == []
+    training = entry(task="memory", modes=("train",))
+    assert pair_up([entry(task="memory")], [training]) == []
+
+
+def curve(run: str, times: dict[float, float], batch: int = 1) -> Entry:
+    """An entry with a latency for each end time."""
+    rows = tuple(
+        Measurement("latency_s", seconds, "measured:host", "infer", factors={"t_end": t_end, "batch_size": batch})
+        for t_end, seconds in times.items()
+    )
+    return replace(entry(run=run, task="trajectory", infer_batch=batch), measurements=rows)
+
+
+def test_a_curves_ends_are_contrasted_each_with_its_like() -> None:
+    (pair,) = pair_up([curve("r1", {0.5: 1.0, 1.0: 2.0})], [curve("r2", {1.0: 6.0, 0.5: 2.0, 2.0: 9.0})])
+    assert [(item.b.name, item.ratio) for item in pair.contrasts()] == [
+        ("unet (B) at t_end 0.5", 2.0),
+        ("unet (B) at t_end 1.0", 3.0),
+    ]
+
+
+def test_a_factor_that_is_the_same_throughout_an_entry_keeps_nothing_apart() -> None:
+    (pair,) = pair_up([curve("r1", {1.0: 1.0})], [curve("r2", {1.0: 2.0}, batch=4)])
+    (found,) = pair.contrasts()
+    assert (found.ratio, found.b.name) == (2.0, "unet with infer_batch 4")
 
 
 def test_quantities_that_both_have_are_contrasted_in_the_tables_order() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from segbench.present.latency import latency_sheets
+from segbench.present.latency import latency_tables
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -18,8 +18,8 @@ def test_a_ledger_of_times_has_the_tables_of_latency(timed: Callable[..., Entry]
     entries = [timed("hrnetv2", "latency_s", 0.01), timed("segnode", "latency_s", 0.005)]
     tables = command_tables(entries, {})
     assert [table.name for table in tables] == ["latency", "latency_2"]
-    sheet = latency_sheets(entries, {})[0]
-    assert [[cell.text for cell in row] for row in tables[0].rows] == [list(row) for row in sheet.rows]
+    sheet = latency_tables(entries, {})[0]
+    assert tables[0].lines() == sheet.lines()
 
 
 @pytest.mark.parametrize("quantity", ["latency_s", "epoch_s"])
@@ -38,9 +38,9 @@ def test_times_of_two_sizes_are_two_tables_with_ratios_of_their_own(timed: Calla
 
     large = at(480, timed("hrnetv2", "latency_s", 0.02), timed("segnode", "latency_s", 0.01))
     small = at(240, timed("hrnetv2", "latency_s", 0.01), timed("segnode", "latency_s", 0.01))
-    tables = [table for table in command_tables([*large, *small], {}) if table.title.startswith("Inference time")]
-    assert [table.title for table in tables] == ["Inference time, batch 1: 480x360", "Inference time, batch 1: 240x360"]
-    ratio = list(tables[0].columns).index("x hrnetv2")
+    tables = [table for table in command_tables([*large, *small], {}) if table.title.startswith("Latency, ")]
+    assert [table.title for table in tables] == ["Latency, batch 1: 480x360", "Latency, batch 1: 240x360"]
+    ratio = tables[0].headings.index("x hrnetv2")
     assert [[row[ratio].text for row in table.rows] for table in tables] == [["1.00", "0.50"], ["1.00", "1.00"]]
 
 
@@ -52,6 +52,6 @@ def test_evaluations_of_two_data_sets_have_their_own_classes(make_entry: Callabl
         return make_entry("unet", Measurement("miou", 0.5, "measured:host", detail=detail), case=case, key=dataset)
 
     tables = command_tables([evaluated("camvid", "pavement"), evaluated("cityscapes", "sidewalk")], {})
-    assert [table.title for table in tables if table.columns[0] == "class"] == [
+    assert [table.title for table in tables if table.headings[0] == "class"] == [
         "IoU by class: camvid val", "IoU by class: cityscapes val",
     ]  # fmt: skip

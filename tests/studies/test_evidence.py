@@ -11,6 +11,7 @@ from segbench.errors import UserError
 from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import Measurement
+from segbench.records.options import EvaluateOptions
 from segbench.studies.evidence import read_entries, title_of, write_evidence
 from segbench.studies.front_page import front_page, reports_in
 from segbench.studies.report import newest, report_of
@@ -70,6 +71,14 @@ def test_files_that_are_not_a_reports_are_never_replaced(tmp_path: Path, paper_e
     assert drawing.read_text() == "mine"
 
 
+def test_a_report_without_its_page_and_measurements_is_remade(folder: Path) -> None:
+    before = contents(folder)
+    for name in ("report.html", "measurements.csv"):
+        (folder / name).unlink()
+    write_evidence(read_entries([folder / "ledger.jsonl"]), folder)
+    assert contents(folder) == before
+
+
 def test_a_title_is_kept_or_made_of_the_folders_name(folder: Path, tmp_path: Path) -> None:
     assert title_of(folder) == "Table 2, predicted"
     assert title_of(tmp_path / "2026-11-21-largest-batch") == "Largest batch"
@@ -114,11 +123,12 @@ def test_local_reports_are_no_evidence(tmp_path: Path, paper_entries: Make) -> N
 
 
 def test_the_ledger_of_a_report_does_not_tell_where_files_lay(tmp_path: Path, make_entry: Callable[..., Entry]) -> None:
-    case = Case("params", "unet", modes=("infer",))
-    case = case.with_options(checkpoint="/secret/place/runs/best.safetensors", batch=2, folder="runs/unet")
+    case = Case("evaluate", "/secret/place/net.py:Net")
+    case = case.with_options(checkpoint="/secret/place/runs/best.safetensors", overlays=2, folder="runs/unet")
     write_evidence([make_entry("unet", Measurement("parameters", 31e6, "counted"), case=case)], tmp_path / "out")
     (entry,) = read_entries([tmp_path / "out"])
-    assert dict(entry.case.options) == {"checkpoint": "runs/best.safetensors", "batch": 2, "folder": "runs/unet"}
+    assert entry.case.model == "net.py:Net"
+    assert entry.case.options == EvaluateOptions(checkpoint="runs/best.safetensors", overlays=2, folder="runs/unet")
 
 
 def test_a_report_shows_a_table_beside_the_paper_only_with_numbers_of_ours(

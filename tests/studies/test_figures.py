@@ -9,7 +9,8 @@ import pytest
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.studies.figures import half_time, trajectory_case
+from segbench.statistics.stopping import StopRule
+from segbench.studies.figures import half_time, trajectory_options
 
 
 @pytest.fixture
@@ -57,8 +58,8 @@ def test_half_of_the_time_costs_what_the_paper_says(
 def test_on_other_data_the_statement_is_shown_and_not_judged(trajectory: Callable[..., Entry]) -> None:
     table = half_time([trajectory(0.011, "synthetic")])
     (cell,) = table.cells.values()
-    assert list(table.rows.values()) == ["segnode-w8, synthetic val"]
-    assert (cell.ours, cell.paper) == ("1.10", "about 3")
+    assert [row[0].text for row in table.rows] == ["segnode-w8, synthetic val"]
+    assert (cell.text, cell.paper and cell.paper.text) == ("1.10", "about 3")
     assert cell.conditions == "t = 0.5, 95 % 0.90 to 1.30"
     assert cell.judgement is not None
     assert cell.judgement.why == "on synthetic; the paper's is on pascal-context"
@@ -69,7 +70,8 @@ def test_a_ledger_without_trajectories_has_no_rows() -> None:
 
 
 def test_other_weights_are_another_case() -> None:
-    case = Case("trajectory", "segnode-w8", dataset="synthetic")
-    one, other = (trajectory_case(case, "best.safetensors", digest, 240, 180) for digest in ("a", "b"))
+    one, other = (
+        Case("trajectory", "segnode-w8", options=trajectory_options("best.safetensors", digest, StopRule()))
+        for digest in ("a", "b")
+    )
     assert one.key("", "", "") != other.key("", "", "")
-    assert (one.width, one.option("pictures")) == (240, 3)

@@ -7,12 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from segbench.cards.catalogue import find_models
+from segbench.cards.model import find_models
+from segbench.cells.executor import LocalExecutor
+from segbench.cells.jobs import single_jobs
 from segbench.devices.choice import Device
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.studies.duration import SECONDS_A_CELL, estimate_duration
+from segbench.records.tasks import TASKS
+from segbench.search.runner import search_jobs
+from segbench.studies.duration import estimate_duration
 from segbench.studies.planning import NOTHING_RUNS, StudyStage, kind_of, stage_of
 from segbench.studies.study import Kind
 from segbench.studies.table2 import BATCH, LARGEST_BATCH_CONDITIONS, TABLE2, steps
@@ -22,7 +26,7 @@ MODELS = find_models(["unet", "hrnetv2"])
 
 
 def stages(where: Device, entries: list[Entry] | None = None) -> dict[str, StudyStage]:
-    return {step.task: stage_of(step, MODELS, where, entries or []) for step in steps(kind_of(where))}
+    return {step.task: stage_of(step, MODELS, where, entries or [], LocalExecutor()) for step in steps(kind_of(where))}
 
 
 @pytest.mark.parametrize(
@@ -41,14 +45,14 @@ def test_without_a_card_memory_is_predicted_at_the_papers_batch() -> None:
     stage = stages(CPU)["predict"]
     assert {(cell.case.device, cell.case.batch_size) for cell in stage.cells} == {("none", BATCH)}
     assert [cell.case.modes for cell in stage.cells[:2]] == [("train",), ("infer",)]
-    assert stage.together
+    assert stage.jobs_of is single_jobs
 
 
 def test_a_card_is_searched_and_timed_in_rounds() -> None:
     found = stages(CARD)
     assert {cell.case.device for cell in found["memory"].cells} == {"cuda:0"}
-    assert not found["memory"].together
-    assert found["latency"].cells[0].case.option("target") == 0.01
+    assert found["max_batch"].jobs_of is search_jobs
+    assert found["latency"].cells[0].case.options.target == 0.01
 
 
 def test_an_epoch_waits_for_the_largest_batch_and_then_takes_it(make_entry: Callable[..., Entry]) -> None:
@@ -88,7 +92,7 @@ def test_the_whole_table_asks_every_network() -> None:
 
 def test_an_empty_ledger_is_estimated_by_rule() -> None:
     found = estimate_duration(stages(NOTHING_RUNS)["predict"], [])
-    assert found.seconds == 4 * SECONDS_A_CELL["predict", "none"]
+    assert found.seconds == 4 * TASKS["predict"].seconds["none"]
     assert (found.todo, found.held, found.basis) == (4, 0, "by rule")
 
 
@@ -99,10 +103,10 @@ def test_earlier_cells_tell_better_and_held_cells_cost_nothing(make_entry: Calla
     alike = make_entry("unet", case=replace(other.case, seed=1), key="another", seconds=7.0)
     found = estimate_duration(stage, [held, alike])
     assert (found.todo, found.held, found.known) == (3, 1, 1)
-    assert found.seconds == 7.0 + 2 * SECONDS_A_CELL["predict", "none"]
+    assert found.seconds == 7.0 + 2 * TASKS["predict"].seconds["none"]
     assert found.basis == "1 as earlier cells took, 2 by rule"
     assert estimate_duration(stage, [held, alike], fresh=True).todo == 4
 
 
 def test_networks_that_wait_for_their_batch_are_counted_in() -> None:
-    assert estimate_duration(stages(CARD)["epoch"], []).seconds == 2 * SECONDS_A_CELL["epoch", "cuda"]
+    assert estimate_duration(stages(CARD)["epoch"], []).seconds == 2 * TASKS["epoch"].seconds["cuda"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from segbench.cards.naming import told_apart
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.records.naming import told_apart
 from segbench.studies.points import networks_table, pareto_of
 
 Make = Callable[..., Entry]
@@ -94,7 +94,7 @@ def test_a_rows_own_conditions_come_before_its_cases(make_entry: Make) -> None:
         Measurement("train_peak_live_bytes", 1e9, "predicted", mode="train", factors=factors),
         Measurement("train_step_s", 1.5, "measured:host", mode="train"),
     ]
-    entry = make_entry("unet", *rows, case=Case("a_benchmark", "unet", width=240, height=180, batch_size=2))
+    entry = make_entry("unet", *rows, case=Case("benchmark", "unet", width=240, height=180, batch_size=2))
     assert [axis.label for axis in pareto_of([entry]).axes] == [
         "training memory, live, 480x360, batch 24, predicted", "training step, 240x180, batch 2, Test CPU, 1 thread"
     ]  # fmt: skip

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from segbench.cli.predicting import Assumed
-from segbench.present.judged import JudgedTable
+from segbench.cli.predicting import PredictionFlags
+from segbench.present.table import Table
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
+from segbench.records.options import PredictOptions
 from segbench.studies.catalogue import paper_cards
 from segbench.studies.table2 import LARGEST_BATCH_CONDITIONS, OURS, TABLE2_COLUMNS, TABLE2_ROWS
 from segbench.studies.table2_result import memory_definitions, table2, time_floors
@@ -21,21 +22,26 @@ from segbench.studies.table2_result import memory_definitions, table2, time_floo
 Make = Callable[..., list[Entry]]
 
 
-def judged(entries: list[Entry]) -> JudgedTable:
+def judged(entries: list[Entry]) -> Table:
     return table2(entries, paper_cards())
 
 
-def verdict(table: JudgedTable, model: str, column: str) -> str | None:
+def verdict(table: Table, model: str, column: str) -> str | None:
     judgement = table.cells[model, column].judgement
     return judgement.verdict if judgement else None
+
+
+def order(table: Table, column: str) -> str:
+    """The verdict on the order of a column's networks."""
+    return table.footer[[item.key for item in table.columns].index(column)].verdict
 
 
 def test_an_empty_ledger_gives_the_whole_table_with_the_papers_numbers_and_every_verdict_missing() -> None:
     table = judged([])
     assert len(table.cells) == (len(TABLE2_ROWS) + len(OURS)) * len(TABLE2_COLUMNS)
     assert table.tally()["missing"] == 36
-    assert table.cells["unet", "test_time"].paper == "4 ms"
-    assert table.cells["unet", "test_time"].standing == "published"
+    cell = table.cells["unet", "test_time"]
+    assert (cell.paper and cell.paper.text, cell.standing) == ("4 ms", "published")
 
 
 def test_the_papers_ratios_at_half_the_memory_are_reproduced(paper_entries: Make) -> None:
@@ -44,7 +50,7 @@ def test_the_papers_ratios_at_half_the_memory_are_reproduced(paper_entries: Make
         if model != "hrnetv2":
             assert verdict(table, model, "train_memory") == "reproduced"
             assert verdict(table, model, "parameters") == "reproduced"
-    assert table.orders["train_memory"].verdict == "reproduced"
+    assert order(table, "train_memory") == "reproduced"
 
 
 def test_the_yardstick_is_looked_at_in_absolute_values(paper_entries: Make) -> None:
@@ -57,13 +63,13 @@ def test_the_yardstick_is_looked_at_in_absolute_values(paper_entries: Make) -> N
 def test_networks_of_ours_stand_beside_the_paper_without_a_verdict(paper_entries: Make) -> None:
     cell = judged(paper_entries()).cells["segnode", "train_memory"]
     assert cell.judgement is None
-    assert cell.our_ratio == pytest.approx(4.2 / 15.55)
+    assert cell.ratio == pytest.approx(4.2 / 15.55)
 
 
 def test_the_other_side_of_hrnetv2_is_contradicted(paper_entries: Make) -> None:
     table = judged(paper_entries(changes={("segnode-paper", "train"): 20.0}))
     assert verdict(table, "segnode-paper", "train_memory") == "contradicted"
-    assert table.orders["train_memory"].verdict != "reproduced"
+    assert order(table, "train_memory") != "reproduced"
 
 
 def test_a_number_without_the_yardsticks_has_no_ratio(paper_entries: Make) -> None:
@@ -81,7 +87,7 @@ def test_times_of_a_cpu_are_not_comparable_and_the_order_neither(timed: Callable
     table = judged(entries)
     assert {verdict(table, model, "test_time") for model in TABLE2_ROWS} == {"not comparable"}
     assert "Test CPU" in table.cells["unet", "test_time"].judgement.why  # type: ignore[union-attr]
-    assert table.orders["test_time"].verdict == "not comparable"
+    assert order(table, "test_time") == "not comparable"
 
 
 def test_an_epoch_is_compared_only_at_the_largest_batch(paper_entries: Make, timed: Callable[..., Entry]) -> None:
@@ -126,15 +132,15 @@ def test_numbers_under_other_conditions_do_not_count(paper_entries: Make, make_e
         {"optimizer": "none"},
         {"tf32": True},
         {"channels_last": True},
-        {"options": (("nfe", 30),)},
-        {"options": (("context_bytes", 1),)},
+        {"options": PredictOptions(nfe=30)},
+        {"options": PredictOptions(context_bytes=1)},
     ],
 )
 def test_a_cell_beside_plain_rivals_is_plain_itself(make_entry: Callable[..., Entry], changes: dict[str, Any]) -> None:
     row = Measurement("train_peak_reserved_bytes", 10**9, "predicted", mode="train")
     case = Case("predict", "unet", device="none", batch_size=24, optimizer="sgd")
     assert judged([make_entry("unet", row, case=case)]).cells["unet", "train_memory"].value == 10**9
-    asked = Assumed().in_case(case)
+    asked = replace(case, options=PredictionFlags().options(PredictOptions))
     assert judged([make_entry("unet", row, case=asked)]).cells["unet", "train_memory"].value == 10**9, "as commands ask"
     changed = make_entry("unet", row, case=replace(case, **changes))
     assert judged([changed]).cells["unet", "train_memory"].value is None
@@ -167,7 +173,7 @@ def test_the_definitions_show_the_verdict_each_would_get(make_entry: Callable[..
         return make_entry(model, *rows, case=Case("predict", model, device="none", batch_size=24, modes=("train",)))
 
     (table,) = memory_definitions([entry("hrnetv2", 100, 100), entry("segnode-paper", 43, 90)], paper_cards())
-    cells = dict(zip(table.columns, table.rows[list(TABLE2_ROWS).index("segnode-paper")], strict=True))
+    cells = {column: table.cells["segnode-paper", column] for column in ("live", "process", "paper")}
     assert (cells["live"].text, cells["live"].verdict) == ("0.43", "reproduced")
     assert cells["process"].verdict == "contradicted"
     assert cells["paper"].text == "0.43"

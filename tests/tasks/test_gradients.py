@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -98,3 +99,12 @@ def test_a_method_that_does_not_fit_leaves_the_others(monkeypatch: pytest.Monkey
     assert errors["quadrature-adjoint"].value == 0.5
     timed = {row.factors["gradient"] for row in found.rows if row.quantity == "train_step_s"}
     assert timed == set(errors) - {"checkpoint-step"}
+
+
+def test_on_cuda_the_bench_s_own_batch_is_not_part_of_a_step_s_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The allocator's peak holds it, rounded to blocks of 512 bytes: 300 bytes of images and 200 of labels."""
+    monkeypatch.setattr(gradients, "measure_cuda_peaks", lambda *_: SimpleNamespace(allocated=1_000_000))
+    workload = SimpleNamespace(device=torch.device("cuda:0"))
+    batch = torch.zeros(1, 3, 5, 5), torch.zeros(1, 5, 5, dtype=torch.int64)
+    bench = gradients._Bench(workload, batch, "measured:cuda")  # type: ignore[arg-type]
+    assert bench._peak() == ("train_peak_allocated_bytes", 1_000_000 - 2 * 512)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from segbench.errors import UserError
 from segbench.meters.clocks import GpuState
 from segbench.meters.energy import Energy
 from segbench.meters.sampling import Timing
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks import epoch, latency, params
-from segbench.tasks.timed import Timed, sampling_plan, take_samples
+from segbench.tasks.timed import Timed, Watched, sampling_plan, take_samples, take_turns
 
 
 class Notes:
@@ -57,7 +59,10 @@ def test_latency_reports_the_whole_its_parts_and_the_reason_for_what_is_missing(
     assert all(part is not None and 0 < part <= max(whole.samples) for part in parts)
     assert rows["throughput_images_per_s"].value == pytest.approx(1 / whole.value, rel=0.1)
     assert "runs on the host" in str(rows["latency_copy_in_s"].cause)
-    assert "only NVIDIA" in str(rows["energy_j"].cause)
+    assert "only NVIDIA" in str(rows["energy_above_idle_per_image_j"].cause)
+    assert "nothing is in flight" in str(rows["pipelined_images_per_s"].cause)
+    assert "no GPU" in str(rows["gpu_busy_fraction"].cause)
+    assert "only NVIDIA" in str(rows["energy_per_image_j"].cause)
     assert len(whole.warmup) >= 2 and "steady" in whole.detail and whole.detail["others_cores"] >= 0
 
 
@@ -87,6 +92,30 @@ def test_an_epoch_of_a_data_set_waits_for_its_images() -> None:
     epoch.run(small("epoch", batch_size=2, dataset="synthetic"), report)
     data, step = report.rows["train_data_s"].value, report.rows["train_step_s"].value
     assert data is not None and step is not None and 0 < data < step
+
+
+FOUR_IMAGES = "synthetic:size=48x32,count=4"
+
+
+def test_an_epoch_is_as_long_as_the_copy_at_hand() -> None:
+    report = Notes()
+    epoch.run(small("epoch", batch_size=2, dataset=FOUR_IMAGES).with_options(images=None), report)
+    step, whole = report.rows["train_step_s"].value, report.rows["epoch_s"].value
+    assert step is not None and whole == pytest.approx(2 * step), "four images in batches of two"
+    assert report.rows["epoch_s"].factors == {"batch_size": 2, "images": 4}
+    assert report.notes[0] == "the epoch is of 4 images; the official synthetic train has 512"
+
+
+def test_an_epoch_of_another_length_says_so() -> None:
+    report = Notes()
+    epoch.run(small("epoch", batch_size=5, dataset=FOUR_IMAGES), report)
+    assert report.rows["epoch_s"].factors["images"] == 10
+    assert report.notes[0] == "the epoch is of 10 images; this copy of synthetic train has 4"
+
+
+def test_an_epoch_of_random_images_needs_a_length() -> None:
+    with pytest.raises(UserError, match="give --images, or a data set with -d"):
+        epoch.run(small("epoch").with_options(images=None), Notes())
 
 
 def test_params_are_counted_on_meta_and_cross_checked() -> None:
@@ -122,7 +151,7 @@ def test_throttled_samples_are_marked_and_kept() -> None:
     assert row.samples == (1.0, 1.0, 1.0)
     assert row.detail["throttled"] == [1]
     assert row.detail["throttled_by"] == ["software power cap"]
-    assert row.detail["card"]["temperature_c"] == 80
+    assert row.detail["gpu"]["temperature_c"] == 80
 
 
 def test_a_run_throttled_throughout_still_has_its_value() -> None:
@@ -148,9 +177,61 @@ def test_a_call_that_compiles_is_no_warm_up_and_takes_none_of_the_time() -> None
 
 
 def test_energy_is_shared_out_over_images() -> None:
-    assert timed(((), ())).energy_row("infer", 1 / 10, {}).value == 5.0
+    found = replace(timed(((), ())), energy=Energy(50.0, 5.0, idle_w=4.0))
+    assert [row.value for row in found.energy_rows("image", "infer", 1 / 10, {})] == [5.0, 3.0]
+    assert found.detail()["energy"] == {"window_s": 5.0, "timed_s": 2.0, "idle_w": 4.0}
+
+
+def test_a_cuda_graph_is_refused_where_there_is_no_cuda() -> None:
+    with pytest.raises(UserError, match="needs a CUDA GPU, not device 'cpu'"):
+        latency.run(small("latency", cuda_graph=True), Notes())
+
+
+def test_the_clock_is_read_ten_times_a_second_and_its_range_is_told() -> None:
+    readings = iter([1980, 1755, 1410])
+    moments = iter([0.0, 0.0, 0.05, 0.11, 0.11, 0.3, 0.3])
+    probe = SimpleNamespace(slowed_by=lambda: (), sm_mhz=lambda: next(readings))
+    watched = Watched(lambda: Timing(1.0), probe, lambda: next(moments))  # type: ignore[arg-type]
+    for _ in range(4):
+        watched()
+    assert watched.clocks_mhz == [1980, 1755, 1410]
+    found = replace(timed(((),)), clocks_mhz=tuple(watched.clocks_mhz))
+    assert found.detail()["sm_mhz"] == {"lowest": 1410, "median": 1755, "highest": 1980}
 
 
 def test_the_plan_of_a_round_is_in_the_case() -> None:
     plan = sampling_plan(Case("latency", "x", warmup=4).with_options(round_seconds=2.5, round_min_runs=7, target=0.02))
     assert (plan.warmup, plan.seconds, plan.min_runs, plan.target) == (4, 2.5, 7, 0.02)
+
+
+def test_on_cuda_a_round_has_a_least_window_for_energy_and_percentiles() -> None:
+    assert sampling_plan(Case("latency", "x", device="cuda:0")).least_seconds == 1.5
+    assert sampling_plan(Case("latency", "x", device="cpu")).least_seconds == 0
+
+
+def calls_of(seconds: list[float], log: list[int]) -> list[Callable[[], Timing]]:
+    """Calls that say they take so long, and note who was called."""
+
+    def call(place: int) -> Callable[[], Timing]:
+        def timed() -> Timing:
+            log.append(place)
+            return Timing(seconds[place])
+
+        return timed
+
+    return [call(place) for place in range(len(seconds))]
+
+
+def test_calls_take_turns_in_an_order_drawn_anew_and_keep_their_own_samples() -> None:
+    log: list[int] = []
+    case = Case("trajectory", "x", warmup=2).with_options(round_min_runs=5, round_max_runs=5, round_seconds=0.01)
+    first, second, third = take_turns(calls_of([1.0, 2.0, 3.0], log), torch.device("cpu"), case, Notes())
+    turns = [tuple(log[start : start + 3]) for start in range(0, len(log), 3)]
+    assert all(sorted(turn) == [0, 1, 2] for turn in turns) and len(set(turns)) > 1
+    assert [[sample.total for sample in item.samples] for item in (first, second, third)] == [
+        [1.0] * 5,
+        [2.0] * 5,
+        [3.0] * 5,
+    ]
+    assert len(first.warmup) == len(turns) - 5 >= 2
+    assert len(third.slowed) == 5 and first.steady

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from segbench.data import Sample
-from segbench.data.synthetic import SyntheticStreets
+from segbench.data.streets.dataset import SyntheticStreets
 from segbench.errors import CheckpointError, DataError, UserError
 from segbench.evaluation.files import load_evaluation
 from segbench.learning.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
@@ -77,7 +77,14 @@ def test_norms_that_layers_compute_themselves_cannot_be_synchronised(tmp_path: P
 
 def test_a_training_reports_scores_and_leaves_a_run_that_says_where_it_came_from(tmp_path):
     found = trained(tmp_path)
-    assert set(found.rows) == {"parameters", "miou", "pixel_accuracy", "class_accuracy", "train_step_s"}
+    assert set(found.rows) == {
+        "parameters",
+        "trainable_parameters",
+        "miou",
+        "pixel_accuracy",
+        "class_accuracy",
+        "train_step_s",
+    }
     assert found.rows["parameters"].value == 308_884
     assert found.rows["miou"].detail["steps"] == 4
     curve = found.rows["miou"].detail["curve"]
@@ -177,7 +184,7 @@ def test_a_network_of_another_kind_trains_too(tmp_path):
 
 
 def test_the_authors_weights_start_our_hrnet(tmp_path):
-    from segbench.cards.catalogue import find_model
+    from segbench.cards.model import find_model
     from segbench.workload.network import build_from_card
     from segbench.zoo.hrnet_weights import official_name
 
@@ -274,3 +281,42 @@ def test_predictions_of_cityscapes_are_also_written_for_its_test_server(tmp_path
     assert path.name.endswith("_labelIds.png")
     with Image.open(path) as image:
         assert min(np.unique(np.asarray(image))) >= 7  # label ids of classes start at 7
+
+
+TWO_OUTPUTS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.aux, self.main = nn.Conv2d(3, classes, 1), nn.Conv2d(3, classes, 1)
+
+    def forward(self, images):
+        return [self.aux(images), self.main(images)]
+"""
+
+
+def test_the_output_that_was_trained_is_told_and_is_the_one_evaluated(tmp_path):
+    (tmp_path / "net.py").write_text(TWO_OUTPUTS)
+    model = f"{tmp_path / 'net.py'}:Net"
+    for output, read in (
+        (None, "read output 1 of 0, 1 (the last of a list)"),
+        ("0", "read output 0 of 0, 1 (as asked)"),
+    ):
+        run, found = tmp_path / str(output), Listener()
+        train.run(replace(case(run, model, steps=1, validations=1), output=output, channels_last=False), found)
+        assert any(read in note for note in found.notes)
+        scored = evaluated(run, case={"model": model})
+        assert any(read in note for note in scored.notes)
+        assert scored.rows["miou"].detail["output"] == read
+
+
+def test_weights_without_a_training_are_evaluated_with_a_note(tmp_path):
+    (tmp_path / "net.py").write_text(TWO_OUTPUTS)
+    state = {f"_orig_mod.{name}.weight": torch.zeros(11, 3, 1, 1) for name in ("aux", "main")}
+    state |= {f"_orig_mod.{name}.bias": torch.zeros(11) for name in ("aux", "main")}
+    torch.save({"state_dict": state}, tmp_path / "mine.pth")
+    found = evaluated(tmp_path, case={"model": f"{tmp_path / 'net.py'}:Net"}, checkpoint=str(tmp_path / "mine.pth"))
+    assert found.rows["miou"].value is not None
+    assert any("holds weights alone" in note for note in found.notes)

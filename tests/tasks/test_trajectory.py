@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,14 @@ import torch
 
 from segbench.errors import CheckpointError, UserError
 from segbench.learning.checkpoint import Checkpoint, save_checkpoint
+from segbench.meters.clocks import GpuState
+from segbench.meters.energy import Energy
+from segbench.meters.latency import Inference
+from segbench.meters.sampling import Timing
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks import trajectory
+from segbench.tasks.timed import Timed
 from segbench.tasks.trajectory import run
 from segbench.zoo.segnode import SegNode
 
@@ -62,9 +70,7 @@ def trained(folder: Path, facts: dict[str, Any] = FACTS, spoil: bool = False, **
             weight.data.fill_(float("inf"))
     save_checkpoint(Checkpoint(network.state_dict(), facts), folder / "best.safetensors")
     case = Case("trajectory", str(card), width=64, height=64, dataset="synthetic:size=64x64,count=2", split="val")
-    return case.with_options(
-        **{"checkpoint": str(folder / "best.safetensors"), "runs": 2, "seconds": 5.0, "pictures": 1, **options}
-    )
+    return case.with_options(**{"checkpoint": str(folder / "best.safetensors"), "pictures": 1, **options})
 
 
 def test_every_end_has_every_quantity_and_the_factors_that_tell_it_apart(case: Case, tmp_path: Path) -> None:
@@ -72,8 +78,9 @@ def test_every_end_has_every_quantity_and_the_factors_that_tell_it_apart(case: C
     run(case.with_options(strip=str(tmp_path / "strip.png")), heard)
     ends = [(row.factors["t_end"], row.factors["steps"]) for row in heard.of("miou")]
     assert ends == [(0.0, 0), (0.25, 1), (0.5, 2), (0.75, 3), (1.0, 4), (1.0, 1), (1.0, 2), (1.0, 8)]
-    for name in ("miou_error", "miou_drop", "miou_image_mean", "pixels_changed", "macs", "nfe_forward", "latency_s"):
+    for name in ("miou_error", "miou_drop", "miou_image_mean", "pixels_changed", "macs", "nfe_forward"):
         assert len(heard.of(name)) == 8, name
+    assert heard.of("latency_s") == [], "times are the other part's"
     assert len(heard.of("state_speed")) == 5
     assert [row.value for row in heard.of("nfe_forward")] == [0, 1, 2, 3, 4, 1, 2, 8]
     last = heard.of("miou", t_end=1.0, steps=4)[0]
@@ -81,6 +88,28 @@ def test_every_end_has_every_quantity_and_the_factors_that_tell_it_apart(case: C
     assert heard.of("miou_drop", t_end=1.0, steps=4)[0].value == 0
     assert heard.of("pixels_changed", t_end=1.0, steps=4)[0].value == 0
     assert (tmp_path / "strip.png").is_file()
+
+
+def test_the_timed_part_tells_the_time_of_every_end_and_nothing_else(case: Case) -> None:
+    heard = Listener()
+    run(case.with_options(part="timed", round_min_runs=3, round_max_runs=3, round_seconds=0.01, images=1), heard)
+    assert {row.quantity for row in heard.rows} == {"latency_s"} and heard.notes == []
+    ends = [(row.factors["t_end"], row.factors["steps"]) for row in heard.rows]
+    assert ends == [(0.0, 0), (0.25, 1), (0.5, 2), (0.75, 3), (1.0, 4), (1.0, 1), (1.0, 2), (1.0, 8)]
+    assert all(len(row.samples) == 3 and row.factors["batch_size"] == 1 for row in heard.rows)
+    assert all("others_cores" in row.detail and row.warmup for row in heard.rows)
+
+
+def test_the_time_is_that_of_one_image_of_the_batch(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fake(calls: Sequence[Inference], *_: object) -> list[Timed]:
+        assert all(call.labels.shape == (3, 64, 64) for call in calls)
+        return [Timed((9.0,), True, (Timing(6.0),), ((),), Energy(None, 0.0, ""), 0.0, GpuState()) for _ in calls]
+
+    monkeypatch.setattr(trajectory, "take_turns", fake)
+    heard = Listener()
+    run(replace(case, infer_batch=3).with_options(part="timed", times=(1.0,), steps=()), heard)
+    (row,) = heard.rows
+    assert (row.value, row.samples, row.warmup, row.factors["batch_size"]) == (2.0, (2.0,), (3.0,), 3)
 
 
 def test_pictures_travel_with_synthetic_scores_as_the_reports_viewer_reads_them(case: Case) -> None:
@@ -101,6 +130,7 @@ def test_rules_are_judged_by_three_controls_and_their_cost_is_a_distribution(cas
         assert sum(score.detail["stops"]) == 2 and score.factors["steps"] == 4
         (macs,), (latency,) = heard.of("macs", t_end=name), heard.of("latency_s", t_end=name)
         assert {"p50", "p95", "worst", "saved"} <= set(macs.detail) & set(latency.detail)
+        assert "in one process" in latency.detail["timed"]
     assert len(heard.of("miou", steps=3)) == 1, "a rule brings the whole grid with it"
 
 
@@ -134,7 +164,7 @@ def test_a_checkpoint_of_another_data_set_is_noted_and_of_other_classes_refused(
     heard = Listener()
     run(trained(tmp_path, {**FACTS, "data": {"dataset": "camvid"}}, steps=(), times=(1.0,)), heard)
     assert any("trained on camvid" in note for note in heard.notes)
-    with pytest.raises((UserError, CheckpointError), match="19"):
+    with pytest.raises(CheckpointError, match="19"):
         run(trained(tmp_path, {**FACTS, "classes": 19}), Listener())
 
 

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
-import pytest
 import torch
 
-from segbench.meters.sampling import Timing
-from segbench.trajectories.costs import NetworkEndingAt, Patience, effort, median_interval, readout_macs, times_of
+from segbench.records.case import Case
+from segbench.trajectories.costs import NetworkEndingAt, effort, inference_at, readout_macs
 from segbench.trajectories.subject import Subject
+from segbench.workload.images import normalise_images
 from segbench.zoo.segnode import SegNode
 
 TINY = {"widths": (4, 8, 8, 8), "stem": 4, "modules": 1, "blocks": 1}
@@ -55,33 +54,11 @@ def test_a_network_that_ends_early_is_a_module_with_the_same_weights() -> None:
     assert sum(p.numel() for p in ending.parameters()) == sum(p.numel() for p in subject.network.parameters())
 
 
-def calls(log: list[int]) -> list[Callable[[], Timing]]:
-    def call(number: int) -> Callable[[], Timing]:
-        def timed() -> Timing:
-            log.append(number)
-            return Timing(number + 1.0)
-
-        return timed
-
-    return [call(number) for number in range(3)]
-
-
-def test_calls_take_turns_and_the_first_round_is_not_kept() -> None:
-    log: list[int] = []
-    samples = times_of(calls(log), Patience(runs=5))  # type: ignore[arg-type]
-    assert samples == [[1.0] * 5, [2.0] * 5, [3.0] * 5]
-    rounds = [sorted(log[first : first + 3]) for first in range(0, len(log), 3)]
-    assert rounds == [[0, 1, 2]] * 6
-
-
-def test_patience_ends_but_not_before_two_rounds() -> None:
-    clock = iter(range(0, 10_000, 100))
-    samples = times_of(calls([]), Patience(runs=50, seconds=1.0), clock=lambda: float(next(clock)))  # type: ignore[arg-type]
-    assert [len(item) for item in samples] == [2, 2, 2]
-
-
-def test_a_median_needs_six_samples_for_an_interval() -> None:
-    assert median_interval([1, 2, 3, 4, 5]) == (None, None)
-    assert median_interval([6, 1, 2, 5, 4, 3]) == (1, 6)
-    low, high = median_interval(range(100))
-    assert (low, high) == pytest.approx((40, 60), abs=1)
+def test_an_inference_that_ends_early_gives_the_labels_of_that_end() -> None:
+    subject = tiny()
+    pictures = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    end = subject.end_at(0.5)
+    inference = inference_at(subject, end, Case("trajectory", "tiny"), pictures, torch.device("cpu"))
+    assert inference().total > 0
+    with torch.no_grad():
+        assert torch.equal(inference.labels.long(), subject.answer(normalise_images(pictures), end).argmax(1))

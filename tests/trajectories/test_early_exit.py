@@ -15,6 +15,7 @@ from segbench.trajectories.early_exit import (
     answer_early,
     parse_rule,
 )
+from segbench.trajectories.early_exit_trial import meet_smaller_batches
 from segbench.trajectories.subject import Subject
 from segbench.zoo.segnode import SegNode
 
@@ -113,3 +114,11 @@ def test_under_autocast_the_state_is_kept_in_full_as_in_the_sweep(images: torch.
         (end,) = subject.states(images, subject.ends_at([]))
     assert {part.dtype for part in stepper.state} == {torch.float32}
     assert all(torch.equal(mine, other) for mine, other in zip(stepper.state, end, strict=True))
+
+
+def test_every_smaller_batch_is_met_before_anything_is_timed(images: torch.Tensor) -> None:
+    subject, met = tiny(), list[int]()
+    first = next(module for module in subject.network.modules() if isinstance(module, torch.nn.Conv2d))
+    first.register_forward_pre_hook(lambda _, arguments: met.append(len(arguments[0])))
+    meet_smaller_batches(subject, images, subject.end_at(subject.t_end))
+    assert met == list(range(1, len(images)))

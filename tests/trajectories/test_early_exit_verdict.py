@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segbench.evaluation.resampling import mean_iou
+from segbench.evaluation.confusion import mean_iou
 from segbench.trajectories.early_exit_verdict import StaticCurve, judge_early_exit, oracle_stops
 
 IMAGES = 40

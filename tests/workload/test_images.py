@@ -3,10 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from segbench.data import Sample
 from segbench.errors import UserError
 from segbench.records.case import Case
+from segbench.workload import images
 from segbench.workload.images import batch_source, normalise_images, real_batch
 
 CPU = torch.device("cpu")
@@ -48,3 +50,16 @@ def test_random_batches_have_the_cases_size() -> None:
 def test_more_classes_than_the_network_gives_are_refused() -> None:
     with pytest.raises(UserError, match="use --classes"):
         batch_source(Case("memory", "x", dataset="synthetic", classes=2), CPU)
+
+
+def test_the_constants_are_copied_to_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = torch.zeros((1, 2, 2, 3), dtype=torch.uint8)
+    expected = normalise_images(pictures)
+    monkeypatch.setattr(torch, "tensor", lambda *_, **__: pytest.fail("copied again"))
+    assert torch.equal(normalise_images(pictures), expected)
+
+
+def test_constants_of_a_pretended_device_are_not_kept() -> None:
+    with FakeTensorMode():
+        images._mean_and_std(torch.device("cuda"))
+    assert all(device.type != "cuda" for device in images._KEPT)

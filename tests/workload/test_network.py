@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from segbench.cards.card import ModelCard
-from segbench.errors import CardError, UserError
+from segbench.errors import CardError
 from segbench.records.case import Case
-from segbench.workload.network import build_from_card, build_network, logits_of
+from segbench.workload.network import build_from_card, build_network
 
 NETWORKS = """
 import torch
@@ -74,18 +74,3 @@ def test_an_unknown_argument_is_the_cards_mistake() -> None:
     card = ModelCard(title="Conv", builder="torch.nn:Conv2d", arguments={"in_channels": 3, "colour": "red"})
     with pytest.raises(CardError, match="unexpected keyword argument 'colour'"):
         build_from_card(card)
-
-
-def test_scores_are_found_in_what_networks_return() -> None:
-    scores = torch.zeros(1, 2, 8, 8)
-    for output in (scores, {"aux": scores + 1, "out": scores}, (scores, scores + 1)):
-        assert torch.equal(logits_of(output, (8, 8)), scores)
-
-
-def test_smaller_scores_are_enlarged_to_the_image() -> None:
-    assert logits_of(torch.zeros(1, 2, 4, 4), (9, 7)).shape == (1, 2, 9, 7)
-
-
-def test_what_is_no_segmentation_is_refused() -> None:
-    with pytest.raises(UserError, match=r"returned \(1, 1000\)"):
-        logits_of(torch.zeros(1, 1000), (8, 8))

@@ -94,3 +94,49 @@ def test_another_number_of_classes_is_the_users_mistake(net: str) -> None:
 def test_fp16_on_the_cpu_is_refused(net: str) -> None:
     with pytest.raises(UserError, match="fp16 trains only on CUDA"):
         build_workload(case(net, precision="fp16"), "cpu")
+
+
+@pytest.mark.parametrize(("optimizer", "keeps_state"), [("sgd", True), ("adamw", True), ("none", False)])
+def test_an_optimizer_awaits_its_momenta_until_its_first_step(net: str, optimizer: str, keeps_state: bool) -> None:
+    workload = build_workload(case(net, optimizer=optimizer), "cpu")
+    assert workload.awaits_momenta is keeps_state
+    workload.train_step(*workload.make_batch())
+    assert not workload.awaits_momenta
+
+
+def test_steps_that_the_scaler_skips_leave_the_momenta_awaited(net: str) -> None:
+    workload = build_workload(case(net, optimizer="adamw"), "cpu")
+    workload.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)  # the scaled loss overflows, as fp16's does
+    with torch.no_grad():
+        workload.network[-1].weight.mul_(1000)  # type: ignore[index]
+    batch, waits = workload.make_batch(), []
+    for _ in range(20):
+        workload.train_step(*batch)
+        waits.append(workload.awaits_momenta)
+    assert waits[0] and not waits[-1]
+
+
+TWO_OUTPUTS = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.main, self.aux = nn.Conv2d(3, classes, 1), nn.Conv2d(3, classes, 1)
+
+    def forward(self, images):
+        return {"aux": self.aux(images), "main": self.main(images)}
+"""
+
+
+@pytest.mark.parametrize(("weight", "trained"), [(None, True), (0.0, False)])
+def test_a_step_trains_all_outputs_with_their_weights(tmp_path: Path, weight: float | None, trained: bool) -> None:
+    """So that its memory and its time are those of the training."""
+    (tmp_path / "net.py").write_text(TWO_OUTPUTS)
+    workload = build_workload(case(str(tmp_path / "net.py"), aux_weight=weight, optimizer="none"), "cpu")
+    images, labels = workload.make_batch()
+    workload.train_step(images, labels)
+    network = workload.network
+    assert network.main.weight.grad is not None
+    assert (network.aux.weight.grad is not None) == trained
+    assert torch.equal(workload.infer(images), network(images)["main"])

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from segbench.cards.class_tables import CAMVID_CLASSES
-from segbench.cards.datasets import IGNORE
+from segbench.cards.datasets import IGNORE, dataset_card
 from segbench.data.streets.camera import Camera, Point
 from segbench.data.streets.light import Colour, Light
 from segbench.data.streets.textures import (
@@ -27,7 +26,7 @@ from segbench.data.streets.textures import (
 
 Pixels = NDArray[np.uint8]
 
-CLASS_IDS = {**{name: index for index, name in enumerate(CAMVID_CLASSES)}, "void": IGNORE}
+CLASS_IDS = {**{name: index for index, name in enumerate(dataset_card("synthetic").class_names)}, "void": IGNORE}
 
 FINE = 2
 """Drawn at this many times the size and averaged, so that edges are smooth."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segbench.present.amounts import by_unit
-from segbench.present.figures_memory import MemoryLine
-from segbench.present.judged import MARKS, JudgedCell, JudgedTable
+from segbench.present.amounts import as_published, by_unit
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, ViewerPicture
 from segbench.present.report import Report
-from segbench.present.style import ROLE_COLOURS, identities
+from segbench.present.style import MARKS, ROLE_COLOURS, identities
+from segbench.present.table import Cell, Table, with_ratio
+from segbench.present.timeline import MemoryLine
 from segbench.records.case import Json
 from segbench.records.rows import Row
 from segbench.units import MIB
@@ -38,7 +38,6 @@ def page_html(report: Report) -> str:
     page = engine.get_template("page.html.jinja")
     return page.render(
         report=report,
-        rows=[_shown(row) for row in report.rows[:MOST_ROWS]],
         left_out=max(0, len(report.rows) - MOST_ROWS),
         modes=_modes(report.lines),
         roles=ROLE_COLOURS,
@@ -66,7 +65,7 @@ def _for_script(data: Json) -> str:
 
 def _data(report: Report) -> Json:
     names = [
-        *(key for table in report.judged for key in table.rows),
+        *(str(row[0].value) for table in report.judged for row in table.rows),
         *(spot.network for spot in report.pareto.spots),
         *(line.network for line in report.lines),
     ]
@@ -77,26 +76,32 @@ def _data(report: Report) -> Json:
         "judged": [_judged(table) for table in report.judged],
         "pareto": _pareto(report.pareto),
         "timelines": [_timeline(line) for line in report.lines],
+        "measurements": _measurements(report.rows[:MOST_ROWS]),
         "trajectories": [_trajectory(item) for item in report.trajectories],
     }
 
 
-def _judged(table: JudgedTable) -> Json:
-    def cell(key: str, column: str) -> Json:
-        item = table.cells[key, column]
-        verdict = item.judgement.verdict if item.judgement else None
+def _judged(table: Table) -> Json:
+    """What the chart of ratios draws."""
+    columns = table.columns[1:]
+
+    def cell(row: Sequence[Cell], place: int) -> Json:
+        item = row[place]
         return {
-            "ratio": item.our_ratio if item.value is not None else None,
-            "paperRatio": item.paper_ratio,
-            "verdict": verdict,
-            "mark": MARKS[verdict] if verdict else "",
-            "tip": _hint(table, key, column),
+            "ratio": item.ratio,
+            "paperRatio": item.paper.ratio if item.paper else None,
+            "verdict": item.verdict or None,
+            "mark": item.mark,
+            "tip": _hint(table, row, place),
         }
 
     return {
-        "columns": [{"key": key, "title": _plain(title)} for key, title in table.columns.items()],
-        "rows": [{"key": key, "label": label, "own": _own_row(table, key)} for key, label in table.rows.items()],
-        "cells": {key: {column: cell(key, column) for column in table.columns} for key in table.rows},
+        "columns": [{"key": column.key, "title": _plain(column.heading)} for column in columns],
+        "rows": [{"key": row[0].value, "label": row[0].text, "own": _own_row(row)} for row in table.rows],
+        "cells": {
+            str(row[0].value): {column.key: cell(row, place) for place, column in enumerate(columns, start=1)}
+            for row in table.rows
+        },
     }
 
 
@@ -120,14 +125,16 @@ def _pareto(pareto: Pareto) -> Json:
 
 
 def _timeline(line: MemoryLine) -> Json:
-    """Bytes rounded to a tenth of a MiB: finer than a dot."""
-    step = MIB // 10
+    """In tenths of a MiB, finer than a dot; what never changes is one number."""
+    unit = MIB // 10
+    roles = {role: [round(size / unit) for size in sizes] for role, sizes in line.roles.items()}
     return {
         "network": line.network,
         "mode": line.mode,
         "batch": line.batch,
         "moments": line.moments,
-        "roles": {role: [round(size / step) * step for size in sizes] for role, sizes in line.roles.items()},
+        "unit": unit,
+        "roles": {role: sizes if len(set(sizes)) > 1 else sizes[0] for role, sizes in roles.items()},
         "phases": line.phases,
     }
 
@@ -156,28 +163,35 @@ def _uri(png: str) -> str:
     return f"data:image/png;base64,{png}"
 
 
-def _shown(row: Row) -> dict[str, Json]:
-    """A row as a reader sees it."""
-    value, unit = row["value"], row["unit"]
-    spread = ""
-    if row["spread_low"] is not None and row["spread_high"] is not None:
-        spread = f"\n95 % interval {by_unit(row['spread_low'], unit)} to {by_unit(row['spread_high'], unit)}"
-    samples = f"\n{row['samples']} samples" if row["samples"] and row["samples"] > 1 else ""
-    paper = f"\npaper: {row['reference_value']:g} {row['reference_unit']}" if row["reference_value"] is not None else ""
-    raw = "no value" if value is None else f"{value:,.10g} {unit}"
-    tip = f"{row['model']} {row['quantity']}\n{raw}{spread}{samples}{paper}\nrun {row['run']}"
-    return {
-        "model": row["model"],
-        "quantity": row["quantity"],
-        "value": value,
-        "text": by_unit(value, unit),
-        "method": row["method"],
-        "conditions": _conditions(row),
-        "outcome": row["outcome"]
-        if row["outcome"] == "ok" and not row["cause"]
-        else f"{row['outcome']}: {row['cause']}",
-        "tip": tip,
-    }
+def _measurements(rows: Sequence[Row]) -> Json:
+    """Rows as the script lists them, every text once: a row holds places in `words`, and its value."""
+    words: dict[str, int] = {}
+
+    def place(text: str) -> int:
+        return words.setdefault(text, len(words))
+
+    lines = [[_short(row["value"]), *map(place, _texts(row))] for row in rows]
+    return {"words": list(words), "rows": lines}
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.10g}")
+
+
+def _texts(row: Row) -> list[str]:
+    """Model, quantity, unit, value as read, method, conditions, outcome, what else is known, and the run."""
+    unit, spread = row["unit"], (row["spread_low"], row["spread_high"])
+    paper = row["reference_value"]
+    more = [
+        "" if None in spread else f"95 % interval {by_unit(spread[0], unit)} to {by_unit(spread[1], unit)}",
+        f"{row['samples']} samples" if row["samples"] and row["samples"] > 1 else "",
+        "" if paper is None else f"paper: {as_published(paper, row['reference_unit'])}",
+    ]
+    fine = row["outcome"] == "ok" and not row["cause"]
+    outcome = row["outcome"] if fine else f"{row['outcome']}: {row['cause']}"
+    shown = by_unit(row["value"], unit)
+    known = "\n".join(filter(None, more))
+    return [row["model"], row["quantity"], unit, shown, row["method"], _conditions(row), outcome, known, row["run"]]
 
 
 def _conditions(row: Row) -> str:
@@ -194,27 +208,25 @@ def _conditions(row: Row) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _hint(table: JudgedTable, key: str, column: str) -> str:
+def _hint(table: Table, row: Sequence[Cell], place: int) -> str:
     """What pointing at a cell tells: names, both numbers, the verdict's ground, and how ours was found."""
-    cell = table.cells[key, column]
-    head = f"{table.rows[key]}: {_plain(table.columns[column])}"
-    lines = [head, f"ours {_number(cell, ours=True)}; paper {_number(cell, ours=False)}"]
-    if cell.judgement:
-        lines.append(f"{cell.judgement.verdict}: {cell.judgement.why}")
-    if cell.conditions:
-        lines.append(cell.conditions)
-    return "\n".join(lines)
+    cell = row[place]
+    ground = f"{cell.verdict}: {cell.judgement.why}" if cell.judgement else ""
+    if not table.beside_paper:
+        return ground
+    head = f"{row[0].text}: {_plain(table.columns[place].heading)}"
+    paper = cell.paper or Cell()
+    told = [head, f"ours {_number(cell)}; paper {_number(paper)}", ground, cell.conditions]
+    return "\n".join(filter(None, told))
 
 
-def _number(cell: JudgedCell, ours: bool) -> str:
-    text, ratio = (cell.ours, cell.our_ratio) if ours else (cell.paper, cell.paper_ratio)
-    known = (cell.value if ours else cell.paper_value) is not None
-    return f"{text} (ratio {ratio:.2f})" if known and ratio is not None else text
+def _number(cell: Cell) -> str:
+    return with_ratio(cell).replace(" (", " (ratio ") if cell.ratio is not None else cell.text
 
 
-def _own_row(table: JudgedTable, key: str) -> bool:
+def _own_row(row: Sequence[Cell]) -> bool:
     """Whether a row stands beside the paper without being in it."""
-    return not any(table.cells[key, column].judgement for column in table.columns)
+    return not any(cell.judgement for cell in row)
 
 
 def _coded(sentence: str) -> Markup:
@@ -225,11 +237,11 @@ def _coded(sentence: str) -> Markup:
     return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)))
 
 
-def _has_ratios(table: JudgedTable) -> bool:
-    return any(cell.our_ratio is not None and cell.value is not None for cell in table.cells.values())
+def _has_ratios(table: Table) -> bool:
+    return any(cell.ratio is not None for row in table.rows for cell in row)
 
 
-def _said(table: JudgedTable) -> str:
+def _said(table: Table) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in table.tally().items() if count)
 
 

@@ -67,13 +67,13 @@ class Pareto:
 
 
 def pareto_front(spots: Sequence[ParetoPoint], x: ParetoAxis, y: ParetoAxis) -> list[ParetoPoint]:
-    """The networks that no other equals in both and beats in one, sorted along x; those with both values only."""
+    """The Pareto-optimal networks, sorted along x; of those with both values only."""
     known = [spot for spot in spots if x.key in spot.values and y.key in spot.values]
-    kept = [spot for spot in known if not any(_beats(other, spot, x, y) for other in known)]
+    kept = [spot for spot in known if not any(_dominates(other, spot, x, y) for other in known)]
     return sorted(kept, key=lambda spot: spot.values[x.key].value)
 
 
-def _beats(one: ParetoPoint, other: ParetoPoint, x: ParetoAxis, y: ParetoAxis) -> bool:
+def _dominates(one: ParetoPoint, other: ParetoPoint, x: ParetoAxis, y: ParetoAxis) -> bool:
     gains = [
         (1 if axis.better == "higher" else -1) * (one.values[axis.key].value - other.values[axis.key].value)
         for axis in (x, y)

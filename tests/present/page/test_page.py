@@ -9,13 +9,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from segbench.present.formats import RATIO
 from segbench.present.page.page import MOST_ROWS, page_html
 from segbench.present.page.trajectory_viewer import trajectories
 from segbench.present.report import Report, ReportReason
-from segbench.present.table import Cell, Table
+from segbench.present.table import Cell, table_of
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.records.rows import tidy_rows
+from segbench.statistics.verdicts import Judgement
 
 Make = Callable[..., Entry]
 _VOID = {"meta", "link", "img", "input", "br"}
@@ -44,7 +46,8 @@ class Tags(HTMLParser):
 @pytest.fixture
 def page(trajectory: Make, make_entry: Make) -> str:
     entries = [trajectory(), make_entry("net</script>", Measurement("parameters", 1e6, "counted"))]
-    table = Table("t", "A table", ["network", "ratio"], [[Cell("unet"), Cell("1.19", 1.19, "why", "contradicted")]])
+    cell = Cell(1.19, RATIO, judgement=Judgement("contradicted", "why"))
+    table = table_of("A table", ["network", "ratio"], [["unet", cell]], name="t")
     reason = ReportReason("Test time", "`segbench params` counts <b>254 GFLOP</b>", "a datasheet")
     report = Report(
         "Title & more", ["lead"], tables=[table], reasons=[reason], trajectories=trajectories(entries),
@@ -95,6 +98,18 @@ def test_sections_without_content_are_left_out(make_entry: Make) -> None:
     assert not {"pareto", "timeline", "trajectory", "tables", "reasons"} & set(names)
 
 
+def test_measurements_are_listed_with_every_text_once(page: str) -> None:
+    found = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    listed = json.loads(found[1])["measurements"]
+    words, rows = listed["words"], listed["rows"]
+    assert len(set(words)) == len(words)
+    value, *places = rows[-1]
+    assert (value, [words[place] for place in places][:5]) == (
+        1e6, ["net</script>", "parameters", "count", "1,000,000", "counted"]
+    )  # fmt: skip
+
+
 def test_a_very_long_ledger_is_cut_and_says_so(make_entry: Make) -> None:
     row = tidy_rows([make_entry("unet", Measurement("parameters", 1e6, "counted"))])[0]
     page = page_html(Report("Long", [], rows=[row] * (MOST_ROWS + 5)))
@@ -102,4 +117,4 @@ def test_a_very_long_ledger_is_cut_and_says_so(make_entry: Make) -> None:
 
 
 def test_verdict_marks_of_plain_tables_are_shown(page: str) -> None:
-    assert re.search(r'data-verdict="contradicted">1.19<i>✗</i>', page)
+    assert re.search(r'data-verdict="contradicted"[^>]*>1.19<i>✗</i>', page)

@@ -1,4 +1,4 @@
-"""The front: nobody on it is beaten, everybody off it is."""
+"""The Pareto front: no network on it is dominated, every other one is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_equals_stay_together() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
-def test_every_network_is_on_the_front_or_beaten_by_one_that_is(places: list[tuple[int, int]]) -> None:
+def test_every_network_is_on_the_front_or_dominated_by_one_that_is(places: list[tuple[int, int]]) -> None:
     everything = spots([(float(x), float(y)) for x, y in places])
     best = pareto_front(everything, COST, WORTH)
     kept = [(spot.values["c"].value, spot.values["w"].value) for spot in best]

@@ -1,6 +1,7 @@
 // Wakes every part of the page that is there.
 
 watchTips();
+listMeasurements(document.getElementById("all-rows"), DATA.measurements);
 document.querySelectorAll("table.sortable").forEach(sortable);
 document.querySelectorAll("section[data-judged]").forEach((section) => {
   judgedFilter(section);

@@ -25,9 +25,9 @@ function paretoChart(xAxis, yAxis, log, width, said) {
   const x = (logX ? logarithmic : linear)(xDomain, [box.left, box.right]);
   const y = (logY ? logarithmic : linear)(yDomain, [box.bottom, box.top]);
   const ticks = (domain, on, axis, room) => thinned(on ? logTicks(...domain, axis.unit === "byte") : linearTicks(...domain, room, axis.unit === "byte"), room);
-  const beaten = (spot) => spots.some((other) => other !== spot && beats(other, spot, xAxis, yAxis));
-  const front = spots.filter((spot) => !beaten(spot)).sort((a, b) => a.values[xAxis.key].v - b.values[xAxis.key].v);
-  said.textContent = `Worth having: ${front.map((spot) => spot.label).join(", ")}.`;
+  const dominated = (spot) => spots.some((other) => other !== spot && dominates(other, spot, xAxis, yAxis));
+  const front = spots.filter((spot) => !dominated(spot)).sort((a, b) => a.values[xAxis.key].v - b.values[xAxis.key].v);
+  said.textContent = `Pareto-optimal: ${front.map((spot) => spot.label).join(", ")}.`;
   const drawing = svg("svg", { width, height, role: "group", "aria-label": `${yAxis.label} against ${xAxis.label}` },
     axisBelow(x, ticks(xDomain, logX, xAxis, Math.floor(width / 90)), box, xAxis.label, (value) => amount(value, xAxis.unit)),
     axisLeft(y, ticks(yDomain, logY, yAxis, 6), box, yAxis.label, (value) => amount(value, yAxis.unit)),
@@ -36,12 +36,12 @@ function paretoChart(xAxis, yAxis, log, width, said) {
     const [cx, cy] = [x(spot.values[xAxis.key].v), y(spot.values[yAxis.key].v)];
     return { of: spot, left: cx - 8, right: cx + 8, top: cy - 8, bottom: cy + 8 };
   });
-  [...spots].sort((a, b) => beaten(b) - beaten(a)).forEach((spot) => drawing.append(paretoSpot(spot, xAxis, yAxis, x, y, beaten(spot), box, placed)));
+  [...spots].sort((a, b) => dominated(b) - dominated(a)).forEach((spot) => drawing.append(paretoSpot(spot, xAxis, yAxis, x, y, dominated(spot), box, placed)));
   return drawing;
 }
 
 // Better in both, or as good in one and better in the other.
-function beats(a, b, xAxis, yAxis) {
+function dominates(a, b, xAxis, yAxis) {
   const gain = [xAxis, yAxis].map((axis) => (axis.better === "higher" ? 1 : -1) * (a.values[axis.key].v - b.values[axis.key].v));
   return Math.min(...gain) >= 0 && Math.max(...gain) > 0;
 }
@@ -51,7 +51,7 @@ const thinned = (ticks, room) => (ticks.length <= room + 1 ? ticks : ticks.filte
 function paretoSpot(spot, xAxis, yAxis, x, y, pale, box, placed) {
   const [a, b] = [spot.values[xAxis.key], spot.values[yAxis.key]];
   const [cx, cy] = [x(a.v), y(b.v)];
-  const lines = [spot.label, `${xAxis.label}: ${a.t}`, `${yAxis.label}: ${b.t}`, pale ? "beaten by another in both" : "on the front"];
+  const lines = [spot.label, `${xAxis.label}: ${a.t}`, `${yAxis.label}: ${b.t}`, pale ? "dominated: another network is at least as good in both" : "Pareto-optimal"];
   const group = svg("g", { class: pale ? "spot pale" : "spot", tabindex: "0", role: "img", "aria-label": lines.join(". "), "data-tip": lines.join("\n") });
   const bar = (low, high, flat) => low !== null && low !== undefined
     && group.append(svg("line", flat ? { x1: x(low), x2: x(high), y1: cy, y2: cy, class: "bar" } : { x1: cx, x2: cx, y1: y(low), y2: y(high), class: "bar" }));

@@ -11,7 +11,7 @@ function drawRatios(place, table) {
     grid.append(chart);
     redrawn(chart, (width) => replace(chart, el("h4", {}, column.title), ratioPanel(table, column, width)));
   });
-  replace(place, grid, empty.length ? el("p", { class: "note" }, `Nothing of ours for: ${empty.join("; ")}.`) : null);
+  replace(place, grid, empty.length ? el("p", { class: "note" }, `No numbers of ours for: ${empty.join("; ")}.`) : null);
 }
 
 function ratioPanel(table, column, width) {

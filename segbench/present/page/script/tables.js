@@ -1,4 +1,16 @@
-// Tables that sort by a click on a heading and filter by what is typed; rows are in the page already.
+// Tables that sort by a click on a heading and filter by what is typed; the rows of all measurements are listed here.
+
+function listMeasurements(table, { words, rows }) {
+  table.tBodies[0].append(...rows.map(([value, ...places]) => {
+    const [model, quantity, unit, text, method, conditions, outcome, known, run] = places.map((place) => words[place]);
+    const raw = value === null ? "no value" : `${value.toLocaleString("en", { maximumSignificantDigits: 10 })} ${unit}`;
+    const tip = [`${model} ${quantity}`, raw, known, `run ${run}`].filter(Boolean).join("\n");
+    return el("tr", { "data-model": model, "data-quantity": quantity },
+      el("th", { scope: "row" }, model), el("td", { class: "text" }, quantity),
+      el("td", { "data-value": value === null ? "" : String(value), "data-tip": tip }, text),
+      el("td", { class: "text" }, method), el("td", { class: "words wide" }, conditions), el("td", { class: "words" }, outcome));
+  }));
+}
 
 function sortable(table) {
   const body = table.tBodies[0];

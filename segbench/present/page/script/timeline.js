@@ -2,9 +2,10 @@
 
 function drawTimeline(section) {
   const place = section.querySelector(".chart"), said = section.querySelector("[aria-live]");
-  const [pick, rival, mode] = ["network", "rival", "mode"].map((name) => section.querySelector(`select[name=${name}]`));
+  const [pick, other, mode] = ["network", "other", "mode"].map((name) => section.querySelector(`select[name=${name}]`));
   const state = { moment: null };
-  const lines = () => DATA.timelines.filter((line) => line.mode === mode.value);
+  const everything = DATA.timelines.map(unfolded);
+  const lines = () => everything.filter((line) => line.mode === mode.value);
 
   function offer(select, wanted, first) {
     const names = lines().map((line) => line.network);
@@ -14,17 +15,17 @@ function drawTimeline(section) {
 
   function offerBoth() {
     offer(pick, [pick.value, "hrnetv2"], []);
-    offer(rival, [rival.value, "segnode", "segnode-w8"], ["nothing"]);
+    offer(other, [other.value, "segnode", "segnode-w8"], ["nothing"]);
   }
 
-  const draw = (width) => replace(place, timelineChart(lines(), pick.value, rival.value, state, width, said));
+  const draw = (width) => replace(place, timelineChart(lines(), pick.value, other.value, state, width, said));
   mode.addEventListener("change", offerBoth);
-  [pick, rival, mode].forEach((select) => select.addEventListener("change", () => { state.moment = null; draw(place.clientWidth); }));
+  [pick, other, mode].forEach((select) => select.addEventListener("change", () => { state.moment = null; draw(place.clientWidth); }));
   offerBoth();
   redrawn(place, draw);
 }
 
-function timelineChart(lines, network, rival, state, width, said) {
+function timelineChart(lines, network, other, state, width, said) {
   const line = lines.find((each) => each.network === network) || lines[0];
   const height = Math.round(Math.max(260, Math.min(400, 0.42 * width)));
   const box = { left: 62, right: width - 14, top: 30, bottom: height - 40 };
@@ -39,7 +40,7 @@ function timelineChart(lines, network, rival, state, width, said) {
     low = high;
     return path;
   });
-  const outlines = lines.filter((each) => each.network === rival && each !== line).flatMap((each) => {
+  const outlines = lines.filter((each) => each.network === other && each !== line).flatMap((each) => {
     const total = totals.get(each), top = total.indexOf(Math.max(...total));
     return [
       svg("path", { class: "outline", d: `M${each.moments.map((moment, at) => `${x(moment).toFixed(1)},${y(total[at]).toFixed(1)}`).join("L")}` }),
@@ -80,6 +81,12 @@ function timelineChart(lines, network, rival, state, width, said) {
   read(state.moment ?? peak);
   return drawing;
 }
+
+// Bytes of every role at every moment; a role that never changes comes as one number.
+const unfolded = (line) => ({
+  ...line,
+  roles: Object.fromEntries(Object.entries(line.roles).map(([role, sizes]) => [role, line.moments.map((_, at) => line.unit * (sizes[at] ?? sizes))])),
+});
 
 const totalOf = (line) => line.moments.map((_, at) => Object.values(line.roles).reduce((sum, bytes) => sum + bytes[at], 0));
 

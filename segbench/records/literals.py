@@ -1,0 +1,45 @@
+"""A value as a user types it behind an equals sign."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+
+from segbench.errors import UserError
+from segbench.records.case import Json
+
+
+def literal(text: str) -> Json:
+    """`8`, `0.5`, `true`, `null`, `[1, 2]`, `"text"` as JSON or TOML have them; any other word is text.
+
+    Raises:
+        UserError: a number that is not finite.
+    """
+    value = _parsed(text)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{text!r} is not a finite number; give another value")
+    return value
+
+
+def _parsed(text: str) -> Json:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def name_and_value(text: str, example: str) -> tuple[str, Json]:
+    """`"steps=8"` as `("steps", 8)`.
+
+    Raises:
+        UserError: not of the form name=value; the sentence shows the example.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip().isidentifier():
+        raise UserError(f"{text!r} is not of the form name=value; write for example {example}")
+    return name.strip(), literal(value.strip())

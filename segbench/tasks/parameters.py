@@ -1,0 +1,19 @@
+"""Reports how many parameters a network has, and how many of them training changes."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from segbench.records.case import Case
+from segbench.records.measurement import Measurement
+from segbench.tasks.protocol import Reporter
+
+
+def tell_parameters(network: nn.Module, case: Case, report: Reporter) -> None:
+    """Two rows, and a note where some parameters are frozen; one that has several names counts once."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+    total, trainable = sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained)
+    report.measured(Measurement("parameters", total, "counted"))
+    report.measured(Measurement("trainable_parameters", trainable, "counted"))
+    if trainable < total:
+        report.note(f"{case.model}: {total:,} parameters ({trainable:,} trainable): the others are frozen")

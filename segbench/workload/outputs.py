@@ -1,0 +1,166 @@
+"""Which of a network's outputs is its answer, and what the others weigh in the loss; one rule for every command.
+
+Networks return a tensor; a mapping (torchvision's `out` and `aux`, Hugging Face's `logits`); an object with such
+attributes; or a sequence. Published code has two habits with sequences, and Python's two forms tell them apart: a tuple
+is `return answer, others` (PSPNet, BiSeNet, Fast-SCNN, DANet, U2-Net), a list is gathered on the way, its last the
+answer (HRNet-OCR's `[aux, out]`, UNet++'s deep supervision). A larger map goes before smaller ones in both (nnU-Net's
+list begins with full resolution). The choice is ours, is told, and can be overruled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+
+from segbench.errors import UserError
+from segbench.records.case import Case
+
+AUXILIARY_WEIGHT = 0.4
+"""Of every output beside the main one (PSPNet's and HRNet-OCR's auxiliary losses)."""
+
+_MAIN_NAMES = ("out", "logits", "main", "pred", "preds", "prediction", "output", "seg", "sem_seg", "masks", "mask")
+"""Of the answer, the surest first."""
+
+_AUXILIARY = ("aux", "deep", "edge", "bound", "feat", "hidden", "coarse")
+"""Words in the names of what is not."""
+
+Maps = dict[str, Tensor]
+"""Maps `(N, C, h, w)` by name; those of a sequence are called 0, 1, ... and inner ones `aux.0`."""
+
+
+@dataclass
+class OutputReader:
+    """Takes class scores out of whatever a network returns.
+
+    Attributes:
+        wanted: the name or the number (from 0, or from the end: -1) of the main output; None: by convention.
+        aux_weight: of every other output in the loss; None: 0.4.
+        classes: of the answer, where it is known: maps of other depth are features.
+        choice: what was taken of the last answer that had several maps, and why, as a phrase.
+    """
+
+    wanted: str | None = None
+    aux_weight: float | None = None
+    classes: int | None = None
+    choice: str | None = None
+
+    @classmethod
+    def of(cls, case: Case) -> OutputReader:
+        """As a case says."""
+        return cls(case.output, case.aux_weight, case.classes)
+
+    def logits(self, output: Any, size: tuple[int, int]) -> Tensor:
+        """Full-size class scores `(N, classes, H, W)`; smaller maps are enlarged bilinearly to `size` = (H, W).
+
+        Raises:
+            UserError: nothing of the kind was returned, or no output of the wanted name.
+        """
+        if isinstance(output, Tensor) and output.ndim == 4:
+            return _enlarged(output, size)
+        maps = _maps_of(output)
+        return _enlarged(maps[self._main(output, maps)], size)
+
+    def supervised(self, output: Any, size: tuple[int, int]) -> list[tuple[float, Tensor]]:
+        """What a loss reads, with weights: the main output with 1, then the others that have as many classes.
+
+        Raises:
+            UserError: as `logits`.
+        """
+        if isinstance(output, Tensor) and output.ndim == 4:
+            return [(1.0, _enlarged(output, size))]
+        maps = _maps_of(output)
+        main = self._main(output, maps)
+        weight = AUXILIARY_WEIGHT if self.aux_weight is None else self.aux_weight
+        others = [item for name, item in maps.items() if name != main and item.shape[1] == maps[main].shape[1]]
+        read = [(1.0, maps[main]), *((weight, item) for item in others if weight)]
+        return [(share, _enlarged(item, size)) for share, item in read]
+
+    def notes(self) -> list[str]:
+        """What was chosen, for people; empty where there was no choice."""
+        return [] if self.choice is None else [f"{self.choice}; --network-output NAME or INDEX takes another"]
+
+    def _main(self, output: Any, maps: Maps) -> str:
+        """The name of the main output, remembered with the reason."""
+        if self.wanted is not None:
+            main, why = _found(self.wanted, maps), "as asked"
+        else:
+            fitting = {name: item for name, item in maps.items() if item.shape[1] == self.classes}
+            main, why = _by_convention(output, fitting or maps)
+        if len(maps) > 1:
+            self.choice = f"read output {main} of {', '.join(maps)} ({why})"
+        return main
+
+
+def logits_of(output: Any, size: tuple[int, int]) -> Tensor:
+    """Full-size class scores of whatever a network returns, by convention alone; see `OutputReader.logits`."""
+    return OutputReader().logits(output, size)
+
+
+def _maps_of(output: Any) -> Maps:
+    """Every map in an answer.
+
+    Raises:
+        UserError: there is none.
+    """
+    maps = dict(_maps_in(_fields(output)))
+    if not maps:
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise UserError(f"the network returned {found}; segbench needs class scores of shape (N, classes, H, W)")
+    return maps
+
+
+def _fields(output: Any) -> Any:
+    """An answer's parts by name or in order: objects with attributes and named tuples are mappings too."""
+    if isinstance(output, Mapping) or not hasattr(output, "_asdict"):
+        plain = isinstance(output, (Mapping, tuple, list, Tensor)) or not hasattr(output, "__dict__")
+        return output if plain else vars(output)
+    return output._asdict()
+
+
+def _maps_in(parts: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
+    if isinstance(parts, Tensor):
+        if parts.ndim == 4:
+            yield path, parts
+        return
+    if isinstance(parts, (tuple, list)):
+        parts = dict(enumerate(parts))
+    for name, part in parts.items() if isinstance(parts, Mapping) else ():
+        yield from _maps_in(part, f"{path}.{name}" if path else str(name))
+
+
+def _found(wanted: str, maps: Maps) -> str:
+    """The name that was asked for, or the one at that place."""
+    names = list(maps)
+    if wanted in maps:
+        return wanted
+    if wanted.removeprefix("-").isdigit() and -len(names) <= int(wanted) < len(names):
+        return names[int(wanted)]
+    raise UserError(f"the network has no output {wanted!r}; its maps are {', '.join(names)}, or 0 to {len(names) - 1}")
+
+
+def _by_convention(output: Any, maps: Maps) -> tuple[str, str]:
+    """The main output's name, and why it is that."""
+    if len(maps) == 1:
+        return next(iter(maps)), "the only class map"
+    if isinstance(_fields(output), Mapping):
+        named = next((name for name in _MAIN_NAMES if name in maps), None)
+        if named is not None:
+            return named, "by its name"
+        maps = {name: item for name, item in maps.items() if not any(word in name for word in _AUXILIARY)} or maps
+    area = max(item.shape[-2] * item.shape[-1] for item in maps.values())
+    largest = [name for name, item in maps.items() if item.shape[-2] * item.shape[-1] == area]
+    if len(largest) == 1:
+        return largest[0], "the largest map" if len(maps) > 1 else "the only one whose name is not an auxiliary's"
+    if isinstance(output, list):
+        return largest[-1], "the last of a list"
+    return largest[0], "the first of a tuple" if isinstance(output, tuple) else "the first"
+
+
+def _enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    if maps.shape[-2:] == size:
+        return maps
+    return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -1,0 +1,59 @@
+"""The one table of tasks, against what it speaks of."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import segbench.tasks
+from segbench.errors import UnknownName
+from segbench.records.case import Case
+from segbench.records.options import Options
+from segbench.records.quantities import QUANTITIES
+from segbench.records.tasks import MODES, TASKS, Task, task_named, task_recorded
+from segbench.studies.command_tables import tables_of
+from segbench.studies.conditions import CONDITIONS
+
+FIELDS = {item.name for item in fields(Case)} | {"input"}
+MODULES = {
+    path.stem
+    for path in Path(segbench.tasks.__file__).parent.glob("*.py")
+    if "\ndef run(case: Case, report: Reporter)" in path.read_text(encoding="utf-8")
+}
+EVERY = pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+
+
+def test_every_task_has_a_module_and_every_module_a_row() -> None:
+    assert set(TASKS) - {"benchmark"} == MODULES
+
+
+@EVERY
+def test_what_a_task_is_about_exists(task: Task) -> None:
+    named = {task.quantity(mode) for mode in task.modes} | {*task.shown, *task.answers}
+    assert named <= set(QUANTITIES)
+    assert set(task.modes) <= set(MODES) and task.modes
+    assert set(task.factors) <= FIELDS
+    assert task.predicted_by is None or task.predicted_by in TASKS
+    assert not task.bound or task.bound in QUANTITIES
+    assert set(task.alike) <= set(CONDITIONS)
+    assert not task.tables or callable(tables_of(task))
+    assert not task.trained_run or task.trained_run in task.options.model_fields
+    assert set(task.seconds) <= {"none", "cpu", "cuda"}
+
+
+@EVERY
+def test_a_task_has_options_of_its_own_that_survive_a_record(task: Task) -> None:
+    options = task.options()
+    assert isinstance(options, Options) and options.given() == {}
+    assert task.options.recorded(options.to_json()) == options
+
+
+def test_a_task_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(UnknownName, match="did you mean memory"):
+        task_named("memroy")
+
+
+def test_tasks_of_older_records_are_found_under_their_new_names() -> None:
+    assert task_recorded("segnode_vs_hrnet").name == "benchmark"
