@@ -34,7 +34,7 @@ from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.options import EpochOptions
 
-Batch = Annotated[
+_Batch = Annotated[
     str,
     Option(
         "-b",
@@ -43,10 +43,10 @@ Batch = Annotated[
         rich_help_panel="Conditions",
     ),
 ]
-Images = Annotated[
+_Images = Annotated[
     int | None, Option("--images", help="Images of an epoch. \\[default: the split's; 367, CamVid's]", min=1)
 ]
-Workers = Annotated[int, Option("--workers", help="Processes that load images.", min=0)]
+_Workers = Annotated[int, Option("--workers", help="Processes that load images.", min=0)]
 
 
 @flags(without=("cuda_graph",))
@@ -59,10 +59,10 @@ def epoch(
     timing: TimingFlags,
     run: RunFlags,
     output: OutputFlags,
-    batch_size: Batch = "1",
+    batch_size: _Batch = "1",
     budget: BudgetText = None,
-    images: Images = None,
-    workers: Workers = 0,
+    images: _Images = None,
+    workers: _Workers = 0,
 ) -> None:
     """Training time of a step and of an epoch: loading, forward, backward, optimizer.
 

@@ -30,39 +30,41 @@ from segbench.records.options import EpochOptions, Options, TimingOptions
 from segbench.records.tasks import TASKS, Task
 from segbench.statistics.stopping import StopRule
 
-What = Annotated[str, Argument(help=f"A grid in a TOML file, or a task: {', '.join(sweepable())}.", show_default=False)]
-Values = Annotated[list[str] | None, Argument(help="The values of each -L, in order.", show_default=False)]
-Models = Annotated[list[str] | None, Option("-m", "--model", help="As elsewhere; repeatable.")]
-Vary = Annotated[
+_What = Annotated[
+    str, Argument(help=f"A grid in a TOML file, or a task: {', '.join(sweepable())}.", show_default=False)
+]
+_Values = Annotated[list[str] | None, Argument(help="The values of each -L, in order.", show_default=False)]
+_Models = Annotated[list[str] | None, Option("-m", "--model", help="As elsewhere; repeatable.")]
+_Vary = Annotated[
     list[str] | None, Option("-L", "--vary", help="A factor, then its values: -L batch_size 1,2,4; repeatable.")
 ]
-DryRun = Annotated[bool, Option("--dry-run", help="Only list the cells, and which the ledger has.")]
-Again = Annotated[bool, Option("--again", help="Measure also what the ledger already answers.")]
-Images = Annotated[
+_DryRun = Annotated[bool, Option("--dry-run", help="Only list the cells, and which the ledger has.")]
+_Again = Annotated[bool, Option("--again", help="Measure also what the ledger already answers.")]
+_Images = Annotated[
     int | None, Option("--images", help="Images of an epoch. \\[default: the split's; 367, CamVid's]", min=1)
 ]
 
 
 @flags(without=("reuse",))
 def sweep(
-    what: What,
+    what: _What,
     size: SizeFlags,
     data: DataFlags,
     timing: TimingFlags,
     run: RunFlags,
     output: OutputFlags,
-    values: Values = None,
-    vary: Vary = None,
-    model: Models = None,
+    values: _Values = None,
+    vary: _Vary = None,
+    model: _Models = None,
     device: Annotated[str, Option("--device", help="auto, cuda, cuda:N, cpu, or none (predict).")] = "auto",
     classes: Annotated[
         int | None, Option("--classes", help="Classes. \\[default: 11, or the data set's]", min=1)
     ] = None,
-    images: Images = None,
+    images: _Images = None,
     seed: Annotated[int, Option("--seed", help="Of weights, inputs and order.", min=0)] = 0,
     threads: Annotated[int | None, Option("--threads", help="CPU threads of the measuring process.", min=1)] = None,
-    dry_run: DryRun = False,
-    again: Again = False,
+    dry_run: _DryRun = False,
+    again: _Again = False,
 ) -> None:
     """Every combination of values, each in processes of its own; what the ledger has is not measured again.
 

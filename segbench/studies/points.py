@@ -42,7 +42,7 @@ _SAID_BY = {
 }
 """Quantity -> the axis that makes it superfluous: live bytes are shown where nothing was reserved, as on a CPU."""
 
-Found = tuple[Entry, Measurement]
+FoundValue = tuple[Entry, Measurement]
 
 
 def pareto_of(entries: Sequence[Entry]) -> Pareto:
@@ -83,9 +83,9 @@ def _format(quantity: str, unit: str) -> Format:
     return {"parameters": MILLIONS, "macs": LARGE_COUNT}.get(quantity, of_unit(unit))
 
 
-def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[str, Found]]]:
+def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[str, FoundValue]]]:
     """The best-filled set of conditions; for accuracy every data set."""
-    groups: dict[str, dict[str, Found]] = defaultdict(dict)
+    groups: dict[str, dict[str, FoundValue]] = defaultdict(dict)
     for entry in entries:
         item = measured(entry, quantity)
         if item is not None and item.value is not None and not entry.case.kind.partial:

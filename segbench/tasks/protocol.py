@@ -32,7 +32,7 @@ class Reporter(Protocol):
         """Something that disturbed the measurement or limits what it says."""
 
 
-Task = Callable[[Case, Reporter], None]
+RunTask = Callable[[Case, Reporter], None]
 
 
 class PipeReporter:
@@ -57,7 +57,7 @@ class PipeReporter:
         self.send("note", sentence=sentence)
 
 
-def serve(task: Task, describe: Callable[[Case], Environment], classify: Callable[[BaseException], str]) -> None:
+def serve(task: RunTask, describe: Callable[[Case], Environment], classify: Callable[[BaseException], str]) -> None:
     """Reads the case, runs the task on it, and reports.
 
     Args:
