@@ -102,6 +102,7 @@ def trace_step(
         with torch.device("meta"):
             workload = build()
         settled()
+        attention.taken.clear()  # a builder may have tried its network
         network = workload.network
         owners = _label_parameters(trace, network)
         buckets = bucket_gradients(network.parameters(), strategy if mode == "train" else "single")
