@@ -11,6 +11,7 @@ from segbench.present.table import Cell, Column, Columns, Rows, Table, table_of
 from segbench.present.values import Cards, outcome
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
+from segbench.records.options import GradientsOptions
 
 _PEAKS = ("train_peak_live_bytes", "train_peak_allocated_bytes")
 _PLAIN = "backprop"
@@ -74,7 +75,7 @@ def _peak(rows: Found) -> float | None:
 
 
 def _notes(entry: Entry, pairs: dict[tuple[str, str], Found]) -> list[str]:
-    weights = "trained weights" if entry.case.option("checkpoint") else "weights as drawn (a trained network's differ)"
+    weights = "trained weights" if entry.case.options_as(GradientsOptions).checkpoint else "weights as drawn (a trained network's differ)"
     notes = [
         provenance([entry]),
         f"forward, loss and backward without an optimizer, {weights}; ratio: to {_PLAIN} through the same solver",

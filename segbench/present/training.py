@@ -14,6 +14,7 @@ from segbench.present.provenance import provenance
 from segbench.present.table import Column, Columns, Table, table_of
 from segbench.present.values import Cards, measured, outcome, value_of
 from segbench.records.case import Case, Json
+from segbench.records.options import TrainOptions
 from segbench.records.ledger import Entry
 
 
@@ -117,4 +118,4 @@ def _clocks(entries: Sequence[Entry]) -> list[str]:
 
 
 def _folders(entries: Sequence[Entry]) -> list[str]:
-    return [f"{entry.model}: {entry.case.option('folder')}" for entry in entries if entry.outcome == "ok"]
+    return [f"{entry.model}: {entry.case.options_as(TrainOptions).folder}" for entry in entries if entry.outcome == "ok"]

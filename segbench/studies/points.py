@@ -104,7 +104,8 @@ def _conditions(entry: Entry, item: Measurement) -> str:
     if name == "parameters":
         return f"{case.classes} classes"
     if name == "miou":
-        asked = [f"{option}={case.option(option)}" for option in _ASKED if case.option(option) not in (None, "single")]
+        said = {option: getattr(case.options, option, None) for option in _ASKED}
+        asked = [f"{option}={value}" for option, value in said.items() if value not in (None, "single")]
         return ", ".join([f"{case.dataset} {case.split or 'val'}", size, *asked])
     precision = "" if case.precision == "fp32" else f", {case.precision}"
     where = f", predicted{_switches(entry, item.method)}" if item.method == "predicted" else ""

@@ -35,6 +35,7 @@ from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
 from segbench.records.dataset_spec import published_dataset
 from segbench.records.measurement import Measurement
+from segbench.records.options import TrainOptions
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.progress import Progress
@@ -62,9 +63,9 @@ def run(case: Case, report: Reporter) -> None:
         request.check_folder()
         torch.manual_seed(case.seed)
         trainer = Trainer(request.job(), world)
-        if case.option("resume"):
+        if request.asked.resume:
             _resume(trainer, report)
-        elif case.option("overwrite"):
+        elif request.asked.overwrite:
             request.clear_folder()
         summary = trainer.run()
     tell_parameters(trainer.state.network, case, report)
@@ -79,9 +80,10 @@ class _Request:
     def __init__(self, case: Case, model: Model, device: torch.device, world: World, report: Reporter) -> None:
         self.case, self.model, self.device, self.world, self.report = case, model, device, world, report
         self.plan = training_plan(case, model.card.recipe)
-        self.folder = Path(case.option("folder"))
+        self.asked = case.options_as(TrainOptions)
+        self.folder = Path(self.asked.folder)
         self.outputs = OutputReader.of(case)
-        self.classifies = case.option("task") == "classify"
+        self.classifies = self.asked.task == "classify"
         self.broken: dict[str, int] = {}
         require_trainable(self.plan.precision, device)
 
@@ -91,7 +93,7 @@ class _Request:
         Raises:
             CheckpointError: the sentence says what can be done.
         """
-        if self._earlier() and not (self.case.option("resume") or self.case.option("overwrite")):
+        if self._earlier() and not (self.asked.resume or self.asked.overwrite):
             advice = "go on with it with --resume, replace it with --overwrite, or choose another folder with -o"
             raise CheckpointError(f"{self.folder} holds a training already; {advice}")
         self.world.wait()
@@ -117,8 +119,8 @@ class _Request:
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
         network = self._placed(self._built(case.classes))
         validate, outputs = None, self.outputs
-        if case.option("val_split"):
-            shown = self._opened(case.option("val_split"), tell)
+        if self.asked.val_split:
+            shown = self._opened(self.asked.val_split, tell)
             validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell, outputs)
         feed = Feed(LabelledAugmenter(images, plan, images.flip_pairs), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
@@ -137,7 +139,7 @@ class _Request:
         plan = self.plan
         images = self._images(self.case.split or "train", None)
         network = self._placed(ImageClassifier(self._built(PROBE_CLASSES), len(images.class_names)))
-        val_split = self.case.option("val_split")
+        val_split = self.asked.val_split
         shown = self._images(val_split, images.class_names) if val_split else None
         validate = partial(accuracy, folder=shown, plan=plan, device=self.device) if shown else None
         facts = self._facts(images.fingerprint, images.class_names)
@@ -161,10 +163,10 @@ class _Request:
 
     def _placed(self, network: nn.Module) -> nn.Module:
         """The network with its first weights, where and as it is to be trained."""
-        init = self.case.option("init")
-        if init:
-            for sentence in initialise(network, Path(init)):
-                self.report.note(f"{Path(init).name}: {sentence}")
+        if self.asked.init:
+            init = Path(self.asked.init)
+            for sentence in initialise(network, init):
+                self.report.note(f"{init.name}: {sentence}")
         apply_optimisations(network, self.model.optimisations)
         self._require_synchronisable(network)
         if self.plan.sync_batch_norm and self.device.type == "cuda" and self.world.is_shared:
@@ -209,7 +211,7 @@ class _Request:
             "classes": len(class_names),
             "class_names": list(class_names),
             "data": {"dataset": dataset, "split": case.split or "train", "fingerprint": fingerprint},
-            "val_split": case.option("val_split"),
+            "val_split": self.asked.val_split,
             "output": case.output,
             "aux_weight": case.aux_weight,
             "segbench": __version__,
