@@ -70,7 +70,7 @@ class Entry:
 
     def to_json(self) -> dict[str, Json]:
         """What a line of the ledger holds; every text in it can be written as UTF-8."""
-        return encodable({
+        line: dict[str, Json] = {
             "format": LEDGER_FORMAT,
             "run": self.run,
             "key": self.key,
@@ -85,7 +85,8 @@ class Entry:
             "seconds": round(self.seconds, 3),
             "finished": self.finished,
             **({"traceback": self.traceback} if self.traceback else {}),
-        })
+        }
+        return {name: encodable(value) for name, value in line.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Entry:

@@ -68,7 +68,7 @@ class Options(BaseModel):
         """Every option that says something, a None among them where the usual is another; inverse of `parse`."""
         found: dict[str, Any] = self.model_dump(mode="json")
         usual = {name: item.default for name, item in type(self).model_fields.items()}
-        return {name: value for name, value in found.items() if not value is usual[name] is None}
+        return {name: value for name, value in found.items() if value is not None or usual[name] is not None}
 
     def paths(self, mark: str) -> Iterator[tuple[str, Path]]:
         """(name, path) of the options marked `READS` or `WRITES` that are set."""

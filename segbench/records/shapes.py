@@ -10,11 +10,11 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
-def require_shape(record: Any) -> None:
+def require_shape(record: object) -> None:
     """Raises:
     TypeError: a field of the dataclass is not of its declared type, or a number in it is not finite.
     """
-    for name, hint in _hints(type(record)).items():
+    for name, hint in _hints(type(record)).items():  # type: ignore[arg-type]
         value = getattr(record, name)
         if not fits(value, hint):
             raise TypeError(f"{name} cannot be {_short(value)}")

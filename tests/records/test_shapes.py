@@ -24,7 +24,8 @@ def test_a_value_of_the_annotated_type_fits(value: object, hint: Any) -> None:
     ("value", "hint"),
     [
         (True, int), (1, bool), (0.5, int), (math.nan, float), (math.inf, float | None), (3, str), (None, str),
-        ((1,), tuple[str, ...]), ((("a",),), tuple[tuple[str, Any], ...]), ([], tuple[str, ...]), ([], Mapping[str, Any]),
+        ((1,), tuple[str, ...]), ((("a",),), tuple[tuple[str, Any], ...]), ([], tuple[str, ...]),
+        ([], Mapping[str, Any]),
     ],
 )  # fmt: skip
 def test_any_other_value_does_not(value: object, hint: Any) -> None:
