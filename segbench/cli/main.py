@@ -65,6 +65,7 @@ COMMANDS = (
     Entry("ledger", _ANALYSIS, "What was measured: list, show, export, merge."),
     Entry("models", _CATALOGUE, "The networks of the catalogue, the named sets, and what was published of them."),
     Entry("datasets", _CATALOGUE, "What data sets there are, what each needs, and whether a copy is whole."),
+    Entry("gpu-check", _CATALOGUE, "The first minutes on a new GPU: everything once, in the order of value."),
     Entry("doctor", _CATALOGUE, "Device, driver, versions, and what will be measured and what cannot be."),
 )
 
