@@ -65,6 +65,7 @@ COMMANDS = (
     Listed("ledger", _ANALYSIS, "What was measured: list, show, export, merge."),
     Listed("models", _CATALOGUE, "The networks of the catalogue, the named sets, and what was published of them."),
     Listed("datasets", _CATALOGUE, "What data sets there are, what each needs, and whether a copy is whole."),
+    Listed("gpu-check", _CATALOGUE, "The first minutes on a new GPU: everything once, in the order of value."),
     Listed("doctor", _CATALOGUE, "Device, driver, versions, and what will be measured and what cannot be."),
 )
 
