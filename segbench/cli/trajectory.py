@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -221,7 +222,7 @@ def parse_steps(text: str | None) -> tuple[int, ...] | None:
     if text is None or text == "none":
         return None if text is None else ()
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() and 0 < int(part) <= 1000 for part in parts):
+    if not all(re.fullmatch("[0-9]{1,4}", part) and 0 < int(part) <= 1000 for part in parts):
         raise UserError(
             f"--steps {text!r} are no numbers of steps; write whole numbers from 1 to 1000, as in 1,2,8, or none"
         )

@@ -29,7 +29,7 @@ def _parsed(text: str) -> Json:
         pass
     try:
         return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # also of thousands of digits
         return text
 
 

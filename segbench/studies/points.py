@@ -14,7 +14,7 @@ from segbench.present.values import measured
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.records.options import CAMVID_IMAGES
+from segbench.records.options import CAMVID_IMAGES, EpochOptions
 from segbench.records.quantities import QUANTITIES
 
 _AXES = {
@@ -124,7 +124,7 @@ def _conditions(entry: Entry, item: Measurement) -> str:
 
 
 def _images_of_epoch(case: Case) -> str:
-    images = case.option("images")
+    images = case.options.images if isinstance(case.options, EpochOptions) else None
     return f", {images} images" if images and images != CAMVID_IMAGES else ""
 
 
