@@ -92,7 +92,7 @@ def epoch(
 
 
 _SEARCHED = ("arguments", "classes", "width", "height", "precision", "optimizer", "seed", "threads", "channels_last",
-             "tf32", "cudnn_benchmark")  # fmt: skip
+             "tf32", "cudnn_benchmark", "output", "aux_weight")  # fmt: skip
 """Fields of an epoch's case that decide its largest batch."""
 
 
