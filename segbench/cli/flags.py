@@ -44,7 +44,7 @@ def flags(without: Collection[str] = (), **defaults: object) -> Callable[[Comman
 
         @wraps(command)
         def called(**values: Any) -> None:
-            command(**_folded(groups, values))
+            command(**_folded(groups, without, values))
 
         parameters = list(_parameters(command, hints, groups, without, defaults))
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -61,10 +61,10 @@ def _require_known(command: Command, groups: Mapping[str, type[Group]], names: C
         raise TypeError(f"{command.__name__}: no flag {', '.join(sorted(unknown))} in its groups")
 
 
-def _folded(groups: Mapping[str, type[Group]], values: dict[str, Any]) -> dict[str, Any]:
+def _folded(groups: Mapping[str, type[Group]], without: Collection[str], values: dict[str, Any]) -> dict[str, Any]:
     """The groups made of the values of their fields, beside the command's own parameters."""
     folded = {
-        name: group(**{item.name: values.pop(item.name) for item in fields(group) if item.name in values})
+        name: group(**{item.name: values.pop(item.name) for item in fields(group) if item.name not in without})
         for name, group in groups.items()
     }
     return {**values, **folded}

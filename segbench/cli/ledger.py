@@ -24,16 +24,16 @@ from segbench.records.rows import tidy_rows
 
 ledger = typer.Typer(help="What was measured: list, show, export, merge.", no_args_is_help=True)
 
-Selection = Annotated[
+_Selection = Annotated[
     str,
     typer.Argument(help="A network, a run (last, last-1), conditions (unet,precision=bf16) or LEDGER@any of these."),
 ]
 
-Format = Annotated[str, typer.Option("--format", help="On stdout: table, markdown, csv or json.")]
+_Format = Annotated[str, typer.Option("--format", help="On stdout: table, markdown, csv or json.")]
 
 
 @ledger.command("list")
-def list_runs(folder: LedgerFolder = DEFAULT_LEDGER, format: Format = "table") -> None:
+def list_runs(folder: LedgerFolder = DEFAULT_LEDGER, format: _Format = "table") -> None:
     """Every run, oldest first."""
     entries = select("", folder)
     show([runs_table(entries, str(Ledger(folder).path))], tidy_rows(entries, _cards(entries)), format)
@@ -41,7 +41,7 @@ def list_runs(folder: LedgerFolder = DEFAULT_LEDGER, format: Format = "table") -
 
 @ledger.command("show")
 def show_entries(
-    selection: Selection = "last", folder: LedgerFolder = DEFAULT_LEDGER, format: Format = "table"
+    selection: _Selection = "last", folder: LedgerFolder = DEFAULT_LEDGER, format: _Format = "table"
 ) -> None:
     """The measurements of a run, of a network, or of whatever fits the conditions."""
     entries = select(selection, folder)

@@ -10,8 +10,8 @@ from segbench.present.formats import RATIO, SECONDS, THREE_DIGITS, Value, plain,
 from segbench.present.provenance import provenance
 from segbench.present.table import Cell, Column, Columns, Table, table_of
 from segbench.present.values import measured, outcome, paper, paper_conditions, uncertainty, value_of
-from segbench.records.options import EpochOptions
 from segbench.records.ledger import Entry
+from segbench.records.options import EpochOptions
 from segbench.records.reference_model import REFERENCE_MODEL
 
 _PARTS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from segbench.records.case import Case
-from segbench.records.options import TrainOptions
 from segbench.records.ledger import Entry
+from segbench.records.options import TrainOptions
 
 
 def provenance(entries: Sequence[Entry]) -> str:

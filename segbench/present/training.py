@@ -14,8 +14,8 @@ from segbench.present.provenance import provenance
 from segbench.present.table import Column, Columns, Table, table_of
 from segbench.present.values import Cards, measured, outcome, value_of
 from segbench.records.case import Case, Json
-from segbench.records.options import TrainOptions
 from segbench.records.ledger import Entry
+from segbench.records.options import TrainOptions
 
 
 class TrainingProgress(CellProgress):

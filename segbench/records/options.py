@@ -94,19 +94,24 @@ class Assumptions(Options):
     Attributes:
         context_bytes: of the CUDA context.
         cublas_bytes: of a cuBLAS handle's workspace; None takes the usual.
-        workspaces: of cuDNN: `none`, or `upper`, a crude bound.
+        workspaces: of cuDNN: `none`; `expected`, of the algorithm that fits published peaks best; or `upper`, of one
+            that takes more.
         nfe: evaluations of f in an adaptive solve; None where they are not stated.
         attention: CUDA's kernel of attention that is preferred; None for torch's own order.
         strategy: one process; or one of several that train together, which copy gradients into buckets (`ddp`) or keep
             them there (`ddp-views`).
+        capability: CUDA compute capability of the GPU, on which attention's kernels depend; None for Ampere's.
+        assume_torch: the release whose habits are meant, such as `1.8`; None for the torch that runs.
     """
 
     context_bytes: int = USUAL_CONTEXT
     cublas_bytes: int | None = None
-    workspaces: Literal["none", "upper"] = "none"
+    workspaces: Literal["none", "expected", "upper"] = "none"
     nfe: int | None = None
     attention: Literal["flash", "efficient", "cudnn", "math"] | None = None
     strategy: Literal["single", "ddp", "ddp-views"] = "single"
+    capability: tuple[int, int] | None = None
+    assume_torch: str | None = None
 
 
 class PredictOptions(Assumptions):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from segbench.cards.datasets import DatasetCard, read_spec
+from segbench.cards.datasets import DatasetCard, read_dataset_spec
 from segbench.data.check import SplitCheck, check_split, present_splits, repeated_names, some_samples
 from segbench.data.contact_sheet import contact_sheet
 from segbench.data.dataset import Dataset
@@ -29,7 +29,7 @@ def run(case: Case, report: Reporter) -> None:
     """
     if case.dataset is None:
         raise UserError("no data set to check; name one")
-    card, _ = read_spec(case.dataset)
+    card, _ = read_dataset_spec(case.dataset)
     asked = case.options_as(CheckDatasetOptions)
     datasets = present_splits(case.dataset, case.data_root, asked.splits)
     for dataset in datasets:

@@ -14,7 +14,7 @@ from segbench.data import Dataset, open_dataset
 from segbench.errors import UserError
 from segbench.learning.feed import Feed, LabelledAugmenter, batches
 from segbench.learning.plan import TrainingPlan
-from segbench.meters.epoch import PARTS, TrainingStep
+from segbench.meters.epoch import STEP_PARTS, TrainingStep
 from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
@@ -112,7 +112,7 @@ def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measuremen
     row = partial(timed.row, method=method, mode="train", factors=factors)
     yield timed.headline("epoch_s", lambda sample: sample.total * steps, method, "train", factors)
     yield row("train_step_s", lambda sample: sample.total)
-    for part in PARTS:
+    for part in STEP_PARTS:
         if part == "data" and case.dataset is None:
             cause = "random input: nothing is loaded; give --dataset"
             yield Measurement("train_data_s", None, method, "train", cause=cause, factors=factors)

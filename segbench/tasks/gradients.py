@@ -35,7 +35,6 @@ from segbench.workload.images import Batch
 from segbench.workload.step import Workload, build_workload
 
 
-
 def run(case: Case, report: Reporter) -> None:
     """Reports a set of rows for every valid pair of solver and gradient method, with these two among the factors.
 

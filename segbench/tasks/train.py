@@ -29,7 +29,7 @@ from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Objective, Segmentation
 from segbench.learning.segmentation import SCORES, Tell, Validation, class_weights, open_split
 from segbench.learning.settings import training_plan
-from segbench.learning.trainer import Job, StepProgress, Summary, Trainer, Validate
+from segbench.learning.trainer import StepProgress, Summary, Trainer, TrainingJob, Validate
 from segbench.learning.weights import initialise
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
@@ -109,11 +109,11 @@ class _Request:
         """What an earlier run left."""
         return [path for name in ("last", "previous", "best") for path in self.folder.glob(f"{name}.*")]
 
-    def job(self) -> Job:
+    def job(self) -> TrainingJob:
         """Data, network and objective put together."""
         return self._classification() if self.classifies else self._segmentation()
 
-    def _segmentation(self) -> Job:
+    def _segmentation(self) -> TrainingJob:
         case, plan, tell = self.case, self.plan, Progress(self.report)
         images = self._opened(case.split or "train", tell)
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
@@ -135,7 +135,7 @@ class _Request:
             self.report.note(sentence)
         return found
 
-    def _classification(self) -> Job:
+    def _classification(self) -> TrainingJob:
         plan = self.plan
         images = self._images(self.case.split or "train", None)
         network = self._placed(ImageClassifier(self._built(PROBE_CLASSES), len(images.class_names)))
@@ -153,9 +153,9 @@ class _Request:
         facts: dict[str, Any],
         validate: Validate | None,
         scores: tuple[str, ...],
-    ) -> Job:
+    ) -> TrainingJob:
         tell = partial(_tell, self.report)
-        return Job(objective, feed, self.plan, self.device, self.folder, facts, validate, scores, tell)
+        return TrainingJob(objective, feed, self.plan, self.device, self.folder, facts, validate, scores, tell)
 
     def _built(self, classes: int) -> nn.Module:
         case = self.case

@@ -18,6 +18,7 @@ from segbench.learning.segmentation import open_split
 from segbench.learning.weights import trained_network
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
+from segbench.records.options import TrajectoryOptions
 from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import method_of, take_turns

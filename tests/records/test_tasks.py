@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -61,14 +59,6 @@ def test_an_option_that_is_none_is_none_in_the_child(task: Task) -> None:
     optional = [name for name, item in task.options.model_fields.items() if NoneType in get_args(item.annotation)]
     options = task.options.parse(dict.fromkeys(optional))
     assert task.options.parse(json.loads(json.dumps(options.to_json()))) == options
-
-
-@EVERY
-def test_the_child_reads_only_options_that_the_task_has(task: Task) -> None:
-    if task.name not in MODULES:
-        return
-    text = inspect.getsource(importlib.import_module(f"segbench.tasks.{task.name}"))
-    assert "options_as(" in text or ".option(" not in text
 
 
 def test_a_task_that_does_not_exist_is_refused() -> None:
