@@ -7,7 +7,7 @@ BROWSER ?= chromium
 DATA := $(firstword $(SEGBENCH_DATA) $(realpath ../shared/data))
 export SEGBENCH_DATA := $(DATA)
 
-.PHONY: venv demo test lint unit wheel-test browser-test clean
+.PHONY: venv demo test lint unit wheel-test browser-test gpu clean
 
 venv: .venv/ready
 
@@ -42,6 +42,13 @@ browser-test: venv
 	@if ! command -v $(BROWSER) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -y -qq chromium chromium-driver; fi
 	SEGBENCH_BROWSER="$$(command -v $(BROWSER))" $(BIN)/python -m pytest -m browser tests/browser
+
+# What needs a CUDA GPU: its tests, which are not part of the installed package, and the first measurements on it.
+gpu: venv
+	@failed=0; \
+	if $(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then \
+		$(BIN)/python -m pytest tests/gpu || failed=1; fi; \
+	$(BIN)/segbench gpu-check -o reports/local/gpu-check && exit $$failed
 
 clean:
 	rm -rf .venv .venv-wheel build dist

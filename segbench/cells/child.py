@@ -20,6 +20,7 @@ from segbench.cells.process import FreshInterpreter, Process
 from segbench.cells.server import CHOICE, SERVERS
 from segbench.errors import UserError
 from segbench.records.case import Case, Json
+from segbench.records.text import encodable
 
 _TAIL_BYTES = 4000
 """How much of a child's stderr is kept for the cause of its death."""
@@ -177,12 +178,12 @@ def _feed(stream: IO[bytes], request: bytes) -> None:
 
 
 def _decode(line: bytes) -> dict[str, Json] | None:
-    """An event, or None for anything else a child managed to print into the pipe."""
+    """An event, its texts fit to be written; None for anything else a child managed to print into the pipe."""
     try:
         event = json.loads(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) and "event" in event else None
+    return encodable(event) if isinstance(event, dict) and "event" in event else None
 
 
 def _killed(silence: str, timeout_s: float, stderr: str) -> Ending:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,8 +30,8 @@ class Job(Protocol):
         """
 
 
-JobsOf = Callable[[Sequence[Case]], Sequence[Job]]
-"""Makes a command's cases into jobs."""
+JobsOf = Callable[[Sequence[Case]], Iterable[Job]]
+"""Makes a command's cases into jobs; one that is made late may look at the clock first (`segbench.cells.time_box`)."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -90,7 +90,7 @@ def run_series(
 
 
 def _results(
-    jobs: Sequence[Job], executor: Executor, timeout_s: float, listen: Listener
+    jobs: Iterable[Job], executor: Executor, timeout_s: float, listen: Listener
 ) -> Iterator[tuple[Case, Result]]:
     """Every case's result, in the order in which jobs end."""
     pending: dict[Future[Results], Job] = {}

@@ -28,7 +28,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
     """Device, driver, versions, and what will be measured and what cannot be."""
-    facts = {**_machine(), **_software(), **_files(ledger)}
+    facts = machine_facts(ledger)
     abilities = _abilities(bool(nvml.visible_gpus()))
     if as_json:
         typer.echo(json.dumps({"facts": facts, "abilities": abilities}, indent=1))
@@ -39,6 +39,11 @@ def doctor(
         [],
         "table",
     )
+
+
+def machine_facts(ledger: Path) -> dict[str, str]:
+    """Name and value of what measurements here depend on."""
+    return {**_machine(), **_software(), **_files(ledger)}
 
 
 def _machine() -> dict[str, str]:

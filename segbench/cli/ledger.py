@@ -12,7 +12,7 @@ from segbench.cards.card import ModelCard
 from segbench.cards.model import find_model
 from segbench.cli.flags import flags
 from segbench.cli.groups import LedgerFolder, OutputFlags
-from segbench.cli.selection import select
+from segbench.cli.selection import select, tell_damage
 from segbench.cli.session import exports_of
 from segbench.cli.show import show
 from segbench.errors import LedgerError, UserError
@@ -36,9 +36,7 @@ _Format = Annotated[str, typer.Option("--format", help="On stdout: table, markdo
 def list_runs(folder: LedgerFolder = DEFAULT_LEDGER, format: _Format = "table") -> None:
     """Every run, oldest first."""
     entries = select("", folder)
-    book = Ledger(folder)
-    book.entries()
-    show([runs_table(entries, str(book.path), book.damage)], tidy_rows(entries, _cards(entries)), format)
+    show([runs_table(entries, str(Ledger(folder).path))], tidy_rows(entries, _cards(entries)), format)
 
 
 @ledger.command("show")
@@ -78,6 +76,7 @@ def merge(
     """Joins ledgers, every row once; one case under two settings (host, driver, threads, switches) is refused."""
     target = Ledger(into)
     present = target.entries()
+    tell_damage(target)
     everything = merged(present, *(_read(path) for path in sources))
     found = clashes(everything)
     if found and not keep_apart:
@@ -98,7 +97,9 @@ def _read(path: Path) -> list[Entry]:
     book = Ledger(path)
     if not book.path.is_file():
         raise LedgerError(f"there is no ledger at {book.path}")
-    return book.entries()
+    entries = book.entries()
+    tell_damage(book)
+    return entries
 
 
 def _cards(entries: list[Entry]) -> dict[str, ModelCard]:

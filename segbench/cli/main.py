@@ -5,10 +5,12 @@ A command's module is imported when it is called: `segbench --help` answers at o
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -65,6 +67,7 @@ COMMANDS = (
     Listed("ledger", _ANALYSIS, "What was measured: list, show, export, merge."),
     Listed("models", _CATALOGUE, "The networks of the catalogue, the named sets, and what was published of them."),
     Listed("datasets", _CATALOGUE, "What data sets there are, what each needs, and whether a copy is whole."),
+    Listed("gpu-check", _CATALOGUE, "The first minutes on a new GPU: everything once, in the order of value."),
     Listed("doctor", _CATALOGUE, "Device, driver, versions, and what will be measured and what cannot be."),
 )
 
@@ -110,6 +113,8 @@ def run() -> None:
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts, so that cuda:1 is one GPU for both
     if sys.stdout is None:  # closed by the shell: `segbench ... >&-`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever a name holds and the terminal cannot show
     try:
         app()
     except UserError as error:
@@ -121,9 +126,15 @@ def run() -> None:
         sys.stderr.write(f"segbench: {error.filename or 'the output'} cannot be written: {error.strerror}\n")
         sys.exit(1)
     except SystemExit as end:
-        if end.code == 1 and type(sys.stdout).__name__ == "PacifyFlushWrapper":  # Typer's sign of a broken pipe
+        if end.code == 1 and _ended_by_a_pipe(end):
             _forget_stdout()
         raise
+
+
+def _ended_by_a_pipe(end: SystemExit) -> bool:
+    """Whether Typer or Rich made this exit of a broken pipe, as both do."""
+    reason = end.__context__
+    return isinstance(reason, OSError) and reason.errno == errno.EPIPE
 
 
 def _forget_stdout() -> None:

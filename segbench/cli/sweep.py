@@ -17,11 +17,10 @@ from segbench.cells.series import Planned, resume
 from segbench.cli.cases import default_classes, images_of_epoch
 from segbench.cli.flags import flags
 from segbench.cli.grid import SweepGrid, grid_of_flags, label, read_grid, sweepable
-from segbench.cli.groups import DataFlags, OutputFlags, RunFlags, SizeFlags, TimingFlags
+from segbench.cli.groups import ConditionFlags, DataFlags, OutputFlags, RunFlags, SizeFlags, TimingFlags
 from segbench.cli.session import Session
 from segbench.cli.show import show
 from segbench.cli.timing import print_advice
-from segbench.devices.choice import choose_device
 from segbench.errors import UserError
 from segbench.present.sweep import SweepProgress, cells_table, sweep_table
 from segbench.records.case import Case, Json
@@ -50,19 +49,17 @@ def sweep(
     what: _What,
     size: SizeFlags,
     data: DataFlags,
+    conditions: ConditionFlags,
     timing: TimingFlags,
     run: RunFlags,
     output: OutputFlags,
     values: _Values = None,
     vary: _Vary = None,
     model: _Models = None,
-    device: Annotated[str, Option("--device", help="auto, cuda, cuda:N, cpu, or none (predict).")] = "auto",
     classes: Annotated[
         int | None, Option("--classes", help="Classes. \\[default: 11, or the data set's]", min=1)
     ] = None,
     images: _Images = None,
-    seed: Annotated[int, Option("--seed", help="Of weights, inputs and order.", min=0)] = 0,
-    threads: Annotated[int | None, Option("--threads", help="CPU threads of the measuring process.", min=1)] = None,
     dry_run: _DryRun = False,
     again: _Again = False,
 ) -> None:
@@ -75,7 +72,7 @@ def sweep(
     grid = _grid(what, values, vary, model)
     task, rule = TASKS[grid.task], timing.rule()
     models = find_models(list(grid.models))
-    where = choose_device(device, grid.task, predicts=task.predicted_by is not None)
+    where = conditions.where(grid.task, predicts=task.predicted_by is not None)
     if where.name == "none":
         task = TASKS[str(task.predicted_by)]
     case = partial(
@@ -83,12 +80,11 @@ def sweep(
         task.name,
         device=where.name,
         classes=classes or default_classes(data.dataset),
-        seed=seed,
-        threads=threads,
         warmup=timing.warmup,
         options=_options(task, rule, lambda: images or images_of_epoch(data.dataset, data.split)),
         **size.case_fields(),
         **data.case_fields(),
+        **conditions.case_fields(),
     )
 
     def cases(named: Model) -> list[Case]:

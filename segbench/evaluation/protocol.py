@@ -15,6 +15,8 @@ from segbench.units import parse_size
 Fusion = Literal["exp_logits", "softmax_mean"]
 """How the scores of several scales are joined: sums of exp(logits), HRNet's way, or means of probabilities."""
 
+_LARGEST_SCALE = 100
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -46,8 +48,9 @@ class Protocol:
     multiple: int = 1
 
     def __post_init__(self) -> None:
-        if not self.scales or min(self.scales) <= 0:
-            raise UserError(f"scales {self.scales} must be positive numbers, as in 0.5,1,1.5")
+        if not self.scales or not all(0 < scale <= _LARGEST_SCALE for scale in self.scales):
+            found = ", ".join(f"{scale:g}" for scale in self.scales)
+            raise UserError(f"scales {found} must be above 0 and at most {_LARGEST_SCALE}, as in 0.5,1,1.5")
         if not 0 < self.stride <= 1:
             raise UserError(f"a window's stride is {self.stride}; it must be above 0 and at most 1")
 

@@ -75,11 +75,8 @@ def _peak(rows: _Found) -> float | None:
 
 
 def _notes(entry: Entry, pairs: dict[tuple[str, str], _Found]) -> list[str]:
-    weights = (
-        "trained weights"
-        if entry.case.options_as(GradientsOptions).checkpoint
-        else "weights as drawn (a trained network's differ)"
-    )
+    trained = entry.case.options_as(GradientsOptions).checkpoint
+    weights = "trained weights" if trained else "weights as drawn (a trained network's differ)"
     notes = [
         provenance([entry]),
         f"forward, loss and backward without an optimizer, {weights}; ratio: to {_PLAIN} through the same solver",

@@ -76,7 +76,8 @@ def training_tables(entries: Sequence[Entry], _cards: Cards | None = None) -> li
 
 def _row(entry: Entry) -> list[Value]:
     score = next((item for name in ("miou", "image_accuracy") if (item := measured(entry, name))), None)
-    detail = score.detail if score else {}
+    told = score or measured(entry, "train_step_s")  # a training without validation has no score
+    detail = told.detail if told else {}
     return [
         entry.model,
         value_of(entry, "parameters"),

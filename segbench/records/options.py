@@ -65,8 +65,10 @@ class Options(BaseModel):
         return {name: value for name, value in found.items() if getattr(self, name) != usual[name]}
 
     def to_json(self) -> dict[str, Any]:
-        """Every option that says something; inverse of `parse`."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Every option that says something, a None among them where the usual is another; inverse of `parse`."""
+        found: dict[str, Any] = self.model_dump(mode="json")
+        usual = {name: item.default for name, item in type(self).model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None or usual[name] is not None}
 
     def paths(self, mark: str) -> Iterator[tuple[str, Path]]:
         """(name, path) of the options marked `READS` or `WRITES` that are set."""

@@ -14,6 +14,7 @@ from segbench.present.values import measured
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
+from segbench.records.options import CAMVID_IMAGES, EpochOptions
 from segbench.records.quantities import QUANTITIES
 
 _AXES = {
@@ -117,9 +118,14 @@ def _conditions(entry: Entry, item: Measurement) -> str:
         within = f" within {in_bytes(case.budget_bytes)}" if case.budget_bytes else ""
         return f"{size}, {'training' if 'train' in case.modes else 'inference'}{within}{where}{precision}"
     batch = case.batch_size if item.mode == "train" else item.factors.get("batch_size", case.infer_batch)
-    at = "" if name in ("epoch_s", "energy_per_epoch_j") else f", batch {batch}"
+    at = _images_of_epoch(case) if name in ("epoch_s", "energy_per_epoch_j") else f", batch {batch}"
     without = ", no optimizer" if item.mode == "train" and case.optimizer == "none" else ""
     return f"{size}{at}{where}{precision}{without}"
+
+
+def _images_of_epoch(case: Case) -> str:
+    images = case.options.images if isinstance(case.options, EpochOptions) else None
+    return f", {images} images" if images and images != CAMVID_IMAGES else ""
 
 
 _ASKED = ("protocol", "scales", "flip", "window")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from segbench.cards.naming import told_apart
+from segbench.present.agreement import agreement_tables
 from segbench.present.figures import Figure
 from segbench.present.figures_memory import breakdown_figure
 from segbench.present.figures_pareto import pareto_figure
@@ -45,7 +46,12 @@ def report_of(entries: Sequence[Entry], title: str) -> Report:
         title=title,
         lead=_lead(entries),
         judged=found.judged,
-        tables=[*([networks] if networks else []), *found.tables, *command_tables(entries, cards)],
+        tables=[
+            *agreement_tables(entries),
+            *([networks] if networks else []),
+            *found.tables,
+            *command_tables(entries, cards),
+        ],
         figures=_figures(entries, found, pareto, along),
         reasons=_reasons(found),
         pareto=pareto,

@@ -36,6 +36,7 @@ _ASSUMED = {"nfe": PAPER_NFE, "context_bytes": USUAL_CONTEXT}
 _SIZE = {"width": 480, "height": 360, "classes": 11, "precision": "fp32", **_ASSUMED}
 _TRAINED = {**_SIZE, "batch_size": BATCH}
 _TESTED = {**_SIZE, "infer_batch": 1}
+_EPOCH = {**_SIZE, "images": CAMVID_IMAGES}
 LARGEST_BATCH_CONDITIONS = {**_SIZE, "modes": ("train",), "budget_bytes": GPU_BUDGETS[PAPER_GPU].bytes}
 """Conditions of the largest batch, which the epoch is timed at."""
 
@@ -43,7 +44,7 @@ TABLE2_COLUMNS = (
     PaperColumn("max_batch", "largest batch\n32 GB", "max_batch", conditions=LARGEST_BATCH_CONDITIONS),
     PaperColumn("train_memory", f"training memory\nbatch {BATCH}", "train_peak_reserved_bytes", conditions=_TRAINED),
     PaperColumn("infer_memory", "test memory\none image", "infer_peak_reserved_bytes", conditions=_TESTED),
-    PaperColumn("epoch_time", f"epoch\n{CAMVID_IMAGES} images", "epoch_s", conditions=_SIZE, timed=True),
+    PaperColumn("epoch_time", f"epoch\n{CAMVID_IMAGES} images", "epoch_s", conditions=_EPOCH, timed=True),
     PaperColumn("test_time", "test time\none image", "latency_s", conditions=_TESTED, timed=True),
     PaperColumn("parameters", "\nparameters", "parameters", "parameters", {"classes": 11}),
 )

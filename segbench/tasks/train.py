@@ -244,19 +244,12 @@ def _tell(report: Reporter, progress: StepProgress) -> None:
 def _rows(summary: Summary, device: torch.device, log: Path, broken: Mapping[str, int]) -> Iterator[Measurement]:
     logged = read_log(log)
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
-    detail = {
-        "weights": "last",
-        "best": summary.best,
-        "best_step": summary.best_step,
-        "steps": summary.steps,
-        "seconds": summary.seconds,
-        "absent_classes": "skip",
-        "broken": dict(broken),
-    }
+    run = {"steps": summary.steps, "seconds": summary.seconds, "broken": dict(broken)}
+    best = {"best": summary.best, "best_step": summary.best_step}
+    detail = {"weights": "last", **best, **run, "absent_classes": "skip"}
     for name, score in summary.scores.items():
         curve = [[int(row["step"]), float(row["seconds"]), float(row[name])] for row in logged if row.get(name)]
         yield Measurement(name, score, method, detail={**detail, "curve": curve})
     if summary.trained:
-        yield Measurement(
-            "train_step_s", summary.wall_s / summary.trained, method, mode="train", detail={"steps": summary.trained}
-        )
+        seconds, detail = summary.wall_s / summary.trained, {**run, "timed_steps": summary.trained}
+        yield Measurement("train_step_s", seconds, method, mode="train", detail=detail)

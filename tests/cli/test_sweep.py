@@ -142,7 +142,7 @@ def test_an_epochs_images_are_those_of_the_copy_at_hand(machine: FakeMachine, se
 
 def test_arguments_of_the_builder_are_factors_too() -> None:
     grid = grid_of_flags("params", ["segnode"], ["argument.steps"], ["2,4"])
-    assert [case.arguments for case in grid.cases(Case("params", ""))] == [(("steps", 2),), (("steps", 4),)]
+    assert [case.arguments for case in grid.cases(Case("params", "segnode"))] == [(("steps", 2),), (("steps", 4),)]
 
 
 @given(
@@ -150,7 +150,9 @@ def test_arguments_of_the_builder_are_factors_too() -> None:
 )
 def test_a_grid_has_the_product_of_its_axes_each_once(batches: list[int], widths: list[int]) -> None:
     cases = list(
-        SweepGrid("memory", ("unet",), {"seed": 3}, {"batch_size": batches, "width": widths}).cases(Case("memory", ""))
+        SweepGrid("memory", ("unet",), {"seed": 3}, {"batch_size": batches, "width": widths}).cases(
+            Case("memory", "unet")
+        )
     )
     assert len(set(cases)) == len(cases) == len(batches) * len(widths)
     assert {case.seed for case in cases} == {3}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path
+from types import NoneType
+from typing import get_args
 
 import pytest
 
@@ -48,6 +51,14 @@ def test_a_task_has_options_of_its_own_that_survive_a_record(task: Task) -> None
     options = task.options()
     assert isinstance(options, Options) and options.given() == {}
     assert task.options.recorded(options.to_json()) == options
+
+
+@EVERY
+def test_an_option_that_is_none_is_none_in_the_child(task: Task) -> None:
+    """Also where that is not the usual: an epoch of as many images as the copy at hand has."""
+    optional = [name for name, item in task.options.model_fields.items() if NoneType in get_args(item.annotation)]
+    options = task.options.parse(dict.fromkeys(optional))
+    assert task.options.parse(json.loads(json.dumps(options.to_json()))) == options
 
 
 def test_a_task_that_does_not_exist_is_refused() -> None:
