@@ -29,6 +29,7 @@ from segbench.statistics.comparison import ComparedValue, Contrast, contrast
 
 WAYS = ("cold", "warm")
 FASTER, RSS_WITHIN = 3.0, 0.03
+SHORT = {"round_min_runs": 10, "round_max_runs": 30, "round_seconds": 2.0, "images": 1}
 TASKS = ("memory", "latency", "epoch")
 TIMES = ("latency_s", "train_step_s")
 PEAKS = ("train_peak_live_bytes", "train_peak_process_bytes")
@@ -70,12 +71,12 @@ def cases(model: str, width: int, height: int) -> Iterator[Case]:
     """One of each task, on one thread, and short: what is compared is the processes."""
     for task in TASKS:
         case = Case(task, model, width=width, height=height, modes=("train",), threads=1)
-        yield case.with_options(round_min_runs=10, round_max_runs=30, round_seconds=2.0, images=1)
+        yield case.with_options(**{name: value for name, value in SHORT.items() if hasattr(case.options, name)})
 
 
 def measure(case: Case, way: str, found: Found) -> None:
     start, first = time.perf_counter(), math.nan
-    for event in Child(case.task, [case], 600.0, start=way).events():
+    for event in Child(case.task, case, 600.0, start=way).events():
         if event["event"] == "progress" and math.isnan(first):
             first = time.perf_counter() - start
         if event["event"] == "measured":

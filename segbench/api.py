@@ -21,16 +21,21 @@ __all__ = ["build_network", "predict_memory", "read_ledger"]
 
 
 def build_network(model: str, classes: int = 11, **arguments: Json) -> nn.Module:
-    """The network a card describes.
+    """The network that a model card describes.
 
     Args:
-        model: as for `--model`: a card's name, a card's file, `file.py:Name` or `package.module:Name`.
+        model: as for `--model`: a name of the catalogue, a card's file, `file.py:Name` or `package.module:Name`.
         classes: channels of the output.
         arguments: builder arguments that replace the card's.
 
     Raises:
-        UnknownName: no such card.
+        UnknownName: no such model card.
         CardError: the builder cannot be imported or refuses the arguments.
+
+    >>> import torch
+    >>> network = build_network("unet-w8", classes=5).eval()
+    >>> tuple(network(torch.zeros(1, 3, 48, 64)).shape[:2])
+    (1, 5)
     """
     return build_from_card(find_model(model).card, classes, arguments)
 
@@ -54,6 +59,10 @@ def predict_memory(
         classes: of the labels.
         optimizer: `sgd`, `adamw`, `muon` or `none`.
         recipe: values of the optimizer; momentum decides whether SGD keeps a state.
+
+    >>> one, two = (predict_memory(build_network("unet-w8"), batch, height=48, width=64) for batch in (1, 2))
+    >>> one.live < two.live < 2 * one.live
+    True
     """
     case = Case("predict", type(network).__name__, batch_size=batch_size, height=height, width=width, device="none")
     device = torch.device("meta")

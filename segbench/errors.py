@@ -33,7 +33,7 @@ class DataError(UserError):
 
 
 class LedgerError(UserError):
-    """A ledger that cannot be written, or holds a newer format than this version reads."""
+    """A ledger that cannot be written, or read."""
 
 
 class CheckpointError(UserError):

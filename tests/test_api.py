@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 
@@ -9,8 +10,10 @@ import pytest
 from torch import nn
 
 import segbench
+from segbench import api
+from segbench.estimate.prediction import predict_step
 from segbench.records.case import Case
-from segbench.tasks.predict import predict_step, workload_on_meta
+from segbench.tasks.predict import workload_on_meta
 
 
 def test_the_public_names_are_these() -> None:
@@ -37,3 +40,8 @@ def test_a_modules_memory_is_predicted_as_the_command_predicts_its_card() -> Non
     assert (by_api.live, by_api.reserved) == (by_command.live, by_command.reserved)
     assert next(network.parameters()).equal(before)
     assert isinstance(network, nn.Module)
+
+
+def test_the_examples_of_the_public_names_run() -> None:
+    result = doctest.testmod(api)
+    assert result.failed == 0 and result.attempted >= 2

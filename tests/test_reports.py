@@ -11,7 +11,7 @@ from segbench.present.csv_text import table_csv
 from segbench.present.figures import figure_csv
 from segbench.present.files import FIGURES, TABLES
 from segbench.present.report import Report
-from segbench.studies.evidence import COMMAND, ENVIRONMENT, LEDGER, read_entries, title_of
+from segbench.studies.evidence import COMMAND, ENVIRONMENT, LEDGER, read_entries, report_title
 from segbench.studies.front_page import README, front_page, reports_in
 from segbench.studies.report import report_of
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not REPORTS, reason="no reports beside the tests
 
 
 def remade(folder: Path) -> Report:
-    return report_of(read_entries([folder / LEDGER]), title_of(folder))
+    return report_of(read_entries([folder / LEDGER]), report_title(folder))
 
 
 @pytest.fixture(scope="module", params=REPORTS, ids=lambda path: path.name)

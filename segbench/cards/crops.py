@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segbench.cards.datasets import Crops, dataset_card, read_spec
+from segbench.cards.datasets import Crops, dataset_card, read_dataset_spec
 from segbench.units import parse_size
 
 
@@ -32,7 +32,7 @@ def crop_of(dataset: str) -> tuple[int, int] | None:
     Raises:
         UnknownName: no such data set.
     """
-    card, options = read_spec(dataset)
+    card, options = read_dataset_spec(dataset)
     if "size" in options:
         return parse_size(options["size"])
     return (card.crops.width, card.crops.height) if card.crops else None

@@ -23,7 +23,7 @@ __all__ = [
     "Option",
     "dataset_card",
     "dataset_name",
-    "read_spec",
+    "read_dataset_spec",
     "settled_spec",
 ]
 
@@ -61,10 +61,10 @@ def dataset_card(spec: str) -> DatasetCard:
         CardError: a user's card that cannot be read or does not validate.
         UserError: options that cannot be read.
     """
-    return read_spec(spec)[0]
+    return read_dataset_spec(spec)[0]
 
 
-def read_spec(spec: str) -> tuple[DatasetCard, dict[str, str]]:
+def read_dataset_spec(spec: str) -> tuple[DatasetCard, dict[str, str]]:
     """`"camvid:grouping=strict"` as the card of CamVid and `{"grouping": "strict"}`, options checked.
 
     Raises:
@@ -88,9 +88,9 @@ def settled_spec(spec: str) -> str:
     """The data set as a child receives it: a user's card by name, content and absolute path; other names as they are.
 
     Raises:
-        UserError: as `read_spec`.
+        UserError: as `read_dataset_spec`.
     """
-    card, _ = read_spec(spec)
+    card, _ = read_dataset_spec(spec)
     parsed = DatasetSpec.parse(spec)
     if parsed.card is None:
         return spec

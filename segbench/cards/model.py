@@ -10,6 +10,10 @@ from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import model_sets
 from segbench.cards.sources import card_of, read_spec
 from segbench.cards.spec import ModelSpec
+from segbench.records.text import printable
+
+_LONGEST_NAME = 120
+"""Characters of a network's name: tables have a column for it, and figures a legend."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Model:
     """A network to be benchmarked.
 
     Attributes:
-        name: shown in tables; the card's name, or what the user wrote.
+        name: shown in tables; the card's name, or what the user wrote, escaped where it could not be shown.
         spec: what finds it again; its text is `Case.model`.
         card: builder, arguments, recipe, references.
     """
@@ -40,7 +44,7 @@ def find_model(text: str) -> Model:
         CardError: the user's file is missing or its card does not validate.
     """
     spec = read_spec(text)
-    return Model(spec.shown, spec, card_of(spec))
+    return Model(printable(spec.shown, _LONGEST_NAME), spec, card_of(spec))
 
 
 def find_models(names: list[str]) -> list[Model]:
@@ -68,4 +72,5 @@ def _with_folders(model: Model, count: int) -> Model:
     file = model.spec.file
     if file is None:
         return model
-    return replace(model, name="/".join([*file.parts[-1 - count : -1], model.name.rpartition("/")[2]]))
+    name = "/".join([*file.parts[-1 - count : -1], model.name.rpartition("/")[2]])
+    return replace(model, name=printable(name, _LONGEST_NAME))

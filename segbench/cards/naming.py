@@ -64,4 +64,4 @@ def _with_arguments(entry: Entry) -> str:
 def _run(entry: Entry) -> str:
     """The training that an entry is or judges; empty for a measurement of cost."""
     option = entry.case.kind.trained_run
-    return run_of(str(entry.case.option(option))) if option else ""
+    return run_of(str(getattr(entry.case.options, option))) if option else ""

@@ -93,4 +93,4 @@ def _written_value(value: Json) -> str:
 
 
 def _is_word(text: str) -> bool:
-    return bool(text) and not set(text) & set('&+?"\n') and literal(text) == text
+    return text == text.strip() != "" and not set(text) & set('&+?"\n') and literal(text) == text

@@ -53,7 +53,7 @@ def run_in_child(
         command: what to start instead, for tests.
         start: `warm` or `cold`, see `Child`.
     """
-    child = Child(case.task, [case], timeout_s, command, start)
+    child = Child(case.task, case, timeout_s, command, start)
     heard = _Heard(case)
     for event in child.events():
         heard.hear(event, listen)

@@ -20,6 +20,7 @@ from segbench.cells.process import FreshInterpreter, Process
 from segbench.cells.server import CHOICE, SERVERS
 from segbench.errors import UserError
 from segbench.records.case import Case, Json
+from segbench.records.text import encodable
 
 _TAIL_BYTES = 4000
 """How much of a child's stderr is kept for the cause of its death."""
@@ -46,12 +47,12 @@ class Ending:
 
 
 class Child:
-    """A process that runs one task on its cases.
+    """A process that runs one task on one case.
 
     Args:
         task: name of a module of `segbench.tasks`.
-        cases: measured by the child one after the other.
-        timeout_s: how long the child may stay silent about a case's outcome before it is killed.
+        case: what it measures.
+        timeout_s: how long the child may stay silent about the outcome before it is killed.
         command: what to start instead, for tests.
         start: `warm` forks the child from a server that has imported torch, where one can be had; `cold` starts a
             fresh interpreter. None asks the environment variable SEGBENCH_START, and takes `warm` without it.
@@ -63,21 +64,21 @@ class Child:
     def __init__(
         self,
         task: str,
-        cases: Sequence[Case],
+        case: Case,
         timeout_s: float,
         command: Sequence[str] | None = None,
         start: str | None = None,
     ) -> None:
         self.ending = Ending("ok", None, "")
-        self._task, self._cases, self._command = task, len(cases), command
-        self._request = json.dumps({"cases": [case.to_json() for case in cases]})
+        self._task, self._command = task, command
+        self._request = json.dumps({"case": case.to_json()})
         self._timeout = timeout_s
         self._start = way_to_start(start)
 
     def events(self) -> Iterator[dict[str, Json]]:
         """The child's events until it ends; afterwards `ending` says how. Leaving early kills the child.
 
-        One that has answered every case has little to do any more, and is killed if that takes long: threads, exit
+        One that has answered has little to do any more, and is killed if that takes long: threads, exit
         handlers and processes of a user's network may never end.
         """
         kills_before = _kernel_kills()
@@ -117,8 +118,7 @@ class Child:
         threading.Thread(target=_feed, args=(process.stdin, self._request.encode()), daemon=True).start()
         threading.Thread(target=_watch, args=(process, pump, lines), daemon=True).start()
         deadline = time.monotonic() + self._timeout
-        open_cases = self._cases
-        while open_cases:
+        while True:
             try:
                 line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
@@ -128,11 +128,9 @@ class Child:
             event = _decode(line)
             if event is None:
                 continue
-            if event["event"] == "outcome":
-                deadline = time.monotonic() + self._timeout
-                open_cases -= 1
             yield event
-        return "answered"
+            if event["event"] == "outcome":
+                return "answered"
 
 
 _RUNNING: set[Process] = set()
@@ -180,12 +178,12 @@ def _feed(stream: IO[bytes], request: bytes) -> None:
 
 
 def _decode(line: bytes) -> dict[str, Json] | None:
-    """An event, or None for anything else a child managed to print into the pipe."""
+    """An event, its texts fit to be written; None for anything else a child managed to print into the pipe."""
     try:
         event = json.loads(line)
     except ValueError:
         return None
-    return event if isinstance(event, dict) and "event" in event else None
+    return encodable(event) if isinstance(event, dict) and "event" in event else None
 
 
 def _killed(silence: str, timeout_s: float, stderr: str) -> Ending:

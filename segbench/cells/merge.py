@@ -12,10 +12,10 @@ from segbench.cells.cell import Result
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
-from segbench.statistics.intervals import Rounds, estimate_median, percentile_by_round, percentiles
+from segbench.statistics.intervals import RoundSamples, estimate_median, percentile_by_round, percentiles
 from segbench.statistics.stopping import StopDecision
 
-Judge = Callable[[Rounds], StopDecision]
+Judge = Callable[[RoundSamples], StopDecision]
 """What the stop rule says of the samples of one quantity, by round."""
 
 
@@ -87,7 +87,7 @@ def _rows(items: Sequence[Measurement], headline: str, judge: Judge, session: st
         yield _percentile(whole, tail, name, rounds)
 
 
-def _percentile(whole: Measurement, quantity_name: str, name: str, rounds: Rounds) -> Measurement:
+def _percentile(whole: Measurement, quantity_name: str, name: str, rounds: RoundSamples) -> Measurement:
     """Over all samples; its own samples are those of each round, which is what `compare` resamples."""
     value = percentiles(rounds)[name]
     return replace(
@@ -124,7 +124,7 @@ def _merged(items: Sequence[Measurement], session: str) -> Measurement:
 
 def _explained(whole: Measurement, items: Sequence[Measurement], judge: Judge) -> Measurement:
     """With the reason why measuring stopped, what looks wrong, and what every round saw."""
-    rounds: Rounds = [_samples(item) for item in items]
+    rounds: RoundSamples = [_samples(item) for item in items]
     details, verdict = [item.detail for item in items], judge(rounds)
     explanation: dict[str, Json] = {
         "half_width": verdict.half_width if math.isfinite(verdict.half_width) else None,
@@ -136,7 +136,7 @@ def _explained(whole: Measurement, items: Sequence[Measurement], judge: Judge) -
     return replace(whole, detail={**whole.detail, **explanation})
 
 
-def _advice(rounds: Rounds, details: Sequence[Mapping[str, Json]]) -> list[str]:
+def _advice(rounds: RoundSamples, details: Sequence[Mapping[str, Json]]) -> list[str]:
     """What looks wrong with the samples, and what the rounds saw of the machine."""
     from segbench.statistics.stability import Circumstances, advise  # numpy, for which `--help` need not wait
 

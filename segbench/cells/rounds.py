@@ -16,7 +16,7 @@ from segbench.cells.cell import Listener, Result, RunCase
 from segbench.cells.jobs import Job, JobsOf
 from segbench.cells.merge import merge_rounds, samples_of
 from segbench.records.case import Case, Json
-from segbench.statistics.intervals import Rounds as SampleRounds
+from segbench.statistics.intervals import RoundSamples as SampleRounds
 from segbench.statistics.stopping import StopDecision, StopRule
 
 _UNDECIDED = StopDecision(False, False, math.inf, "")

@@ -86,6 +86,7 @@ class Server:
     """
 
     def __init__(self, task: str) -> None:
+        self.has_forked = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -119,6 +120,7 @@ class Server:
             for end in (stdin, stdout, channel):
                 end.close()
             return None
+        self.has_forked = True
         return ForkedChild(pid, channel, stdin, stdout)
 
     def close(self) -> None:
@@ -161,11 +163,12 @@ class Servers:
 
     def fork(self, task: str, errors: IO[bytes], timeout_s: float) -> ForkedChild | None:
         """A child of the task's server; None where it cannot be had, now and from now on."""
-        server = self.prepare(task)
-        child = server.fork(errors, timeout_s) if server else None
-        if server and child is None:
-            self._refuse(server)
-        return child
+        while server := self.prepare(task):
+            child = server.fork(errors, timeout_s)
+            if child:
+                return child
+            self._end(server, refuse=not server.has_forked)  # one that has forked before is replaced
+        return None
 
     def end(self) -> None:
         """Ends every server."""
@@ -175,11 +178,12 @@ class Servers:
             self._servers.clear()
             self._leaving.clear()
 
-    def _refuse(self, server: Server) -> None:
+    def _end(self, server: Server, refuse: bool) -> None:
         with self._lock:
             for key in [key for key, item in self._servers.items() if item is server]:
-                self._refused.add(key)
                 del self._servers[key]
+                if refuse:
+                    self._refused.add(key)
         server.end()
 
     def _let_go_of_the_oldest(self) -> None:

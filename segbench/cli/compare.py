@@ -27,15 +27,15 @@ from segbench.statistics.gates import Gate, parse_comparison_gate
 from segbench.statistics.pairing import EntryPair, pair_up
 
 _SIDE = "A ledger, or in --ledger a network, a run (last, last-1) or conditions, as in segnode,precision=bf16."
-A = Annotated[str, typer.Argument(help=_SIDE, show_default=False)]
-B = Annotated[str, typer.Argument(help="The same; B is what is new.", show_default=False)]
-By = Annotated[
+_A = Annotated[str, typer.Argument(help=_SIDE, show_default=False)]
+_B = Annotated[str, typer.Argument(help="The same; _B is what is new.", show_default=False)]
+_By = Annotated[
     list[str] | None,
     typer.Option("--by", help="A condition meant to differ; repeatable. \\[default: the only one that does, or model]"),
 ]
-OnlyQuantities = Annotated[list[str] | None, typer.Option("-q", "--quantity", help="Only this quantity; repeatable.")]
-AllowUnlike = Annotated[bool, typer.Option("--allow-unlike", help="Show what differs otherwise too, marked.")]
-RelativeFailIf = Annotated[
+_OnlyQuantities = Annotated[list[str] | None, typer.Option("-q", "--quantity", help="Only this quantity; repeatable.")]
+_AllowUnlike = Annotated[bool, typer.Option("--allow-unlike", help="Show what differs otherwise too, marked.")]
+_RelativeFailIf = Annotated[
     list[str] | None,
     typer.Option("--fail-if", help='Exit with 3 if B is shown to be so, as in "latency_s > +5%"; repeatable.'),
 ]
@@ -43,14 +43,14 @@ RelativeFailIf = Annotated[
 
 @flags(without=("fail_if",))
 def compare(
-    a: A,
-    b: B,
+    a: _A,
+    b: _B,
     output: OutputFlags,
-    by: By = None,
-    quantity: OnlyQuantities = None,
-    allow_unlike: AllowUnlike = False,
+    by: _By = None,
+    quantity: _OnlyQuantities = None,
+    allow_unlike: _AllowUnlike = False,
     ledger: LedgerFolder = DEFAULT_LEDGER,
-    fail_if: RelativeFailIf = None,
+    fail_if: _RelativeFailIf = None,
 ) -> None:
     """Whether B differs from A: ratio, 95 % interval, and one plain sentence for every quantity.
 
@@ -87,7 +87,7 @@ def _fair(pairs: Sequence[EntryPair], allow_unlike: bool, console: Console) -> l
         UserError: none may.
     """
     if not pairs:
-        raise UserError("no cell of A asks what a cell of B asks (same command, same mode)")
+        raise UserError("no cell of _A asks what a cell of _B asks (same command, same mode)")
     refusals = [f"{pair.a.model} and {pair.b.model} differ in {'; '.join(map(str, pair.refused))}" for pair in pairs]
     kept = [pair for pair in pairs if allow_unlike or not pair.refused]
     if not kept:

@@ -26,24 +26,24 @@ from segbench.records.options import CheckDatasetOptions
 
 datasets = typer.Typer(help="What data sets there are, what each needs, and whether a copy is whole.")
 
-Name = Annotated[
+_Name = Annotated[
     str,
     typer.Argument(
         help="A data set, or your own mine.toml; options behind a colon, as in camvid:grouping=strict.",
         callback=settled_spec,
     ),
 ]
-DataRoot = Annotated[
+_DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Where the data set lies. \\[default: SEGBENCH_DATA, or the config file]"),
 ]
-Splits = Annotated[
+_Splits = Annotated[
     list[str] | None, typer.Option("--split", help="Only this split; repeatable. \\[default: all there]")
 ]
 
 
 @datasets.callback(invoke_without_command=True)
-def catalogue(context: typer.Context, data_root: DataRoot = None, format: PeoplesFormat = "table") -> None:
+def catalogue(context: typer.Context, data_root: _DataRoot = None, format: PeoplesFormat = "table") -> None:
     """Every data set and where it lies."""
     if context.invoked_subcommand:
         return
@@ -56,7 +56,7 @@ def catalogue(context: typer.Context, data_root: DataRoot = None, format: People
 
 
 @datasets.command("show")
-def show_one(name: Name, data_root: DataRoot = None, format: PeoplesFormat = "table") -> None:
+def show_one(name: _Name, data_root: _DataRoot = None, format: PeoplesFormat = "table") -> None:
     """One data set: classes, terms, what to download, the layout expected, its options."""
     card = dataset_card(name)
     looked = places(card, data_root) if card.needs_files else []
@@ -66,10 +66,10 @@ def show_one(name: Name, data_root: DataRoot = None, format: PeoplesFormat = "ta
 @datasets.command()
 @flags()
 def check(
-    name: Name,
-    data_root: DataRoot = None,
-    split: Splits = None,
-    contact_sheet: Annotated[Path | None, typer.Option("--contact-table", help="Draw samples into this PNG.")] = None,
+    name: _Name,
+    data_root: _DataRoot = None,
+    split: _Splits = None,
+    contact_sheet: Annotated[Path | None, typer.Option("--contact-sheet", help="Draw samples into this PNG.")] = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Broken files are counted, not a failure.")
     ] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
@@ -13,6 +14,7 @@ from segbench.cells.rounds import in_rounds
 from segbench.cli.cases import images_of_epoch
 from segbench.cli.flags import flags
 from segbench.cli.groups import (
+    MOST_WORKERS,
     CompilerFlags,
     ConditionFlags,
     DataFlags,
@@ -34,7 +36,7 @@ from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.options import EpochOptions
 
-Batch = Annotated[
+_Batch = Annotated[
     str,
     Option(
         "-b",
@@ -43,10 +45,10 @@ Batch = Annotated[
         rich_help_panel="Conditions",
     ),
 ]
-Images = Annotated[
+_Images = Annotated[
     int | None, Option("--images", help="Images of an epoch. \\[default: the split's; 367, CamVid's]", min=1)
 ]
-Workers = Annotated[int, Option("--workers", help="Processes that load images.", min=0)]
+_Workers = Annotated[int, Option("--workers", help="Processes that load images.", min=0, max=MOST_WORKERS)]
 
 
 @flags(without=("cuda_graph",))
@@ -59,10 +61,10 @@ def epoch(
     timing: TimingFlags,
     run: RunFlags,
     output: OutputFlags,
-    batch_size: Batch = "1",
+    batch_size: _Batch = "1",
     budget: BudgetText = None,
-    images: Images = None,
-    workers: Workers = 0,
+    images: _Images = None,
+    workers: _Workers = 0,
 ) -> None:
     """Training time of a step and of an epoch: loading, forward, backward, optimizer.
 
@@ -90,7 +92,7 @@ def epoch(
 
 
 _SEARCHED = ("arguments", "classes", "width", "height", "precision", "optimizer", "seed", "threads", "channels_last",
-             "tf32", "cudnn_benchmark")  # fmt: skip
+             "tf32", "cudnn_benchmark", "output", "aux_weight")  # fmt: skip
 """Fields of an epoch's case that decide its largest batch."""
 
 
@@ -120,6 +122,6 @@ def _batch_of(entry: Entry) -> int:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
         raise UserError(f"--batch-size {text!r} is neither a number of images nor max")
     return int(text)

@@ -22,14 +22,14 @@ from segbench.records.dataset_spec import published_dataset
 from segbench.records.options import EvaluateOptions
 from segbench.units import parse_size
 
-Checkpoint = Annotated[
+_Checkpoint = Annotated[
     Path | None,
     Option(
         "--checkpoint",
         help="A run's folder or one of its files. \\[default: the card's own, or the best of runs/MODEL-DATASET]",
     ),
 ]
-InferBatch = Annotated[int, Option("--infer-batch", help="Images per inference.", min=1, rich_help_panel="Conditions")]
+_InferBatch = Annotated[int, Option("--infer-batch", help="Images per inference.", min=1, rich_help_panel="Conditions")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +89,8 @@ def evaluate(
     conditions: ConditionFlags,
     run: RunFlags,
     results: OutputFlags,
-    checkpoint: Checkpoint = None,
-    infer_batch: InferBatch = 1,
+    checkpoint: _Checkpoint = None,
+    infer_batch: _InferBatch = 1,
 ) -> None:
     """mIoU, accuracies and boundary F of trained networks, from one confusion matrix over the whole split.
 

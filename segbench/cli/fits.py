@@ -18,7 +18,7 @@ from segbench.devices.choice import Device
 from segbench.present.largest import fits_table
 from segbench.units import parse_size
 
-SomeModels = Annotated[
+_SomeModels = Annotated[
     list[str] | None, Option("-m", "--model", help="Networks, as elsewhere. \\[default: every model card]")
 ]
 
@@ -29,7 +29,7 @@ def fits(
     run: RunFlags,
     output: OutputFlags,
     budget: BudgetText = None,
-    model: SomeModels = None,
+    model: _SomeModels = None,
     input: Annotated[str, Option("--input", help="Input size, width x height, as in 480x360.")] = "480x360",
     classes: Annotated[int | None, Option("--classes", help="Classes. \\[default: 11]", min=1)] = None,
     precision: Annotated[str, Option("--precision", help="fp32, bf16 or fp16 (autocast).")] = "fp32",

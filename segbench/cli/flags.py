@@ -44,7 +44,7 @@ def flags(without: Collection[str] = (), **defaults: object) -> Callable[[Comman
 
         @wraps(command)
         def called(**values: Any) -> None:
-            command(**_folded(groups, values))
+            command(**_folded(groups, without, values))
 
         parameters = list(_parameters(command, hints, groups, without, defaults))
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -61,10 +61,10 @@ def _require_known(command: Command, groups: Mapping[str, type[Group]], names: C
         raise TypeError(f"{command.__name__}: no flag {', '.join(sorted(unknown))} in its groups")
 
 
-def _folded(groups: Mapping[str, type[Group]], values: dict[str, Any]) -> dict[str, Any]:
+def _folded(groups: Mapping[str, type[Group]], without: Collection[str], values: dict[str, Any]) -> dict[str, Any]:
     """The groups made of the values of their fields, beside the command's own parameters."""
     folded = {
-        name: group(**{item.name: values.pop(item.name) for item in fields(group) if item.name in values})
+        name: group(**{item.name: values.pop(item.name) for item in fields(group) if item.name not in without})
         for name, group in groups.items()
     }
     return {**values, **folded}
@@ -100,28 +100,37 @@ def _default(item: Field[Any]) -> Any:
 
 
 def _in_panel(annotation: Any, panel: str | None) -> Any:
-    """The annotation with the group's panel, where the flag has none of its own; numbers must be finite."""
+    """The annotation with the group's panel, where the flag has none of its own; numbers have bounds."""
     if get_origin(annotation) is not Annotated:
         return annotation
     kind, *extras = get_args(annotation)
-    marked = [_marked(item, panel, is_float=float in (kind, *get_args(kind))) for item in extras]
+    is_number = bool({int, float} & {kind, *get_args(kind)})
+    marked = [_marked(item, panel, is_number) for item in extras]
     return Annotated[kind, *marked]
 
 
-def _marked(item: object, panel: str | None, is_float: bool) -> object:
+def _marked(item: object, panel: str | None, is_number: bool) -> object:
     if not isinstance(item, ParameterInfo):
         return item
     marked = copy(item)
     marked.rich_help_panel = item.rich_help_panel or panel
-    if is_float and item.callback is None:
-        marked.callback = _finite
+    if is_number and item.callback is None:
+        marked.callback = _bounded
     return marked
 
 
-def _finite(parameter: CallbackParam, value: float | None) -> float | None:
+_MOST = 2**31 - 1
+"""Of any number: what torch, clocks and file formats take, and more than any flag can mean."""
+
+
+def _bounded(parameter: CallbackParam, value: float | None) -> float | None:
     """Raises:
-    UserError: nan or an infinity, which no flag means and no record can hold.
+    UserError: nan or an infinity, which no flag means and no record can hold, or beyond `_MOST`.
     """
-    if value is not None and not math.isfinite(value):
+    if value is None:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{parameter.opts[-1]} {value:g} is not a finite number; give another value")
+    if value > _MOST:
+        raise UserError(f"{parameter.opts[-1]} {value:.6g} is too large; give at most {_MOST}")
     return value

@@ -27,23 +27,23 @@ from segbench.records.case import Case
 from segbench.records.options import GradientsOptions
 from segbench.units import parse_size
 
-Solvers = Annotated[
+_Solvers = Annotated[
     list[str] | None,
     Option("--solver", help="Only these solvers; repeatable. \\[default: all fixed grids, dopri5]"),
 ]
-Gradients = Annotated[
+_Gradients = Annotated[
     list[str] | None,
     Option("--gradient", help="Only these gradient methods; repeatable. \\[default: all that fit]"),
 ]
-Checkpoint = Annotated[
+_Checkpoint = Annotated[
     Path | None, Option("--checkpoint", help="Trained weights; the errors depend on them. \\[default: as drawn]")
 ]
-InputSize = Annotated[
+_InputSize = Annotated[
     str | None,
     Option("--input", help="Input size, as in 240x180. \\[default: the model card's]", rich_help_panel="Conditions"),
 ]
-BatchSize = Annotated[int, Option("-b", "--batch-size", help="Images per step.", min=1, rich_help_panel="Conditions")]
-Rounds = Annotated[int, Option("--rounds", help="Timed steps of each method, in turns.", min=1)]
+_BatchSize = Annotated[int, Option("-b", "--batch-size", help="Images per step.", min=1, rich_help_panel="Conditions")]
+_Rounds = Annotated[int, Option("--rounds", help="Timed steps of each method, in turns.", min=1)]
 
 
 @flags(without=("optimizer",), timeout=3600.0)
@@ -53,12 +53,12 @@ def gradients(
     data: DataFlags,
     run: RunFlags,
     output: OutputFlags,
-    input: InputSize = None,
-    batch_size: BatchSize = 2,
-    solver: Solvers = None,
-    gradient: Gradients = None,
-    checkpoint: Checkpoint = None,
-    rounds: Rounds = 3,
+    input: _InputSize = None,
+    batch_size: _BatchSize = 2,
+    solver: _Solvers = None,
+    gradient: _Gradients = None,
+    checkpoint: _Checkpoint = None,
+    rounds: _Rounds = 3,
 ) -> None:
     """Every pair of solver and gradient method: peak memory, time, evaluations of f, and the gradient's error.
 

@@ -19,6 +19,9 @@ from segbench.records.options import TimingOptions
 from segbench.statistics.stopping import StopRule
 from segbench.units import parse_size
 
+MOST_WORKERS = 1024
+"""Processes that load images: more are a slip of the keyboard, and would fill the machine before they are refused."""
+
 Fields = dict[str, Any]
 """Fields of a case."""
 

@@ -12,7 +12,7 @@ from segbench.cards.card import ModelCard
 from segbench.cards.model import find_model
 from segbench.cli.flags import flags
 from segbench.cli.groups import LedgerFolder, OutputFlags
-from segbench.cli.selection import select
+from segbench.cli.selection import select, tell_damage
 from segbench.cli.session import exports_of
 from segbench.cli.show import show
 from segbench.errors import LedgerError, UserError
@@ -24,26 +24,24 @@ from segbench.records.rows import tidy_rows
 
 ledger = typer.Typer(help="What was measured: list, show, export, merge.", no_args_is_help=True)
 
-Selection = Annotated[
+_Selection = Annotated[
     str,
     typer.Argument(help="A network, a run (last, last-1), conditions (unet,precision=bf16) or LEDGER@any of these."),
 ]
 
-Format = Annotated[str, typer.Option("--format", help="On stdout: table, markdown, csv or json.")]
+_Format = Annotated[str, typer.Option("--format", help="On stdout: table, markdown, csv or json.")]
 
 
 @ledger.command("list")
-def list_runs(folder: LedgerFolder = DEFAULT_LEDGER, format: Format = "table") -> None:
+def list_runs(folder: LedgerFolder = DEFAULT_LEDGER, format: _Format = "table") -> None:
     """Every run, oldest first."""
     entries = select("", folder)
-    book = Ledger(folder)
-    book.entries()
-    show([runs_table(entries, str(book.path), book.damage)], tidy_rows(entries, _cards(entries)), format)
+    show([runs_table(entries, str(Ledger(folder).path))], tidy_rows(entries, _cards(entries)), format)
 
 
 @ledger.command("show")
 def show_entries(
-    selection: Selection = "last", folder: LedgerFolder = DEFAULT_LEDGER, format: Format = "table"
+    selection: _Selection = "last", folder: LedgerFolder = DEFAULT_LEDGER, format: _Format = "table"
 ) -> None:
     """The measurements of a run, of a network, or of whatever fits the conditions."""
     entries = select(selection, folder)
@@ -78,6 +76,7 @@ def merge(
     """Joins ledgers, every row once; one case under two settings (host, driver, threads, switches) is refused."""
     target = Ledger(into)
     present = target.entries()
+    tell_damage(target)
     everything = merged(present, *(_read(path) for path in sources))
     found = clashes(everything)
     if found and not keep_apart:
@@ -98,7 +97,9 @@ def _read(path: Path) -> list[Entry]:
     book = Ledger(path)
     if not book.path.is_file():
         raise LedgerError(f"there is no ledger at {book.path}")
-    return book.entries()
+    entries = book.entries()
+    tell_damage(book)
+    return entries
 
 
 def _cards(entries: list[Entry]) -> dict[str, ModelCard]:

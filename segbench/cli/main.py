@@ -5,10 +5,12 @@ A command's module is imported when it is called: `segbench --help` answers at o
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -22,7 +24,7 @@ _COST, _ACCURACY, _ANALYSIS, _CATALOGUE = "Cost", "Accuracy", "Analysis", "Catal
 
 
 @dataclass(frozen=True)
-class Entry:
+class Listed:
     """A command: its name, its place in the help, and the first sentence of its own.
 
     The module is `segbench.cli.NAME` and holds the command, or a `typer.Typer` of several, under the same name.
@@ -47,26 +49,26 @@ class Entry:
 
 
 COMMANDS = (
-    Entry("memory", _COST, "Peak memory of a training step and of an inference, beside HRNetV2 and the paper."),
-    Entry("max-batch", _COST, "The largest batch that fits, and the next one, which does not; both were tried."),
-    Entry("max-input", _COST, "The largest input that fits, and the next one, which does not; both were tried."),
-    Entry("fits", _COST, "Every model card's largest batch and largest input within a budget; nothing runs."),
-    Entry("latency", _COST, "Inference time per image, from pictures in the host's memory to label maps."),
-    Entry("epoch", _COST, "Training time of a step and of an epoch: loading, forward, backward, optimizer."),
-    Entry("params", _COST, "Parameters, MACs and FLOPs of one image, counted by execution and by two other programs."),
-    Entry("gradients", _COST, "Every pair of solver and gradient method: memory, time, evaluations, exactness."),
-    Entry("train", _ACCURACY, "Trains with the model card's recipe; leaves checkpoints, a log and a curve."),
-    Entry("evaluate", _ACCURACY, "mIoU, accuracies and boundary F of trained networks, from one confusion matrix."),
-    Entry("trajectory", _ACCURACY, "What every end time of a trained ODE network costs and how accurate it is."),
-    Entry("reproduce", _ANALYSIS, "The paper's tables, figures and claims beside ours, with a verdict for each."),
-    Entry("report", _ANALYSIS, "Everything a ledger holds as tables, figures and one HTML page without a network."),
-    Entry("sweep", _ANALYSIS, "Every combination of values, each in processes of its own."),
-    Entry("compare", _ANALYSIS, "Whether B differs from A: ratio, 95 % interval, and one plain sentence."),
-    Entry("ledger", _ANALYSIS, "What was measured: list, show, export, merge."),
-    Entry("models", _CATALOGUE, "The networks of the catalogue, the named sets, and what was published of them."),
-    Entry("datasets", _CATALOGUE, "What data sets there are, what each needs, and whether a copy is whole."),
-    Entry("gpu-check", _CATALOGUE, "The first minutes on a new GPU: everything once, in the order of value."),
-    Entry("doctor", _CATALOGUE, "Device, driver, versions, and what will be measured and what cannot be."),
+    Listed("memory", _COST, "Peak memory of a training step and of an inference, beside HRNetV2 and the paper."),
+    Listed("max-batch", _COST, "The largest batch that fits, and the next one, which does not; both were tried."),
+    Listed("max-input", _COST, "The largest input that fits, and the next one, which does not; both were tried."),
+    Listed("fits", _COST, "Every model card's largest batch and largest input within a budget; nothing runs."),
+    Listed("latency", _COST, "Inference time per image, from pictures in the host's memory to label maps."),
+    Listed("epoch", _COST, "Training time of a step and of an epoch: loading, forward, backward, optimizer."),
+    Listed("params", _COST, "Parameters, MACs and FLOPs of one image, counted by execution and by two other programs."),
+    Listed("gradients", _COST, "Every pair of solver and gradient method: memory, time, evaluations, exactness."),
+    Listed("train", _ACCURACY, "Trains with the model card's recipe; leaves checkpoints, a log and a curve."),
+    Listed("evaluate", _ACCURACY, "mIoU, accuracies and boundary F of trained networks, from one confusion matrix."),
+    Listed("trajectory", _ACCURACY, "What every end time of a trained ODE network costs and how accurate it is."),
+    Listed("reproduce", _ANALYSIS, "The paper's tables, figures and claims beside ours, with a verdict for each."),
+    Listed("report", _ANALYSIS, "Everything a ledger holds as tables, figures and one HTML page without a network."),
+    Listed("sweep", _ANALYSIS, "Every combination of values, each in processes of its own."),
+    Listed("compare", _ANALYSIS, "Whether B differs from A: ratio, 95 % interval, and one plain sentence."),
+    Listed("ledger", _ANALYSIS, "What was measured: list, show, export, merge."),
+    Listed("models", _CATALOGUE, "The networks of the catalogue, the named sets, and what was published of them."),
+    Listed("datasets", _CATALOGUE, "What data sets there are, what each needs, and whether a copy is whole."),
+    Listed("gpu-check", _CATALOGUE, "The first minutes on a new GPU: everything once, in the order of value."),
+    Listed("doctor", _CATALOGUE, "Device, driver, versions, and what will be measured and what cannot be."),
 )
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -111,6 +113,8 @@ def run() -> None:
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as NVML counts, so that cuda:1 is one GPU for both
     if sys.stdout is None:  # closed by the shell: `segbench ... >&-`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever a name holds and the terminal cannot show
     try:
         app()
     except UserError as error:
@@ -122,9 +126,15 @@ def run() -> None:
         sys.stderr.write(f"segbench: {error.filename or 'the output'} cannot be written: {error.strerror}\n")
         sys.exit(1)
     except SystemExit as end:
-        if end.code == 1 and type(sys.stdout).__name__ == "PacifyFlushWrapper":  # Typer's sign of a broken pipe
+        if end.code == 1 and _ended_by_a_pipe(end):
             _forget_stdout()
         raise
+
+
+def _ended_by_a_pipe(end: SystemExit) -> bool:
+    """Whether Typer or Rich made this exit of a broken pipe, as both do."""
+    reason = end.__context__
+    return isinstance(reason, OSError) and reason.errno == errno.EPIPE
 
 
 def _forget_stdout() -> None:

@@ -32,7 +32,7 @@ from segbench.records.options import PredictOptions
 PAPER_BATCH = 24
 """The batch of the paper's Table 2, third column."""
 
-Warmup = Annotated[
+_Warmup = Annotated[
     int | None,
     Option(
         "-w",
@@ -55,7 +55,7 @@ def memory(
     explain: ExplainFlags,
     run: RunFlags,
     output: OutputFlags,
-    warmup: Warmup = None,
+    warmup: _Warmup = None,
 ) -> None:
     """Peak memory of a training step and of an inference, beside HRNetV2 and the paper.
 

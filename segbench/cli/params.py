@@ -15,8 +15,8 @@ from segbench.present.params import params_tables
 from segbench.records.case import Case
 from segbench.records.options import ParamsOptions
 
-Depth = Annotated[int, Option("--modules", help="Also a table of modules, so many levels deep.", min=0)]
-Crosscheck = Annotated[
+_Depth = Annotated[int, Option("--modules", help="Also a table of modules, so many levels deep.", min=0)]
+_Crosscheck = Annotated[
     bool, Option("--crosscheck/--no-crosscheck", help="Let fvcore count too, which runs the network on the CPU.")
 ]
 _UNCHANGED_BY = ("device", "precision", "optimizer", "channels_last", "tf32", "cudnn_benchmark")
@@ -30,8 +30,8 @@ def params(
     data: DataFlags,
     run: RunFlags,
     output: OutputFlags,
-    modules: Depth = 0,
-    crosscheck: Crosscheck = True,
+    modules: _Depth = 0,
+    crosscheck: _Crosscheck = True,
 ) -> None:
     """Parameters, MACs and FLOPs of one image, counted by execution and by two other programs.
 

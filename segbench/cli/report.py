@@ -16,15 +16,17 @@ from segbench.records.ledger import Ledger
 from segbench.studies.evidence import LEDGER, read_entries, write_evidence
 from segbench.studies.front_page import README, front_page
 
-Ledgers = Annotated[list[Path] | None, typer.Argument(help="Folders or files of ledgers.", show_default=False)]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the report.", show_default=False)]
-Title = Annotated[str | None, typer.Option("--title", help="\\[default: the report's own, or the folder's name]")]
-FrontPage = Annotated[
+_Ledgers = Annotated[list[Path] | None, typer.Argument(help="Folders or files of ledgers.", show_default=False)]
+_Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the report.", show_default=False)]
+_Title = Annotated[str | None, typer.Option("--title", help="\\[default: the report's own, or the folder's name]")]
+_FrontPage = Annotated[
     Path | None, typer.Option("--front-page", help="Remake README.md of this folder of reports.", show_default=False)
 ]
 
 
-def report(ledger: Ledgers = None, output: Output = None, title: Title = None, front_page: FrontPage = None) -> None:
+def report(
+    ledger: _Ledgers = None, output: _Output = None, title: _Title = None, front_page: _FrontPage = None
+) -> None:
     """Everything a ledger holds as Markdown, CSV, LaTeX, SVG and PNG figures, and one HTML page without a network.
 
     A report can be remade from its own ledger: segbench report DIR/ledger.jsonl -o DIR. Another ledger replaces the

@@ -31,18 +31,18 @@ from segbench.present.trajectory import trajectory_tables
 from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
 from segbench.studies import figures
-from segbench.studies.catalogue import FIGURE_NAMES, NAMES, STUDIES, cards_of, findings, named
+from segbench.studies.catalogue import FIGURE_NAMES, STUDIES, STUDY_NAMES, cards_of, findings, studies_named
 from segbench.studies.duration import DurationEstimate, estimate_duration
 from segbench.studies.evidence import write_evidence
 from segbench.studies.planning import StudyStage, kind_of, stage_of
 from segbench.studies.report import newest
 from segbench.studies.study import Step
 
-What = Annotated[str, Argument(help=", ".join(NAMES), show_default=False)]
-DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and how long it will take; run nothing.")]
-Fresh = Annotated[bool, Option("--fresh", help="Measure anew what the ledger answers already.")]
-Report = Annotated[Path | None, Option("-o", "--output", help="Also write a report into this folder.")]
-DeviceName = Annotated[str, Option("--device", help="auto, cuda, cuda:N, cpu, or none (predict, run nothing).")]
+_What = Annotated[str, Argument(help=", ".join(STUDY_NAMES), show_default=False)]
+_DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and how long it will take; run nothing.")]
+_Fresh = Annotated[bool, Option("--fresh", help="Measure anew what the ledger answers already.")]
+_Report = Annotated[Path | None, Option("-o", "--output", help="Also write a report into this folder.")]
+_DeviceName = Annotated[str, Option("--device", help="auto, cuda, cuda:N, cpu, or none (predict, run nothing).")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +59,15 @@ class FigureFlags(Group):
 
 @flags(without=("split", "reuse"), timeout=3600.0)
 def reproduce(
-    what: What,
+    what: _What,
     figure: FigureFlags,
     data: LabelledFlags,
     run: RunFlags,
     results: OutputFlags,
-    device: DeviceName = "auto",
-    dry_run: DryRun = False,
-    output: Report = None,
-    fresh: Fresh = False,
+    device: _DeviceName = "auto",
+    dry_run: _DryRun = False,
+    output: _Report = None,
+    fresh: _Fresh = False,
 ) -> None:
     """The paper's tables, figures and claims: published numbers, ours, a verdict for each, and the reasons.
 
@@ -75,7 +75,7 @@ def reproduce(
     Without a CUDA GPU, or with --device none, what can be predicted is predicted and the rest is marked as missing.
     """
     session = Session(run, results)
-    names = named(what)
+    names = studies_named(what)
     if output is not None:
         require_report_folder(output)
     where = choose_device(device, "reproduce", predicts=True)

@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+from rich.markup import escape
+
 from segbench.errors import UnknownName, UserError
 from segbench.records.ledger import Entry, Ledger
 from segbench.statistics.fairness import conditions
@@ -44,9 +47,16 @@ def _entries(ledger: Path) -> list[Entry]:
     if not book.path.is_file():
         raise UserError(f"there is no ledger at {book.path}; measure something first, or give --ledger DIR")
     entries = book.entries()
+    tell_damage(book)
     if not entries:
         raise UserError(f"the ledger {book.path} is empty")
     return entries
+
+
+def tell_damage(book: Ledger) -> None:
+    """Says on stderr which lines of a ledger that was read are no records."""
+    for sentence in book.damage:
+        Console(stderr=True).print(f"[yellow]note:[/yellow] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def _narrowed(entries: list[Entry], word: str) -> list[Entry]:

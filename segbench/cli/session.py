@@ -26,7 +26,7 @@ from segbench.records.measurement import ANSWERS
 from segbench.records.rows import tidy_rows
 from segbench.statistics.gates import Gate, parse_gate
 
-Tables = Callable[[Sequence[Entry], Mapping[str, ModelCard]], Sequence[Table]]
+ShownTables = Callable[[Sequence[Entry], Mapping[str, ModelCard]], Sequence[Table]]
 """What a command shows of its entries; the model cards, by name, hold the published numbers."""
 
 
@@ -68,7 +68,7 @@ class Session:
         self,
         models: Sequence[Model],
         cases: Callable[[Model], Sequence[Case]],
-        tables: Tables,
+        tables: ShownTables,
         jobs_of: JobsOf = single_jobs,
     ) -> None:
         """The whole command: its cases measured, its tables shown, its exit code."""
@@ -117,7 +117,7 @@ class Session:
         order = {cell.key: number for number, cell in enumerate(cells)}
         return sorted(done, key=lambda item: order[item.entry.key])
 
-    def finish(self, done: Sequence[Done], models: Sequence[Model], tables: Tables) -> None:
+    def finish(self, done: Sequence[Done], models: Sequence[Model], tables: ShownTables) -> None:
         """Shows, exports and judges; ends the command with its exit code."""
         cards = {model.name: model.card for model in models}
         entries = [item.entry for item in done]

@@ -17,11 +17,10 @@ from segbench.cells.series import Planned, resume
 from segbench.cli.cases import default_classes, images_of_epoch
 from segbench.cli.flags import flags
 from segbench.cli.grid import SweepGrid, grid_of_flags, label, read_grid, sweepable
-from segbench.cli.groups import DataFlags, OutputFlags, RunFlags, SizeFlags, TimingFlags
+from segbench.cli.groups import ConditionFlags, DataFlags, OutputFlags, RunFlags, SizeFlags, TimingFlags
 from segbench.cli.session import Session
 from segbench.cli.show import show
 from segbench.cli.timing import print_advice
-from segbench.devices.choice import choose_device
 from segbench.errors import UserError
 from segbench.present.sweep import SweepProgress, cells_table, sweep_table
 from segbench.records.case import Case, Json
@@ -30,39 +29,39 @@ from segbench.records.options import EpochOptions, Options, TimingOptions
 from segbench.records.tasks import TASKS, Task
 from segbench.statistics.stopping import StopRule
 
-What = Annotated[str, Argument(help=f"A grid in a TOML file, or a task: {', '.join(sweepable())}.", show_default=False)]
-Values = Annotated[list[str] | None, Argument(help="The values of each -L, in order.", show_default=False)]
-Models = Annotated[list[str] | None, Option("-m", "--model", help="As elsewhere; repeatable.")]
-Vary = Annotated[
+_What = Annotated[
+    str, Argument(help=f"A grid in a TOML file, or a task: {', '.join(sweepable())}.", show_default=False)
+]
+_Values = Annotated[list[str] | None, Argument(help="The values of each -L, in order.", show_default=False)]
+_Models = Annotated[list[str] | None, Option("-m", "--model", help="As elsewhere; repeatable.")]
+_Vary = Annotated[
     list[str] | None, Option("-L", "--vary", help="A factor, then its values: -L batch_size 1,2,4; repeatable.")
 ]
-DryRun = Annotated[bool, Option("--dry-run", help="Only list the cells, and which the ledger has.")]
-Again = Annotated[bool, Option("--again", help="Measure also what the ledger already answers.")]
-Images = Annotated[
+_DryRun = Annotated[bool, Option("--dry-run", help="Only list the cells, and which the ledger has.")]
+_Again = Annotated[bool, Option("--again", help="Measure also what the ledger already answers.")]
+_Images = Annotated[
     int | None, Option("--images", help="Images of an epoch. \\[default: the split's; 367, CamVid's]", min=1)
 ]
 
 
 @flags(without=("reuse",))
 def sweep(
-    what: What,
+    what: _What,
     size: SizeFlags,
     data: DataFlags,
+    conditions: ConditionFlags,
     timing: TimingFlags,
     run: RunFlags,
     output: OutputFlags,
-    values: Values = None,
-    vary: Vary = None,
-    model: Models = None,
-    device: Annotated[str, Option("--device", help="auto, cuda, cuda:N, cpu, or none (predict).")] = "auto",
+    values: _Values = None,
+    vary: _Vary = None,
+    model: _Models = None,
     classes: Annotated[
         int | None, Option("--classes", help="Classes. \\[default: 11, or the data set's]", min=1)
     ] = None,
-    images: Images = None,
-    seed: Annotated[int, Option("--seed", help="Of weights, inputs and order.", min=0)] = 0,
-    threads: Annotated[int | None, Option("--threads", help="CPU threads of the measuring process.", min=1)] = None,
-    dry_run: DryRun = False,
-    again: Again = False,
+    images: _Images = None,
+    dry_run: _DryRun = False,
+    again: _Again = False,
 ) -> None:
     """Every combination of values, each in processes of its own; what the ledger has is not measured again.
 
@@ -73,7 +72,7 @@ def sweep(
     grid = _grid(what, values, vary, model)
     task, rule = TASKS[grid.task], timing.rule()
     models = find_models(list(grid.models))
-    where = choose_device(device, grid.task, predicts=task.predicted_by is not None)
+    where = conditions.where(grid.task, predicts=task.predicted_by is not None)
     if where.name == "none":
         task = TASKS[str(task.predicted_by)]
     case = partial(
@@ -81,12 +80,11 @@ def sweep(
         task.name,
         device=where.name,
         classes=classes or default_classes(data.dataset),
-        seed=seed,
-        threads=threads,
         warmup=timing.warmup,
         options=_options(task, rule, lambda: images or images_of_epoch(data.dataset, data.split)),
         **size.case_fields(),
         **data.case_fields(),
+        **conditions.case_fields(),
     )
 
     def cases(named: Model) -> list[Case]:

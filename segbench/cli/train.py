@@ -39,11 +39,11 @@ _NO_TIMEOUT_S = 365 * 86400.0
 
 _RECIPE = "Recipe, instead of the model card's"
 
-BatchSize = Annotated[
+_BatchSize = Annotated[
     int | None,
     Option("-b", "--batch-size", help="Images a step, all processes together.", min=1, rich_help_panel=_RECIPE),
 ]
-LossStride = Annotated[
+_LossStride = Annotated[
     int | None,
     Option(
         "--loss-stride",
@@ -52,7 +52,7 @@ LossStride = Annotated[
         rich_help_panel=_RECIPE,
     ),
 ]
-InputSize = Annotated[
+_InputSize = Annotated[
     str | None,
     Option(
         "--input",
@@ -60,11 +60,11 @@ InputSize = Annotated[
         rich_help_panel="Images",
     ),
 ]
-Folder = Annotated[
+_Folder = Annotated[
     Path | None,
     Option("-o", "--output", help="Folder. \\[default: runs/MODEL-DATASET]", rich_help_panel="Training run"),
 ]
-ChannelsLast = Annotated[
+_ChannelsLast = Annotated[
     bool | None,
     Option(
         "--channels-last/--no-channels-last",
@@ -85,11 +85,11 @@ def train(
     conditions: ConditionFlags,
     run: RunFlags,
     results: OutputFlags,
-    batch_size: BatchSize = None,
-    loss_stride: LossStride = None,
-    input: InputSize = None,
-    channels_last: ChannelsLast = None,
-    output: Folder = None,
+    batch_size: _BatchSize = None,
+    loss_stride: _LossStride = None,
+    input: _InputSize = None,
+    channels_last: _ChannelsLast = None,
+    output: _Folder = None,
 ) -> None:
     """Trains with the model card's recipe and leaves checkpoints, a log and a curve in runs/MODEL-DATASET.
 

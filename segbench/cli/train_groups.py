@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from typer import Option
 
 from segbench.cli.flags import Group
+from segbench.cli.groups import MOST_WORKERS
 
 
 class Said(Group):
@@ -32,6 +33,7 @@ class BudgetFlags(Said):
         Option(
             "--minutes",
             help="Minutes of training steps: the process's CPU time on a CPU, wall time on CUDA; validation is free.",
+            min=0,
         ),
     ] = None
 
@@ -42,14 +44,16 @@ class RecipeFlags(Said):
 
     panel: ClassVar[str] = "Recipe, instead of the model card's"
 
-    lr: Annotated[float | None, Option("--lr", help="Base learning rate.")] = None
-    momentum: Annotated[float | None, Option("--momentum", help="Of SGD and Muon.")] = None
-    weight_decay: Annotated[float | None, Option("--weight-decay", help="Of matrices.")] = None
+    lr: Annotated[float | None, Option("--lr", help="Base learning rate.", min=0)] = None
+    momentum: Annotated[float | None, Option("--momentum", help="Of SGD and Muon.", min=0, max=1)] = None
+    weight_decay: Annotated[float | None, Option("--weight-decay", help="Of matrices.", min=0)] = None
     schedule: Annotated[str | None, Option("--schedule", help="poly or constant.")] = None
-    power: Annotated[float | None, Option("--power", help="Of the poly schedule.")] = None
+    power: Annotated[float | None, Option("--power", help="Of the poly schedule.", min=0)] = None
     warmup_steps: Annotated[int | None, Option("--warmup", help="Steps in which the rate rises.", min=0)] = None
-    clip: Annotated[float | None, Option("--clip", help="Largest norm of the gradient; 0: none.")] = None
-    ema: Annotated[float | None, Option("--ema", help="Decay of the mean of the weights; 0: none.")] = None
+    clip: Annotated[float | None, Option("--clip", help="Largest norm of the gradient; 0: none.", min=0)] = None
+    ema: Annotated[float | None, Option("--ema", help="Decay of the mean of the weights; 0: none.", min=0, max=1)] = (
+        None
+    )
     supervision: Annotated[
         str | None,
         Option("--supervision", help="States of an ODE network: end, all, end+half, end+random or end-then-all."),
@@ -81,7 +85,10 @@ class AugmentationFlags(Said):
     ] = True
     val_split: Annotated[str, Option("--val-split", help="Validate on this split; none: never.")] = "val"
     workers: Annotated[
-        int, Option("--workers", help="Processes that load and augment images; 0: the training one.", min=0)
+        int,
+        Option(
+            "--workers", help="Processes that load and augment images; 0: the training one.", min=0, max=MOST_WORKERS
+        ),
     ] = 0
     cache: Annotated[
         str, Option("--cache", help="Keep decoded pixels in a file: off, on, or auto for sets under 1 GiB.")

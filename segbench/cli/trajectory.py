@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,15 +44,15 @@ SHIPPED = "segnode-synthetic"
 TIMED = "latency_s"
 """What the rounds of a curve are about."""
 
-Models = Annotated[
+_Models = Annotated[
     list[str] | None,
     Option("-m", "--model", help=f"An ODE network, or one with exits; repeatable. \\[default: {SHIPPED}]"),
 ]
-Checkpoints = Annotated[
+_Checkpoints = Annotated[
     list[Path] | None,
     Option("--checkpoint", help="A run's folder or file; repeatable. \\[default: runs/MODEL-DATASET/best]"),
 ]
-Folder = Annotated[Path, Option("-o", "--output", help="Folder of trajectory.png and its companions.")]
+_Folder = Annotated[Path, Option("-o", "--output", help="Folder of trajectory.png and its companions.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +102,12 @@ def trajectory(
     conditions: ConditionFlags,
     run: RunFlags,
     results: OutputFlags,
-    model: Models = None,
+    model: _Models = None,
     argument: Annotated[
         list[str] | None, Option("-a", "--argument", help="Set a builder argument, as in steps=8; repeatable.")
     ] = None,
-    checkpoint: Checkpoints = None,
-    output: Folder = Path(),
+    checkpoint: _Checkpoints = None,
+    output: _Folder = Path(),
 ) -> None:
     """What every end time of a trained ODE network costs and how accurate it is, and every number of steps.
 
@@ -118,8 +119,8 @@ def trajectory(
     """
     session = Session(run, results)
     network = NetworkFlags(model=model or [SHIPPED], argument=argument)
-    curves = curves_named(network.models(), data.named, data.data_root, checkpoint or (), ends.solver or ())
     fields = case_fields(conditions.where("trajectory"), network, conditions, data)
+    curves = curves_named(network.models(), data.named, data.data_root, checkpoint or (), ends.solver or ())
     case = partial(Case, "trajectory", infer_batch=batch.infer_batch, **fields)
     by_name = {curve.model.name: curve for curve in curves}
 
@@ -162,21 +163,6 @@ def timing_rule(rounds: int = 3, runs: int = 12, max_seconds: float = 60.0) -> S
     """
     most = rounds * math.ceil(runs / rounds)
     return StopRule(min_rounds=rounds, min_runs=min(2 * rounds, most), max_runs=most, max_seconds=max_seconds)
-
-
-def print_advice(done: Sequence[Done]) -> None:
-    """On stderr: what is doubtful about a curve's times, each thing once, with the number of ends it holds for."""
-    console = Console(stderr=True)
-    for item in done:
-        advice = [row.detail.get("advice", ()) for row in item.entry.measurements if row.quantity == TIMED]
-        by_remedy: dict[str, list[str]] = {}
-        for sentence in (sentence for sentences in advice for sentence in sentences):
-            by_remedy.setdefault(sentence.rpartition(": ")[2], []).append(sentence)
-        for sentences in by_remedy.values():
-            ends = f"({len(sentences)} of {len(advice)} ends)"
-            console.print(
-                f"[yellow]{item.entry.model}:[/yellow] {sentences[0]} {ends}", highlight=False, soft_wrap=True
-            )
 
 
 def _draw(done: Sequence[Done], title: str, folder: Path) -> None:
@@ -236,7 +222,7 @@ def parse_steps(text: str | None) -> tuple[int, ...] | None:
     if text is None or text == "none":
         return None if text is None else ()
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() and 0 < int(part) <= 1000 for part in parts):
+    if not all(re.fullmatch("[0-9]{1,4}", part) and 0 < int(part) <= 1000 for part in parts):
         raise UserError(
             f"--steps {text!r} are no numbers of steps; write whole numbers from 1 to 1000, as in 1,2,8, or none"
         )

@@ -22,7 +22,7 @@ from segbench.data.dataset import Dataset, Forwarding, Pixels, Sample
 from segbench.errors import UnknownName, UserError
 from segbench.units import GIB, parse_bytes
 
-MODES = ("off", "auto", "on")
+CACHE_MODES = ("off", "auto", "on")
 
 AUTO_LIMIT: Final = 1 * GIB
 """`auto` keeps sets that decode to less: CamVid (0.3 GiB) yes, LIP, PASCAL-Context and Cityscapes no."""
@@ -63,8 +63,8 @@ def require_mode(mode: str) -> None:
     Raises:
         UnknownName: says which there are.
     """
-    if mode not in MODES:
-        raise UnknownName("cache mode", mode, MODES)
+    if mode not in CACHE_MODES:
+        raise UnknownName("cache mode", mode, CACHE_MODES)
 
 
 def cached(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segbench.cards.datasets import IGNORE, read_spec
+from segbench.cards.datasets import IGNORE, read_dataset_spec
 from segbench.data.broken import Broken, BrokenFile
 from segbench.data.dataset import Dataset, Sample
 from segbench.data.opening import open_as_is
@@ -71,7 +71,7 @@ def present_splits(name: str, root: str | os.PathLike[str] | None = None, splits
         AbsentSplit: one that was asked for, or every one, is not there.
         DataError: nothing of the data set is there.
     """
-    card, written = read_spec(name)
+    card, written = read_dataset_spec(name)
     options = card.settle(written)
     if splits:
         return [open_as_is(card, root, split, options) for split in splits]

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from segbench.cards.data_roots import find_root
-from segbench.cards.datasets import DatasetCard, read_spec
+from segbench.cards.datasets import DatasetCard, read_dataset_spec
 from segbench.data.cache import cached, require_mode
 from segbench.data.dataset import Dataset
 from segbench.data.files import FileDataset, require_whole, without_broken
@@ -46,7 +46,7 @@ def open_dataset(
         DataError: no such folder, no known layout, an empty split, or broken files without `skip_broken`.
     """
     require_mode(cache)
-    card, written = read_spec(name)
+    card, written = read_dataset_spec(name)
     settled = card.settle({**written, **options})
     if not card.needs_files:
         return open_synthetic(card, split, settled)

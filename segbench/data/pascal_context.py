@@ -27,7 +27,7 @@ from segbench.data.source import AbsentSplit, ImageAndLabel, LabelReader, Source
 from segbench.data.tables import ColourTable, IdTable
 from segbench.errors import DataError
 
-NAMES = dataset_card("pascal-context-59").class_names
+CLASS_NAMES = dataset_card("pascal-context-59").class_names
 """The 59 classes in our order, the alphabetical one."""
 
 ORIGINAL_ORDER = tuple(
@@ -81,9 +81,9 @@ def find(card: DatasetCard, root: Path, split: str, options: Mapping[str, str]) 
 
 def id_table(classes: int, order: str) -> IdTable:
     """Train ids of the PNGs' values 0..59 (0 = background) for 59 or 60 classes, by the PNGs' class order."""
-    names = NAMES if order == "sorted" else ORIGINAL_ORDER
-    first = classes - len(NAMES)
-    trains = {index: NAMES.index(name) + first for index, name in enumerate(names, start=1)}
+    names = CLASS_NAMES if order == "sorted" else ORIGINAL_ORDER
+    first = classes - len(CLASS_NAMES)
+    trains = {index: CLASS_NAMES.index(name) + first for index, name in enumerate(names, start=1)}
     return IdTable.of({_BACKGROUND: 0 if first else IGNORE, **trains, IGNORE: IGNORE})
 
 

@@ -19,11 +19,11 @@ from segbench.errors import UserError
 from segbench.estimate.mirrors import Mirrors
 from segbench.estimate.replacing import replaced
 
-STEPS = 3
+ASSUMED_STEPS = 3
 """Where nothing is stated; from three steps on, the peak of a solve without a graph does not change."""
 UNSTATED = (
-    f"an adaptive solver was taken to make {STEPS} steps; memory grows with them unless the gradient is an adjoint: "
-    "state the evaluations of f in a forward solve with --nfe"
+    f"an adaptive solver was taken to make {ASSUMED_STEPS} steps; memory grows with them unless the gradient is an "
+    "adjoint: state the evaluations of f in a forward solve with --nfe"
 )
 _BEYOND = 1 + 1e-9
 """Steps are this much longer than a whole part of the way, so that rounding adds none."""
@@ -38,8 +38,8 @@ def assuming_steps(nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None
     The error estimates and the first step's choice are still carried out, for the memory they take.
 
     Args:
-        nfe: evaluations of f in an adaptive solve, for `aca` in its search alone; None takes `STEPS` steps, which is
-            said in a warning.
+        nfe: evaluations of f in an adaptive solve, for `aca` in its search alone; None takes `ASSUMED_STEPS` steps,
+            which is said in a warning.
         mirrors: its assumptions are not noted where they are replaced.
         warn: told where an adaptive solver met no statement.
 
@@ -123,7 +123,7 @@ class _AssumedSteps:
         """A solve over `way` begins. An error ratio of 0.9 ** order keeps the step as it is (safety factor 0.9)."""
         if self.nfe is None:
             self._warn(UNSTATED)
-        steps = STEPS if self.nfe is None else max(1, round((self.nfe - _BEFORE_STEPS) / evaluations))
+        steps = ASSUMED_STEPS if self.nfe is None else max(1, round((self.nfe - _BEFORE_STEPS) / evaluations))
         self.length, self.steady = way / steps * _BEYOND, 0.9**order
 
     def _unnoted(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim import optimizer as optimizers
 
+from segbench.estimate.older_torch import LOOPS, TODAY, Release, had
 from segbench.estimate.program import is_cuda
 from segbench.estimate.replacing import replaced
 
@@ -27,8 +28,8 @@ Target = Literal["cuda", "cpu"]
 
 
 @contextlib.contextmanager
-def like(target: Target) -> Iterator[None]:
-    """Within it `meta` behaves as `target` does, as far as memory is concerned."""
+def like(target: Target, release: Release = TODAY) -> Iterator[None]:
+    """Within it `meta` behaves as `target` does under a release of torch, as far as memory is concerned."""
     with contextlib.ExitStack() as stack:
         for name in ("tensor", "as_tensor"):
             stack.enter_context(replaced(torch, name, _through_cpu))
@@ -37,7 +38,8 @@ def like(target: Target) -> Iterator[None]:
                 stack.enter_context(replaced(nn.init, name, _skipped))
         if target == "cuda":
             stack.enter_context(replaced(F, "dropout", _with_byte_mask))
-            for name in ("_get_foreach_kernels_supported_devices", "_get_fused_kernels_supported_devices"):
+            names = ("_get_foreach_kernels_supported_devices", "_get_fused_kernels_supported_devices")
+            for name in names[had(release, LOOPS) :]:
                 stack.enter_context(replaced(optimizers, name, _with_meta))
         yield
 

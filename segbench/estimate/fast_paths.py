@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import layer_norm, linear
 
 Attend = Callable[..., Tensor]
-Found = tuple[Tensor, Tensor | None]
+_Found = tuple[Tensor, Tensor | None]
 
 
 class Multihead(NamedTuple):
@@ -62,7 +62,7 @@ class EncoderLayer(NamedTuple):
     mask_type: int | None = None
 
 
-def multihead_on_cpu(*args: Any, **kwargs: Any) -> Found:
+def multihead_on_cpu(*args: Any, **kwargs: Any) -> _Found:
     """Tokens `(N, L, E)`, and the attention `(N, L, L)` or `(N, heads, L, L)` where it is asked for."""
     call = Multihead(*args, **kwargs)
     batch, length, _ = call.query.shape
@@ -71,14 +71,14 @@ def multihead_on_cpu(*args: Any, **kwargs: Any) -> Found:
     return torch.empty_like(call.query), weights
 
 
-def multihead_on_cuda(attend: Attend) -> Callable[..., Found]:
+def multihead_on_cuda(attend: Attend) -> Callable[..., _Found]:
     """`_native_multi_head_attention` in the steps of its CUDA kernel.
 
     Args:
         attend: scaled dot-product attention.
     """
 
-    def multihead(*args: Any, **kwargs: Any) -> Found:
+    def multihead(*args: Any, **kwargs: Any) -> _Found:
         call = Multihead(*args, **kwargs)
         size = call.embed_dim // call.num_head
         if call.mask is not None or call.need_weights or size % 8:
@@ -92,7 +92,7 @@ def multihead_on_cuda(attend: Attend) -> Callable[..., Found]:
     return multihead
 
 
-def _step_by_step(call: Multihead, size: int) -> Found:
+def _step_by_step(call: Multihead, size: int) -> _Found:
     batch, length, _ = call.query.shape
     joint = linear(call.query, call.qkv_weight)
     query, key, value = joint.new_empty((3, batch, call.num_head, length, size))  # _transform_bias_rescale_qkv

@@ -17,7 +17,7 @@ MOST = 4096
 
 @dataclass(frozen=True)
 class Largest:
-    """A bracket; both sides were traced afresh and replayed under the limit.
+    """A bracket; both sides were replayed under the limit.
 
     Attributes:
         fits: the largest size that fits; None if not even the smallest does.
@@ -38,10 +38,26 @@ class Largest:
 def largest_batch(trace: Callable[[int], StorageLog], limit: int, most: int = MOST) -> Largest:
     """The largest batch whose step fits under `limit` bytes of segments.
 
-    Two traces give the log of every batch (`affine`) and with it an answer, which fresh traces of both sides prove.
+    Two traces give the log of every batch (`affine`) and with it an answer. A fresh trace of the side that fails proves
+    the family right; where it differs, the search goes on with fresh traces alone.
     """
-    trace = cache(trace)
-    return largest_near(trace, limit, range(1, most + 1), guess(trace, limit, FAMILY, most))
+    trace, sizes = cache(trace), range(1, most + 1)
+    guessed = guess(trace, limit, FAMILY, most)
+    try:
+        family = LogFamily(trace(FAMILY[0]), trace(FAMILY[1]), *FAMILY)
+    except NotAffine:
+        return largest_near(trace, limit, sizes, guessed)
+    found = largest_near(family.at, limit, sizes, guessed)
+    if all(family.at(size).same_memory(trace(size)) for size in _proofs(found)):
+        return found
+    return largest_near(trace, limit, sizes, found.fits or 1)
+
+
+def _proofs(found: Largest) -> set[int]:
+    """Sizes whose fresh traces prove an answer, with 1 where it is part of it: some networks refuse to train on one."""
+    failing = found.fails_at or found.fits
+    assert failing is not None
+    return {failing, 1} if found.fits == 1 else {failing}
 
 
 FAMILY = (2, 4)
@@ -87,16 +103,21 @@ def largest_near(trace: Callable[[int], StorageLog], limit: int, sizes: range, g
 
 
 def largest(trace: Callable[[int], StorageLog], limit: int, sizes: range) -> Largest:
-    """Bisects `sizes` with fresh traces; whatever fails at a size is taken to fail at larger ones."""
+    """Bisects `sizes`; whatever fails at a size is taken to fail at larger ones."""
     trace = cache(trace)
-    place = _first_failure(trace, limit, sizes)
+
+    @cache
+    def used(size: int) -> Replay | None:
+        return _replayed(trace(size), limit)
+
+    place = bisect_left(sizes, True, key=lambda size: used(size) is None)
     fits = sizes[place - 1] if place else None
     fails_at = sizes[place] if place < len(sizes) else None
     needed = replay(trace(fails_at)) if fails_at is not None else None
     return Largest(
         fits=fits,
         fails_at=fails_at,
-        used=replay(trace(fits), limit) if fits is not None else None,
+        used=used(fits) if fits is not None else None,
         needed=needed,
         limited_by="" if needed is None else "allocated" if needed.allocated_peak > limit else "reserved",
     )
@@ -104,11 +125,14 @@ def largest(trace: Callable[[int], StorageLog], limit: int, sizes: range) -> Lar
 
 def fits(log: StorageLog, limit: int) -> bool:
     """Whether the allocator gets through the log under the limit."""
+    return _replayed(log, limit) is not None
+
+
+def _replayed(log: StorageLog, limit: int) -> Replay | None:
     try:
-        replay(log, limit)
+        return replay(log, limit)
     except OutOfMemory:
-        return False
-    return True
+        return None
 
 
 def _first_failure(log: Callable[[int], StorageLog], limit: int, sizes: range) -> int:

@@ -129,6 +129,15 @@ class StorageLog:
         before = [mark for mark in self.marks if mark.position <= position]
         return before[-1] if before else Mark(0, 0, "")
 
+    def same_memory(self, other: StorageLog) -> bool:
+        """Whether another run asks for as many bytes in the same order."""
+        sizes = [storage.bytes for storage in self.storages]
+        return (
+            self.events == other.events
+            and self.marks == other.marks
+            and sizes == [storage.bytes for storage in other.storages]
+        )
+
     def without(self, role: str) -> StorageLog:
         """The same run without the storages of one role."""
         gone = {number for number, storage in enumerate(self.storages) if storage.role == role}

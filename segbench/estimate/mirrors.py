@@ -16,33 +16,35 @@ from typing import Any
 
 import torch
 
+from segbench.estimate.operators import identities
+
 MOST_BYTES = 32 * 1024
 """Storages up to this are mirrored: solver tableaus and time grids are far smaller, images and features larger."""
 
 _aten = torch.ops.aten
-_WITHOUT_CONTENT = {
+_WITHOUT_CONTENT = identities(
     _aten.empty.memory_format,
     _aten.empty_strided.default,
     _aten.empty_like.default,
     _aten.new_empty.default,
     _aten.new_empty_strided.default,
-}
-_OVERWRITES = {
+)
+_OVERWRITES = identities(
     _aten.zero_.default,
     _aten.fill_.Scalar,
     _aten.fill_.Tensor,
     _aten.copy_.default,
     _aten.normal_.default,
     _aten.uniform_.default,
-}
-_LOOK_AT_NO_VALUE = {
+)
+_LOOK_AT_NO_VALUE = identities(
     _aten.full_like.default,
     _aten.zeros_like.default,
     _aten.ones_like.default,
     _aten.new_zeros.default,
     _aten.new_ones.default,
     _aten.new_full.default,
-}
+)
 """They ask their argument for its shape, dtype and device only."""
 _FOLDERS = (f"{Path(torch.__file__).parent}/", f"{Path(__file__).parent}/")
 """Whose lines say nothing about the program: torch's and this package's."""
@@ -74,11 +76,11 @@ class Mirrors:
 
     def know_before(self, function: Any, args: Sequence[Any], tensors: Sequence[torch.Tensor]) -> bool:
         """Whether the result of an operator can be known; what it overwrites wholly need not be."""
-        if function in _WITHOUT_CONTENT:
+        if id(function) in _WITHOUT_CONTENT:
             return False
-        if function in _LOOK_AT_NO_VALUE:
+        if id(function) in _LOOK_AT_NO_VALUE:
             return True
-        if function in _OVERWRITES and tensors and tensors[0] is args[0] and _covers_its_storage(args[0]):
+        if id(function) in _OVERWRITES and tensors and tensors[0] is args[0] and _covers_its_storage(args[0]):
             return self.know(tensors[1:]) and args[0].untyped_storage().nbytes() <= MOST_BYTES
         return self.know(tensors)
 
@@ -87,7 +89,7 @@ class Mirrors:
         moved = dict(kwargs)
         if moved.get("device") is not None:
             moved["device"] = torch.device("cpu")
-        if function in _LOOK_AT_NO_VALUE:
+        if id(function) in _LOOK_AT_NO_VALUE:
             return function(_hollow(args[0]), *args[1:], **moved)
         return function(*self._values_of(args), **{name: self._value(item) for name, item in moved.items()})
 

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-
-_aten = torch.ops.aten
+from segbench.estimate.convolution_workspaces import convolution_of, expected, upper
 
 MODERN_CONTEXT = 500 * 2**20
 """CUDA context with lazily loaded kernels (CUDA 11.7 and newer).
@@ -24,8 +22,6 @@ CUBLAS_WORKSPACE = 2 * 4096 * 1024 + 8 * 16 * 1024
 From compute capability 9.0 on the default is `:4096:8`, 32 MiB: the command gives the option `cublas_bytes` by the
 name of the budget's or the device's GPU (`segbench.devices.budgets.cublas_workspace`).
 """
-_LARGEST_CONVOLUTION_WORKSPACE = 2**30
-"""cuDNN may ask for more, but PyTorch's heuristics seldom choose such an algorithm; our inference."""
 
 
 @dataclass(frozen=True)
@@ -35,30 +31,20 @@ class Overheads:
     Attributes:
         context_bytes: the process's context, outside the caching allocator.
         cublas_bytes: what a cuBLAS handle keeps, inside the allocator, once a matrix product has run.
-        convolutions: `none` counts no cuDNN workspace, which is right for a lower bound and near deterministic runs;
-            `upper` a crude bound for the Winograd algorithm. A workspace that does not fit makes PyTorch choose another
+        convolutions: cuDNN's workspaces: `none`, right near deterministic runs; `expected` or `upper`, see
+            `segbench.estimate.convolution_workspaces`. A workspace that does not fit makes PyTorch choose another
             algorithm, so that it raises readings but hardly lowers the largest batch (our inference, from the source).
     """
 
     context_bytes: int = MODERN_CONTEXT
     cublas_bytes: int = CUBLAS_WORKSPACE
-    convolutions: Literal["none", "upper"] = "none"
+    convolutions: Literal["none", "expected", "upper"] = "none"
 
     def convolution_workspace(self, function: Any, args: Sequence[Any], output: Any) -> int:
-        """Bytes cuDNN would ask for during this operator.
-
-        A 3x3 convolution by non-fused Winograd F(4x4, 3x3) transforms tiles of 4x4 outputs to 6x6 numbers, 2.25 times
-        input and output, and the 3x3 weights to 6x6, 4 times.
-        """
+        """Bytes cuDNN would ask for during this operator."""
         if self.convolutions == "none":
             return 0
-        if function is _aten.convolution.default:
-            images, weights, result = args[0], args[1], output
-        elif function is _aten.convolution_backward.default:
-            result, images, weights = args[0], args[1], args[2]
-        else:
+        convolution = convolution_of(function, args, output)
+        if convolution is None:
             return 0
-        if tuple(weights.shape[2:]) != (3, 3):
-            return 0
-        numbers = 2.25 * (images.numel() + result.numel()) + 4 * weights.numel()
-        return min(int(numbers * images.element_size()), _LARGEST_CONVOLUTION_WORKSPACE)
+        return expected(convolution) if self.convolutions == "expected" else upper(convolution)

@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode, handle_torch_function
 from segbench.estimate import fast_paths
 from segbench.estimate.attention import Attention
 from segbench.estimate.attention_backends import Kernels
+from segbench.estimate.older_torch import FORMULA, TODAY, Release, functions_of, gradients_as_in, had
 from segbench.estimate.replacing import replaced
 
 _TORCH = f"{Path(torch.__file__).parent}/"
@@ -31,14 +32,18 @@ _META, _CUDA = torch.device("meta"), torch.device("cuda")
 
 
 @contextlib.contextmanager
-def program_on(target: str, kernels: Kernels | None = None) -> Iterator[Attention]:
-    """Within it a program's calls are answered as on `target`; gives what attention took."""
-    attention = Attention(target, kernels)
+def program_on(target: str, kernels: Kernels | None = None, release: Release = TODAY) -> Iterator[Attention]:
+    """Within it a program's calls are answered as on `target` by a release of torch; gives what attention took."""
+    attention = Attention(target, Kernels("math") if had(release, FORMULA) else kernels)
     with contextlib.ExitStack() as stack:
-        calls = _Calls(target, attention)
-        for name, answer in (("scaled_dot_product_attention", attention.attend), ("linear", _linear)):
+        older = functions_of(release)
+        calls = _Calls(target, attention, older)
+        stack.enter_context(replaced(functional, "linear", _answering(_linear)))
+        for name, answer in (("scaled_dot_product_attention", attention.attend), *older.items()):
             stack.enter_context(replaced(functional, name, _answering(answer)))
-        stack.enter_context(replaced(torch.overrides, "has_torch_function", _of_arguments_alone))
+        stack.enter_context(gradients_as_in(release))
+        if not had(release, FORMULA):
+            stack.enter_context(replaced(torch.overrides, "has_torch_function", _of_arguments_alone))
         if target == "cuda":
             for name, answer in _ANSWERS.items():
                 stack.enter_context(replaced(torch.cuda, name, _to_the_program(answer)))
@@ -49,7 +54,7 @@ def program_on(target: str, kernels: Kernels | None = None) -> Iterator[Attentio
 class _Calls(TorchFunctionMode):
     """Sends calls where they belong."""
 
-    def __init__(self, target: str, attention: Attention) -> None:
+    def __init__(self, target: str, attention: Attention, older: dict[str, Callable[..., Any]]) -> None:
         super().__init__()
         on_cuda = target == "cuda"
         multihead = fast_paths.multihead_on_cuda(attention.attend) if on_cuda else fast_paths.multihead_on_cpu
@@ -63,6 +68,8 @@ class _Calls(TorchFunctionMode):
             torch.Tensor.to: _moved,
             torch.Tensor.device.__get__: _device_for_fast_paths,
         }
+        for owner in (torch, torch.Tensor):
+            self._instead |= {getattr(owner, name): older[name] for name in older if hasattr(owner, name)}
         if on_cuda:
             self._instead[torch.Tensor.is_cuda.__get__] = _is_cuda  # type: ignore[attr-defined]
 
@@ -81,22 +88,23 @@ def _answering(answer: Callable[..., Any]) -> Callable[[Callable[..., Any]], Cal
     Functions written in Python call it by its name, past every mode.
     """
 
-    def wrap(_original: Callable[..., Any]) -> Callable[..., Any]:
-        def function(first: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def function(*args: Any, **kwargs: Any) -> Any:
             if torch._C._is_torch_function_mode_enabled():
-                return handle_torch_function(functools.wraps(_original)(function), (first,), first, *args, **kwargs)
-            return answer(first, *args, **kwargs)
+                return handle_torch_function(named, (), *args, **kwargs)
+            return answer(*args, **kwargs)
 
+        named = functools.wraps(original)(function)
         return function
 
     return wrap
 
 
-def _linear(images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+def _linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """`linear` adds its bias in place, but out of place under any dispatch mode (`Linear.cpp`)."""
-    if bias is None or images.ndim == 2 or images.is_contiguous() or not images.is_meta:
-        return _ORIGINAL_LINEAR(images, weight, bias)
-    return torch.matmul(images, weight.t()).add_(bias)
+    if bias is None or input.ndim == 2 or input.is_contiguous() or not input.is_meta:
+        return _ORIGINAL_LINEAR(input, weight, bias)
+    return torch.matmul(input, weight.t()).add_(bias)
 
 
 _ORIGINAL_LINEAR = functional.linear

@@ -43,7 +43,7 @@ Shortcut = Callable[[Sequence[Any]], Any]
 
 def answer_without_running(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The operator's result, or NotImplemented where it must run."""
-    shortcut = SHORTCUTS.get(function)
+    shortcut = _SHORTCUTS.get(id(function))
     if shortcut is None or not all(isinstance(value, (int, float)) for value in kwargs.values()):
         return NotImplemented  # a number by keyword, such as `alpha`, changes no shape
     return shortcut(args)
@@ -160,3 +160,4 @@ SHORTCUTS: dict[Any, Shortcut] = {
     _aten.upsample_nearest2d.default: lambda args: _upsample(*args),
 }
 """What each operator with a plain result gives."""
+_SHORTCUTS = {id(operator): shortcut for operator, shortcut in SHORTCUTS.items()}

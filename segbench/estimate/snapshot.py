@@ -14,7 +14,7 @@ from typing import Any
 from segbench.estimate.allocator import Action, replay
 from segbench.estimate.log import Storage, StorageLog
 
-Json = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 def write_snapshot(log: StorageLog, path: Path) -> None:
@@ -23,7 +23,7 @@ def write_snapshot(log: StorageLog, path: Path) -> None:
         pickle.dump(snapshot(log), file)
 
 
-def snapshot(log: StorageLog) -> Json:
+def snapshot(log: StorageLog) -> JsonObject:
     """The snapshot at the end of the run, with the trace of how it came about."""
     recorder = _Recorder(log)
     replay(log, observer=recorder.happened, before=recorder.begins)
@@ -39,11 +39,11 @@ class _Recorder:
     """Turns the allocator's actions into trace entries and remembers what is held."""
 
     def __init__(self, log: StorageLog) -> None:
-        self.trace: list[Json] = []
+        self.trace: list[JsonObject] = []
         self._log = log
-        self._frames: list[Json] = []
+        self._frames: list[JsonObject] = []
         self._held: dict[int, int] = {}
-        self._used: dict[int, tuple[int, list[Json]]] = {}
+        self._used: dict[int, tuple[int, list[JsonObject]]] = {}
 
     def begins(self, event: int) -> None:
         """The event of the log to which the next actions belong."""
@@ -63,7 +63,7 @@ class _Recorder:
         else:
             del self._held[action.address]
 
-    def segments(self) -> Iterator[Json]:
+    def segments(self) -> Iterator[JsonObject]:
         """The segments held at the end, each cut into used and free blocks."""
         for address, size in sorted(self._held.items()):
             blocks = list(self._blocks(address, size))
@@ -83,7 +83,7 @@ class _Recorder:
                 "blocks": blocks,
             }
 
-    def _blocks(self, address: int, size: int) -> Iterator[Json]:
+    def _blocks(self, address: int, size: int) -> Iterator[JsonObject]:
         at, end = address, address + size
         for start in sorted(place for place in self._used if address <= place < end):
             if start > at:
@@ -107,11 +107,11 @@ class _Recorder:
         )
 
 
-def _block(address: int, size: int, state: str, frames: list[Json]) -> Json:
+def _block(address: int, size: int, state: str, frames: list[JsonObject]) -> JsonObject:
     return {"address": address, "size": size, "requested_size": size, "state": state, "frames": frames}
 
 
-def _frames(storage: Storage) -> list[Json]:
+def _frames(storage: Storage) -> list[JsonObject]:
     """Two frames: what made it, and which module's it is."""
     what = {"name": f"{storage.role}: {storage.label}", "filename": storage.operator, "line": 0}
     where = {"name": "forward", "filename": storage.module or "network", "line": 0}

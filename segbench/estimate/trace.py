@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -19,13 +20,14 @@ from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.log import StorageLog
 from segbench.estimate.mirrors import MOST_BYTES, Mirrors
 from segbench.estimate.modules import ModuleNames
+from segbench.estimate.operators import identities
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.prediction_warnings import PredictionWarnings
 from segbench.estimate.shortcuts import answer_without_running
 from segbench.estimate.worst_case import SHAPED_BY_DATA, chosen_by, is_mask, lists_of_places
 
 _aten = torch.ops.aten
-_MATRIX_PRODUCTS = {
+_MATRIX_PRODUCTS = identities(
     _aten.mm.default,
     _aten.addmm.default,
     _aten.bmm.default,
@@ -33,15 +35,16 @@ _MATRIX_PRODUCTS = {
     _aten.mv.default,
     _aten.addmv.default,
     _aten.dot.default,
-}
-_IN_PLACE_WITHOUT_A_MODE = {
+)
+_IN_PLACE_WITHOUT_A_MODE = identities(
     _aten.add.Tensor,
     _aten.scatter.src,
     _aten.scatter_add.default,
     _aten.index_put.default,
     _aten.index_add.default,
     _aten.masked_scatter.default,
-}
+)
+_SHAPED_BY_DATA = identities(*SHAPED_BY_DATA)
 _ZEROS = {"aten.new_zeros", "aten.zeros", "aten.zeros_like"}
 
 
@@ -97,11 +100,16 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.lifetimes.module = self.modules.present()
         tensors = [tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_meta]
         output = self._run(function, args, kwargs, tensors)
-        self.warnings.look_at(function, args)
-        if function is _aten.nll_loss2d_forward.default:
-            self.classes = args[0].shape[1]
+        self._look_at(function, args)
         self._log(function, args, kwargs, output)
         return output
+
+    def _look_at(self, function: Any, args: Sequence[Any]) -> None:
+        """What is to be told of a run, by the few operators that give reason to."""
+        if function is _aten.nll_loss2d_forward.default:
+            self.classes = args[0].shape[1]
+        elif function is _aten.native_batch_norm.default or function.namespace != "aten":
+            self.warnings.look_at(function, args)
 
     def _run(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], tensors: list[torch.Tensor]) -> Any:
         """Carries the operator out on `meta`, and on the mirrors where all it reads is known."""
@@ -111,7 +119,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = self.mirrors.know_before(function, args, tensors)
         if not makes_meta and _leaves_meta(function, kwargs):
             return self._value_for_the_host(function, args, kwargs, known)
-        if function in SHAPED_BY_DATA:
+        if id(function) in _SHAPED_BY_DATA:
             return self._shaped_by_data(function, args, kwargs, known)
         if function is _aten.index.Tensor and any(is_mask(index) for index in args[1]):
             return self._chosen_by_mask(function, args, known)
@@ -172,25 +180,26 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     self.mirrors.forget(tensor)
 
     def _log(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any) -> None:
-        name = function._schema.name.replace("::", ".")
+        name = _name(function)
         if self._overheads is not None:
             self._log_workspace(function, args, output, name)
         position = len(self.lifetimes.events)
         for tensor in tensors_in((output,)):
             if tensor.is_meta and tensor.layout is torch.strided:
                 self.lifetimes.born(tensor, name)
-        if function in _IN_PLACE_WITHOUT_A_MODE and len(self.lifetimes.events) == position + 1:
+        if id(function) in _IN_PLACE_WITHOUT_A_MODE and len(self.lifetimes.events) == position + 1:
             self._suspect_out_of_place(function, position, args, kwargs, output)
 
     def _log_workspace(self, function: Any, args: Sequence[Any], output: Any, name: str) -> None:
         assert self._overheads is not None
-        if function in _MATRIX_PRODUCTS:
+        if id(function) in _MATRIX_PRODUCTS:
             in_backward = self.lifetimes.phase == "backward"  # another thread on CUDA, with a handle of its own
             if in_backward not in self._threads_with_cublas and self._overheads.cublas_bytes:
                 self._threads_with_cublas.add(in_backward)
                 self.lifetimes.lasting(self._overheads.cublas_bytes, name, "workspaces")
         within = (*backward_buffers(function, args), *lists_of_places(function, args))
-        self.lifetimes.passing_together(within, name, "temporaries")
+        if within:
+            self.lifetimes.passing_together(within, name, "temporaries")
         size = self._overheads.convolution_workspace(function, args, output)
         if size:
             self.lifetimes.passing(size, name, "workspaces")
@@ -231,6 +240,11 @@ def tensors_in(items: Iterable[Any]) -> list[torch.Tensor]:
         elif isinstance(item, (list, tuple)):
             found += tensors_in(item)
     return found
+
+
+@cache
+def _name(function: Any) -> str:
+    return function._schema.name.replace("::", ".")  # type: ignore[no-any-return]
 
 
 def _run_on_meta(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

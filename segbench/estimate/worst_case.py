@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segbench.estimate.operators import identities
+
 _aten = torch.ops.aten
 _BINS = 256
 """Of a histogram without a least length: as many as a byte can tell apart, as labels and grey values have."""
@@ -88,12 +90,12 @@ def chosen_by(indices: Sequence[Tensor | None], chosen: Callable[[Tensor], int])
 
 def lists_of_places(function: Any, args: Sequence[Any]) -> tuple[int, ...]:
     """Bytes of the lists of places that CUDA makes of masks while it reads or writes by them."""
-    if function not in _BY_INDICES:
+    if id(function) not in _BY_INDICES:
         return ()
     return tuple(8 * index.ndim * index.numel() for index in args[1] if is_mask(index))
 
 
-_BY_INDICES = {_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default}
+_BY_INDICES = identities(_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default)
 
 
 def is_mask(index: Any) -> bool:

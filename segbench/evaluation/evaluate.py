@@ -22,7 +22,7 @@ from segbench.workload.images import Samples
 from segbench.workload.network import require_classes
 from segbench.workload.outputs import OutputReader
 
-Matrices = NDArray[np.int32]
+_Matrices = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Evaluation:
     """
 
     names: tuple[str, ...]
-    matrices: Matrices
+    matrices: _Matrices
     boundary: BoundaryCounts | None
     protocol: Protocol
 

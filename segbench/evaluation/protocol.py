@@ -9,10 +9,13 @@ from typing import Any, Literal
 from segbench.cards.crops import crops_of, shown_size
 from segbench.errors import UnknownName, UserError
 from segbench.records.case import Case
+from segbench.records.options import ProtocolOptions
 from segbench.units import parse_size
 
 Fusion = Literal["exp_logits", "softmax_mean"]
 """How the scores of several scales are joined: sums of exp(logits), HRNet's way, or means of probabilities."""
+
+_LARGEST_SCALE = 100
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,9 @@ class Protocol:
     multiple: int = 1
 
     def __post_init__(self) -> None:
-        if not self.scales or min(self.scales) <= 0:
-            raise UserError(f"scales {self.scales} must be positive numbers, as in 0.5,1,1.5")
+        if not self.scales or not all(0 < scale <= _LARGEST_SCALE for scale in self.scales):
+            found = ", ".join(f"{scale:g}" for scale in self.scales)
+            raise UserError(f"scales {found} must be above 0 and at most {_LARGEST_SCALE}, as in 0.5,1,1.5")
         if not 0 < self.stride <= 1:
             raise UserError(f"a window's stride is {self.stride}; it must be above 0 and at most 1")
 
@@ -104,20 +108,21 @@ def protocol_of(case: Case) -> Protocol:
         UnknownName: no such protocol or data set.
         UserError: scales or a window that cannot be read, or a second size.
     """
-    found = protocol_named(case.option("protocol", "single"))
-    if case.option("input") and (found.width or found.short_side):
+    asked = case.options if isinstance(case.options, ProtocolOptions) else ProtocolOptions()
+    found = protocol_named(asked.protocol)
+    if asked.input and (found.width or found.short_side):
         own = f"{found.width}x{found.height}" if found.width else f"the shorter side at {found.short_side}"
         raise UserError(f"protocol {found.name} shows images at a size of its own ({own}); leave --input out")
     if not (found.width or found.short_side) and case.dataset is not None:
         size = (case.width, case.height)
         found = _shown_at(found, case.dataset, *(shown_size(case.dataset, size) if case.task == "train" else size))
     changes: dict[str, Any] = {}
-    if case.option("scales"):
-        changes["scales"] = _numbers(case.option("scales"))
-    if case.option("flip") is not None:
-        changes["flip"] = bool(case.option("flip"))
-    if case.option("window"):
-        changes["window"] = parse_size(case.option("window"))
+    if asked.scales:
+        changes["scales"] = _numbers(asked.scales)
+    if asked.flip is not None:
+        changes["flip"] = asked.flip
+    if asked.window:
+        changes["window"] = parse_size(asked.window)
     return replace(found, name=f"{found.name}, changed" if changes else found.name, **changes)
 
 

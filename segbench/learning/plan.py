@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
@@ -36,7 +37,7 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         low, high = self.scale_jitter
-        if not 0 < low <= high:
+        if not 0 < low <= high < math.inf:
             raise UserError(
                 f"scale jitter {low:g}:{high:g} is not a range; write LOW:HIGH with 0 < LOW <= HIGH, as in 0.5:2"
             )

@@ -20,6 +20,7 @@ from segbench.learning.feed import HeldSamples, fits_in_memory
 from segbench.learning.losses import median_frequency_weights
 from segbench.learning.plan import TrainingPlan
 from segbench.records.case import Case
+from segbench.records.options import TrainOptions
 from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast
 
@@ -44,13 +45,8 @@ def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
         UserError: it has more classes than the network gives, or no labels.
     """
     assert case.dataset is not None
-    dataset = open_dataset(
-        case.dataset,
-        case.data_root,
-        split,
-        skip_broken=bool(case.option("skip_broken", False)),
-        cache=str(case.option("cache", "off")),
-    )
+    asked = case.options_as(TrainOptions)
+    dataset = open_dataset(case.dataset, case.data_root, split, skip_broken=asked.skip_broken, cache=asked.cache)
     if dataset.classes > case.classes:
         raise UserError(f"{dataset.name} has {dataset.classes} classes, the case says {case.classes}; use --classes")
     looked_at = (dataset[index].label for index in range(min(_LOOKED_AT, len(dataset))))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from pydantic import ValidationError
 
 from segbench.cards.card import Recipe
@@ -10,7 +13,13 @@ from segbench.errors import UserError
 from segbench.learning.image_folder import IMAGENET
 from segbench.learning.plan import PLAIN, Augmentation, TrainingPlan
 from segbench.records.case import Case
+from segbench.records.options import TrainOptions
 
+_PLAN = (
+    "epochs", "steps", "minutes", "accumulate", "ohem", "label_stride", "validations", "save_every_s",
+    "sync_batch_norm", "workers",
+)  # fmt: skip
+"""Options that are fields of the plan."""
 _OFF_AT_ZERO = ("ema", "clip")
 """Fields of a recipe that 0 switches off."""
 
@@ -21,9 +30,7 @@ def training_plan(case: Case, recipe: Recipe) -> TrainingPlan:
     Raises:
         UserError: a value out of its range, or no single budget.
     """
-    plain_fields = ("epochs", "steps", "minutes", "accumulate", "ohem", "label_stride", "validations", "save_every_s")
-    names = (*plain_fields, "sync_batch_norm", "workers")
-    given = {name: case.option(name) for name in names if case.option(name) is not None}
+    given = _set(case, _PLAN)
     recipe = changed_recipe(case, recipe)
     if not {"epochs", "steps", "minutes"} & given.keys() and recipe.epochs:
         given["epochs"] = recipe.epochs
@@ -45,7 +52,7 @@ def changed_recipe(case: Case, recipe: Recipe) -> Recipe:
     Raises:
         UserError: a value that the recipe does not allow.
     """
-    changes = {name: case.option(name) for name in Recipe.model_fields if case.option(name) is not None}
+    changes = _set(case, Recipe.model_fields)
     changes |= {name: None for name in _OFF_AT_ZERO if changes.get(name) == 0}
     changes["batch_size"] = case.batch_size
     if case.optimizer not in (None, recipe.optimizer):
@@ -59,15 +66,20 @@ def changed_recipe(case: Case, recipe: Recipe) -> Recipe:
 
 def augmentation_of(case: Case) -> Augmentation:
     """Augmentation: the data set's usual scale jitter unless the user gives one, or none at all."""
-    if not case.option("augment", True):
+    asked = case.options_as(TrainOptions)
+    if not asked.augment:
         return PLAIN
-    if case.option("task") == "classify":
+    if asked.task == "classify":
         return IMAGENET
     crops = crops_of(str(case.dataset))
-    scale_jitter = case.option("scale_jitter")
-    return Augmentation(
-        scale_jitter=_range(scale_jitter) if scale_jitter else crops.scale_jitter, stretch=crops.stretch
-    )
+    scale_jitter = _range(asked.scale_jitter) if asked.scale_jitter else crops.scale_jitter
+    return Augmentation(scale_jitter=scale_jitter, stretch=crops.stretch)
+
+
+def _set(case: Case, names: Iterable[str]) -> dict[str, Any]:
+    """Those of the options so named that say something."""
+    found = {name: getattr(case.options, name, None) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -61,7 +61,7 @@ class StepProgress:
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """What is to be trained, on what, and where it is kept.
 
     Attributes:
@@ -117,7 +117,7 @@ class Trainer:
         UserError: the batch cannot be shared out evenly.
     """
 
-    def __init__(self, job: Job, world: World | None = None) -> None:
+    def __init__(self, job: TrainingJob, world: World | None = None) -> None:
         self._job, self._world = job, world or World()
         plan, network = job.plan, job.objective.network
         require_shares(plan, self._world.size)
@@ -309,7 +309,7 @@ _IDENTITY = ("model", "data", "val_split", "classes", "output", "aux_weight")
 """Facts that all parts of a run share."""
 
 
-def _require_same_run(job: Job, facts: Mapping[str, Any]) -> None:
+def _require_same_run(job: TrainingJob, facts: Mapping[str, Any]) -> None:
     """Refuses to continue a run with another plan, network or data.
 
     Raises:

@@ -11,7 +11,7 @@ from segbench.meters.stopwatch import Stopwatch
 from segbench.workload.images import Batch
 from segbench.workload.step import Workload
 
-PARTS = ("data", "forward", "backward", "optimizer")
+STEP_PARTS = ("data", "forward", "backward", "optimizer")
 """In order."""
 
 

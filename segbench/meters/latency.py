@@ -20,7 +20,7 @@ from segbench.workload.graphed import GraphedNetwork
 from segbench.workload.images import normalise_images
 from segbench.workload.step import Workload, check_classes
 
-PARTS = ("copy_in", "normalise", "forward", "argmax", "copy_out")
+LATENCY_PARTS = ("copy_in", "normalise", "forward", "argmax", "copy_out")
 """In order. `forward` is the network as it is: one that returns full-size scores up-samples within it, one that
 returns smaller scores is up-sampled within `argmax`."""
 

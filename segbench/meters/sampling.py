@@ -49,7 +49,7 @@ class SamplingPlan:
     least_seconds: float = 0.0
 
 
-Tell = Callable[[int], object]
+TellCount = Callable[[int], object]
 """Hears after every call how many there were, outside the timed part."""
 
 
@@ -57,7 +57,7 @@ def _silent(_: int) -> None: ...
 
 
 def warm_up(
-    call: Callable[[], Timing], plan: SamplingPlan, clock: Clock = time.perf_counter, tell: Tell = _silent
+    call: Callable[[], Timing], plan: SamplingPlan, clock: Clock = time.perf_counter, tell: TellCount = _silent
 ) -> tuple[float, ...]:
     """Calls until the calls are alike or half of the plan's seconds are gone; the totals, for `is_steady` to judge."""
     start = clock()
@@ -73,7 +73,7 @@ def repeat(
     plan: SamplingPlan,
     seconds_gone: float = 0.0,
     clock: Clock = time.perf_counter,
-    tell: Tell = _silent,
+    tell: TellCount = _silent,
 ) -> tuple[Timing, ...]:
     """Calls until the median is known to the plan's target or a limit is reached; every call's timing in order.
 

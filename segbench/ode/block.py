@@ -18,7 +18,7 @@ from segbench.ode.cuda_graphs import CudaGraphs
 from segbench.ode.evaluator import Evaluator
 from segbench.ode.methods import ADAPTIVE, Settings, find_gradient, solve_ode, stages_of
 from segbench.ode.state import State
-from segbench.ode.tolerance import Tolerance
+from segbench.ode.tolerance import Tolerance, is_number
 
 
 class ODEBlock(nn.Module):
@@ -63,8 +63,11 @@ class ODEBlock(nn.Module):
         cuda_graph: bool = False,
     ) -> None:
         super().__init__()
-        if not isinstance(steps, int) or steps < 1:
+        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
             raise UserError(f"steps is {steps!r}; it must be a whole number from 1")
+        if not is_number(t_end) or t_end < 0:
+            raise UserError(f"t_end is {t_end!r}; it must be a number from 0")
+        Tolerance(rtol, atol)
         self.f = f
         self.steps, self.t_end = steps, t_end
         self.rtol, self.atol = rtol, atol

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from segbench.errors import UserError
 from segbench.layers.norms import StageBatchNorm2d, frozen_statistics
 
-Results = tuple[Any, ...]
+Outputs = tuple[Any, ...]
 """Tensors, or None where a function has no result."""
 
-Result = TypeVar("Result")
+ResultT = TypeVar("ResultT")
 
-Function = Callable[[float | Tensor, tuple[Tensor, ...]], Results]
+Function = Callable[[float | Tensor, tuple[Tensor, ...]], Outputs]
 """From a time and tensors to tensors, without side effects but those of f's buffers."""
 
 _WARM_UPS = 3
@@ -52,7 +52,7 @@ class CudaGraphs:
 
     def replay(
         self, conditions: tuple[Hashable, ...], function: Function, time: float | Tensor, tensors: tuple[Tensor, ...]
-    ) -> Results:
+    ) -> Outputs:
         """What `function(time, tensors)` gives; plain outside of CUDA and within another capture.
 
         Args:
@@ -75,8 +75,8 @@ class CudaGraphs:
 
 
 def captured(
-    run: Callable[[], Result], warming_up: AbstractContextManager[object]
-) -> tuple[torch.cuda.CUDAGraph, Result]:
+    run: Callable[[], ResultT], warming_up: AbstractContextManager[object]
+) -> tuple[torch.cuda.CUDAGraph, ResultT]:
     """The kernels of a call on fixed memory, and its results, which every replay writes anew.
 
     Args:
@@ -103,9 +103,9 @@ class Capture:
     graph: torch.cuda.CUDAGraph
     time: Tensor
     inputs: tuple[Tensor, ...]
-    outputs: Results
+    outputs: Outputs
 
-    def replay(self, time: float | Tensor, tensors: tuple[Tensor, ...]) -> Results:
+    def replay(self, time: float | Tensor, tensors: tuple[Tensor, ...]) -> Outputs:
         """Copies in and out: the graph reads and writes fixed memory, which the next replay overwrites."""
         self.time.copy_(time) if isinstance(time, Tensor) else self.time.fill_(time)
         for place, tensor in zip(self.inputs, tensors, strict=True):

@@ -16,7 +16,7 @@ from segbench.layers.norms import frozen_statistics
 from segbench.layers.precision import Precision
 from segbench.layers.stage import at_stage, current_stage
 from segbench.ode.counts import Counts
-from segbench.ode.cuda_graphs import CudaGraphs, Function, Results
+from segbench.ode.cuda_graphs import CudaGraphs, Function, Outputs
 from segbench.ode.state import State
 
 Gradients = tuple[Tensor | None, ...]
@@ -119,7 +119,7 @@ class Evaluator:
         with at_stage(stage), frozen_statistics(self._f) if repeated or self._looking else nullcontext():
             yield
 
-    def _run(self, function: Function, time: float | Tensor, tensors: State) -> Results:
+    def _run(self, function: Function, time: float | Tensor, tensors: State) -> Outputs:
         if self._graphs is None:
             return function(time, tensors)
         conditions = (function.__name__, self._f.training, current_stage().recomputing, self._precision)
@@ -155,7 +155,7 @@ class Evaluator:
             f = partial(_called_with, self._f, aliases)
             return Recording(inputs, tuple(aliases.values()), self._slopes(f, time, inputs))
 
-    def _value_and_pull(self, time: float | Tensor, tensors: State) -> Results:
+    def _value_and_pull(self, time: float | Tensor, tensors: State) -> Outputs:
         """From state and cotangent, end to end, to derivative, state's cotangent and gradients, end to end."""
         parts = len(tensors) // 2
         record = self._record if self._graphs is None else self._record_on_aliases

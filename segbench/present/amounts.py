@@ -62,7 +62,7 @@ def in_points(value: float | None) -> str:
     return f"{rounded:+.1f}" if rounded else "0.0"
 
 
-def half_width(value: float, low: float, high: float) -> str:
+def half_width_percent(value: float, low: float, high: float) -> str:
     """Half of an interval's width as `±1.2 %` of the value."""
     percent = 50 * (high - low) / value
     return f"±{percent:.2g} %" if percent < 99.5 else f"±{percent:.0f} %"

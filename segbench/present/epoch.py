@@ -11,6 +11,7 @@ from segbench.present.provenance import provenance
 from segbench.present.table import Cell, Column, Columns, Table, table_of
 from segbench.present.values import measured, outcome, paper, paper_conditions, uncertainty, value_of
 from segbench.records.ledger import Entry
+from segbench.records.options import EpochOptions
 from segbench.records.reference_model import REFERENCE_MODEL
 
 _PARTS = {
@@ -48,7 +49,7 @@ def epoch_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> li
 
 def _images(entry: Entry) -> str:
     """Of the epoch; counted by the child where the user does not say."""
-    said, found = entry.case.option("images"), measured(entry, "epoch_s")
+    said, found = entry.case.options_as(EpochOptions).images, measured(entry, "epoch_s")
     return str(said or (found.factors.get("images", "?") if found else "?"))
 
 

@@ -15,7 +15,7 @@ from segbench.present.style import styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-Value = str | float | int | None
+FigureValue = str | float | int | None
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Figure:
     title: str
     caption: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[Value]]
-    draw: Callable[[Sequence[Sequence[Value]]], Canvas]
+    rows: Sequence[Sequence[FigureValue]]
+    draw: Callable[[Sequence[Sequence[FigureValue]]], Canvas]
     raster: bool = False
 
     @property

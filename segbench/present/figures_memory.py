@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from segbench.present.amounts import in_bytes
-from segbench.present.figures import Figure, Value
+from segbench.present.figures import Figure, FigureValue
 from segbench.present.style import INK, MUTED, ROLE_COLOURS
-from segbench.present.timeline import alike, batch_of
+from segbench.present.timeline import alike, batch_shown
 from segbench.present.values import measured
 from segbench.records.ledger import Entry
 from segbench.units import GIB
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def breakdown_figure(entries: Sequence[Entry], mode: str = "train") -> Figure | None:
     """What is alive at the peak, by role, one bar a network; None where nothing was predicted."""
-    rows: dict[str, list[list[Value]]] = {}
+    rows: dict[str, list[list[FigureValue]]] = {}
     batch = 0
     for entry in alike(entries, mode):
         item = measured(entry, f"{mode}_peak_live_bytes")
         if item is not None and "breakdown" in item.detail:
-            batch = batch_of(entry, mode)
+            batch = batch_shown(entry, mode)
             parts = item.detail["breakdown"]
             rows[entry.model] = [[entry.model, role, parts.get(role, 0)] for role in ROLE_COLOURS]
     if not rows:
@@ -40,7 +40,7 @@ def breakdown_figure(entries: Sequence[Entry], mode: str = "train") -> Figure | 
     )
 
 
-def _draw_breakdown(rows: Sequence[Sequence[Value]]) -> Canvas:
+def _draw_breakdown(rows: Sequence[Sequence[FigureValue]]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
     networks = list(dict.fromkeys(str(row[0]) for row in rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from segbench.present.figures import Figure, Value
+from segbench.present.figures import Figure, FigureValue
 from segbench.present.page.pareto import Pareto, pareto_front
 from segbench.present.style import GRID, INK, MUTED, identities
 from segbench.units import GIB
@@ -23,7 +23,7 @@ def pareto_figure(pareto: Pareto) -> Figure | None:
         return None
     x, y = pareto.axis(pareto.x), pareto.axis(pareto.y)
     kept = {spot.network for spot in pareto_front(pareto.spots, x, y)}
-    rows: list[list[Value]] = [
+    rows: list[list[FigureValue]] = [
         [spot.network, *_scaled(spot.values[x.key].value, x.unit), *_scaled(spot.values[y.key].value, y.unit),
          "yes" if spot.network in kept else "no"]
         for spot in pareto.spots
@@ -46,7 +46,7 @@ def _scaled(value: float, unit: str) -> tuple[float]:
     return (value / _SCALES.get(unit, (1.0, ""))[0],)
 
 
-def _draw(rows: Sequence[Sequence[Value]], across: str, up: str) -> Canvas:
+def _draw(rows: Sequence[Sequence[FigureValue]], across: str, up: str) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
     figure = Canvas(figsize=(7.5, 4.6), layout="constrained")

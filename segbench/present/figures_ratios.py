@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from segbench.present.figures import Figure, Value
+from segbench.present.figures import Figure, FigureValue
 from segbench.present.style import INK, MARKS, MUTED, OURS, PAPER, VERDICT_COLOURS
 from segbench.present.table import Table
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def ratios_figure(table: Table) -> Figure | None:
     """Every cell that has a ratio on one side at least; None where the table has none of ours."""
-    rows: list[list[Value]] = []
+    rows: list[list[FigureValue]] = []
     for place, column in enumerate(table.columns[1:], start=1):
         for row in table.rows:
             cell = row[place]
@@ -34,7 +34,7 @@ def ratios_figure(table: Table) -> Figure | None:
     )
 
 
-def _draw(rows: Sequence[Sequence[Value]]) -> Canvas:
+def _draw(rows: Sequence[Sequence[FigureValue]]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
     columns = list(dict.fromkeys(str(row[0]) for row in rows))
@@ -51,7 +51,7 @@ def _draw(rows: Sequence[Sequence[Value]]) -> Canvas:
     return figure
 
 
-def _panel(axes: Any, title: str, rows: Sequence[Sequence[Value]], networks: Sequence[str]) -> None:
+def _panel(axes: Any, title: str, rows: Sequence[Sequence[FigureValue]], networks: Sequence[str]) -> None:
     axes.set_title(title)
     axes.set_xscale("log")
     axes.axvline(1, color=MUTED, linewidth=0.9, zorder=1)
@@ -70,7 +70,7 @@ def _panel(axes: Any, title: str, rows: Sequence[Sequence[Value]], networks: Seq
         axes.text(0.98, 0.03, "no numbers of ours", transform=axes.transAxes, ha="right", color=MUTED, style="italic")
 
 
-def _mark(axes: Any, height: int, ours: Value, paper: Value, verdict: str) -> None:
+def _mark(axes: Any, height: int, ours: FigureValue, paper: FigureValue, verdict: str) -> None:
     colour = VERDICT_COLOURS.get(verdict, OURS)
     if ours is not None and paper is not None:
         axes.plot([paper, ours], [height, height], color=colour, linewidth=2.2, alpha=0.35, zorder=2)

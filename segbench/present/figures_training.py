@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from segbench.present.figures import Figure, Value
+from segbench.present.figures import Figure, FigureValue
 from segbench.present.style import GRID, MUTED, OURS, identities
 from segbench.present.values import measured
 from segbench.records.ledger import Entry
@@ -22,7 +22,7 @@ _TOGETHER = 8
 
 def learning_figure(entries: Sequence[Entry]) -> Figure | None:
     """mIoU at each validation of every training; None where fewer than two were validated on the way."""
-    rows: list[list[Value]] = []
+    rows: list[list[FigureValue]] = []
     for entry in entries:
         item = measured(entry, "miou") if entry.case.task == "train" else None
         for step, seconds, score in item.detail.get("curve", ()) if item else ():
@@ -40,12 +40,12 @@ def learning_figure(entries: Sequence[Entry]) -> Figure | None:
     )
 
 
-def _draw(rows: Sequence[Sequence[Value]]) -> Canvas:
+def _draw(rows: Sequence[Sequence[FigureValue]]) -> Canvas:
     curves = _curves(rows)
     return _panels(curves) if len(curves) > _TOGETHER else _together(curves)
 
 
-def _curves(rows: Sequence[Sequence[Value]]) -> dict[str, LearningCurve]:
+def _curves(rows: Sequence[Sequence[FigureValue]]) -> dict[str, LearningCurve]:
     """Minutes and per cent by network, in the ledger's order."""
     curves: dict[str, LearningCurve] = {}
     for name, _, minutes, score in rows:

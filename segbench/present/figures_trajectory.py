@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from segbench.present.figures import Figure, Value
+from segbench.present.figures import Figure, FigureValue
 from segbench.present.page.trajectory_viewer import Trajectory, ViewerPicture
 from segbench.present.style import INK, identities
 from segbench.present.trajectory_points import whole
@@ -21,7 +21,7 @@ _STRIP_IMAGES = 3
 
 def error_figure(trajectories: Sequence[Trajectory]) -> Figure | None:
     """The error against ground truth over the end time, and the mIoU drop over the share of the evaluations."""
-    rows: list[list[Value]] = []
+    rows: list[list[FigureValue]] = []
     for item in trajectories:
         arrived = whole(item.points) or item.points[-1]
         evaluations = arrived.value("nfe_forward")
@@ -50,7 +50,7 @@ _ERROR_COLUMNS = (
 )
 
 
-def _draw_error(rows: Sequence[Sequence[Value]]) -> Canvas:
+def _draw_error(rows: Sequence[Sequence[FigureValue]]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
     figure = Canvas(figsize=(9.5, 3.9), layout="constrained")
@@ -77,7 +77,7 @@ def _draw_error(rows: Sequence[Sequence[Value]]) -> Canvas:
     return figure
 
 
-def _percent(value: Value) -> float:
+def _percent(value: FigureValue) -> float:
     return float("nan") if value is None else 100 * float(value)
 
 
@@ -86,7 +86,7 @@ def strip_figure(trajectory: Trajectory) -> Figure | None:
     pictures = trajectory.pictures[:_STRIP_IMAGES]
     if not pictures:
         return None
-    rows: list[list[Value]] = [
+    rows: list[list[FigureValue]] = [
         [picture.name, float(point.t_end), point.value("nfe_forward"), frame.miou if frame else None]
         for picture in pictures
         for point, frame in zip(trajectory.points, picture.frames, strict=True)
@@ -102,7 +102,7 @@ def strip_figure(trajectory: Trajectory) -> Figure | None:
     )
 
 
-def _draw_strip(rows: Sequence[Sequence[Value]], pictures: Sequence[ViewerPicture]) -> Canvas:
+def _draw_strip(rows: Sequence[Sequence[FigureValue]], pictures: Sequence[ViewerPicture]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
     times = list(dict.fromkeys(row[1] for row in rows))

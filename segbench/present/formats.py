@@ -43,7 +43,7 @@ def plain(pattern: str, unit: str = "") -> Format:
 
 def spread(unit: str = "") -> Format:
     """Of a value and its 95 % interval: half of the width as a share of the value; in files its ends."""
-    return Format(unit, lambda parts: amounts.half_width(*parts), (None, "low", "high"))
+    return Format(unit, lambda parts: amounts.half_width_percent(*parts), (None, "low", "high"))
 
 
 TEXT = Format("", str)

@@ -11,11 +11,12 @@ from segbench.present.table import Cell, Column, Columns, Rows, Table, table_of
 from segbench.present.values import Cards, outcome
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
+from segbench.records.options import GradientsOptions
 
 _PEAKS = ("train_peak_live_bytes", "train_peak_allocated_bytes")
 _PLAIN = "backprop"
 
-Found = dict[str, Measurement]
+_Found = dict[str, Measurement]
 """Of one pair, by quantity."""
 
 
@@ -39,15 +40,15 @@ def _sheet(entry: Entry) -> Table:
     return table_of(f"Gradients of {entry.model}, batch {entry.case.batch_size}", columns, rows, _notes(entry, pairs))
 
 
-def _pairs(entry: Entry) -> dict[tuple[str, str], Found]:
-    found: dict[tuple[str, str], Found] = {}
+def _pairs(entry: Entry) -> dict[tuple[str, str], _Found]:
+    found: dict[tuple[str, str], _Found] = {}
     for row in entry.measurements:
         if "gradient" in row.factors:
             found.setdefault((row.factors["solver"], row.factors["gradient"]), {})[row.quantity] = row
     return found
 
 
-def _row(pair: tuple[str, str], rows: Found, plain: Found) -> list[Value | Cell]:
+def _row(pair: tuple[str, str], rows: _Found, plain: _Found) -> list[Value | Cell]:
     refused = rows.get("gradient_relative_error")
     if refused is not None and refused.outcome != "ok":
         return [", ".join(pair), *[None] * 6, Cell(label=refused.outcome)]
@@ -65,16 +66,17 @@ def _row(pair: tuple[str, str], rows: Found, plain: Found) -> list[Value | Cell]
     ]
 
 
-def _value(rows: Found, quantity: str) -> float | None:
+def _value(rows: _Found, quantity: str) -> float | None:
     return rows[quantity].value if quantity in rows else None
 
 
-def _peak(rows: Found) -> float | None:
+def _peak(rows: _Found) -> float | None:
     return next((rows[name].value for name in _PEAKS if name in rows), None)
 
 
-def _notes(entry: Entry, pairs: dict[tuple[str, str], Found]) -> list[str]:
-    weights = "trained weights" if entry.case.option("checkpoint") else "weights as drawn (a trained network's differ)"
+def _notes(entry: Entry, pairs: dict[tuple[str, str], _Found]) -> list[str]:
+    trained = entry.case.options_as(GradientsOptions).checkpoint
+    weights = "trained weights" if trained else "weights as drawn (a trained network's differ)"
     notes = [
         provenance([entry]),
         f"forward, loss and backward without an optimizer, {weights}; ratio: to {_PLAIN} through the same solver",

@@ -12,14 +12,14 @@ from segbench.records.ledger import Entry
 from segbench.records.measurement import ANSWERS
 
 
-def runs_table(entries: Sequence[Entry], place: str, damage: Sequence[str]) -> Table:
+def runs_table(entries: Sequence[Entry], place: str) -> Table:
     """One row a run, oldest first."""
     runs: dict[str, list[Entry]] = {}
     for entry in entries:
         runs.setdefault(entry.run, []).append(entry)
     rows: Rows = [_run(name, group) for name, group in runs.items()]
     columns: Columns = ["run", "finished (UTC)", "task", "networks", "device", "cells", "failed"]
-    return table_of(f"{place}: {len(runs)} runs, {len(entries)} cells", columns, rows, damage)
+    return table_of(f"{place}: {len(runs)} runs, {len(entries)} cells", columns, rows)
 
 
 def entries_table(entries: Sequence[Entry]) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
+from segbench.records.options import TrainOptions
 
 
 def provenance(entries: Sequence[Entry]) -> str:
@@ -28,7 +29,7 @@ def provenance(entries: Sequence[Entry]) -> str:
 
 
 def _input(case: Case) -> str:
-    if case.option("task") == "classify":
+    if isinstance(case.options, TrainOptions) and case.options.task == "classify":
         return "folders of images"
     return f"{case.dataset} images" if case.dataset else "random input"
 

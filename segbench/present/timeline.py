@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from segbench.errors import UserError
 from segbench.present.amounts import in_bytes
-from segbench.present.figures import Figure, Value
+from segbench.present.figures import Figure, FigureValue
 from segbench.present.style import INK, MUTED, ROLE_COLOURS, styled
 from segbench.present.values import measured
 from segbench.records.case import Json
@@ -20,7 +20,7 @@ from segbench.units import GIB, MIB
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-MOMENTS = 160
+_MOMENTS = 160
 """Of a timeline in a report; a prediction has a few hundred, of which neighbours are thinned to their fullest."""
 
 _PHASE_WIDTH = 0.02
@@ -56,7 +56,7 @@ class MemoryLine:
 
 def memory_lines(entries: Sequence[Entry], mode: str) -> list[MemoryLine]:
     """Of every prediction that kept its timeline, the newest a network; thinned."""
-    found = {entry.model: line for entry in alike(entries, mode) if (line := _line(entry, mode, MOMENTS))}
+    found = {entry.model: line for entry in alike(entries, mode) if (line := _line(entry, mode, _MOMENTS))}
     return list(found.values())
 
 
@@ -66,12 +66,12 @@ def alike(entries: Sequence[Entry], mode: str) -> list[Entry]:
     for entry in entries:
         if measured(entry, f"{mode}_peak_live_bytes") is not None:
             case = entry.case
-            key = (case.width, case.height, batch_of(entry, mode), case.precision)
+            key = (case.width, case.height, batch_shown(entry, mode), case.precision)
             groups[key] = [*groups.pop(key, []), entry]
     return max(reversed(groups.values()), key=lambda group: len({entry.model for entry in group}), default=[])
 
 
-def batch_of(entry: Entry, mode: str) -> int:
+def batch_shown(entry: Entry, mode: str) -> int:
     return entry.case.batch_size if mode == "train" else entry.case.infer_batch
 
 
@@ -90,7 +90,7 @@ def _line(entry: Entry, mode: str, moments: int | None = None) -> MemoryLine | N
     return MemoryLine(
         entry.model,
         mode,
-        batch_of(entry, mode),
+        batch_shown(entry, mode),
         tuple(round(line["moments"][place], 4) for place in kept),
         {role: tuple(values[place] for place in kept) for role, values in roles.items()},
         tuple((round(place, 4), name) for place, name in line["phases"]),
@@ -108,7 +108,7 @@ def timeline_figure(entries: Sequence[Entry], mode: str = "train") -> Figure | N
     lines = memory_lines(entries, mode)
     if not lines:
         return None
-    rows: list[list[Value]] = [
+    rows: list[list[FigureValue]] = [
         [line.network, moment, *(sizes[place] for sizes in line.roles.values())]
         for line in lines
         for place, moment in enumerate(line.moments)

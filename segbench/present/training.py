@@ -15,6 +15,7 @@ from segbench.present.table import Column, Columns, Table, table_of
 from segbench.present.values import Cards, measured, outcome, value_of
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
+from segbench.records.options import TrainOptions
 
 
 class TrainingProgress(CellProgress):
@@ -75,7 +76,8 @@ def training_tables(entries: Sequence[Entry], _cards: Cards | None = None) -> li
 
 def _row(entry: Entry) -> list[Value]:
     score = next((item for name in ("miou", "image_accuracy") if (item := measured(entry, name))), None)
-    detail = score.detail if score else {}
+    told = score or measured(entry, "train_step_s")  # a training without validation has no score
+    detail = told.detail if told else {}
     return [
         entry.model,
         value_of(entry, "parameters"),
@@ -117,4 +119,6 @@ def _clocks(entries: Sequence[Entry]) -> list[str]:
 
 
 def _folders(entries: Sequence[Entry]) -> list[str]:
-    return [f"{entry.model}: {entry.case.option('folder')}" for entry in entries if entry.outcome == "ok"]
+    return [
+        f"{entry.model}: {entry.case.options_as(TrainOptions).folder}" for entry in entries if entry.outcome == "ok"
+    ]

@@ -146,11 +146,6 @@ class Case:
             raise TypeError(f"{self.task} has {type(self.options).__name__}, not {kind.__name__}")
         return self.options
 
-    def option(self, name: str, default: Json = None) -> Json:
-        """One of the task's own parameters; the default where it is not said."""
-        value = getattr(self.options, name, None)
-        return default if value is None else value
-
     def with_options(self, **options: Json) -> Case:
         """The same case with these task parameters set."""
         assert self.options is not None

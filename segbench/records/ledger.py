@@ -10,23 +10,28 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import NoReturn
 
 from filelock import FileLock
 
-from segbench.errors import LedgerError
+from segbench.errors import LedgerError, UserError
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
-from segbench.records.measurement import ANSWERS, Measurement
+from segbench.records.measurement import ANSWERS, OUTCOMES, Measurement
+from segbench.records.shapes import require_shape
+from segbench.records.text import encodable
 
 LEDGER_FORMAT = 2
 DEFAULT_LEDGER = Path("segbench-runs")
 CHECKPOINTS = ("best", "last", "previous")
 """What a training calls its checkpoints: the folder's name tells more."""
 _FILE_NAME = "ledger.jsonl"
+_SURROGATE = b"\\ud"
+"""How JSON writes half a character; a ledger of 0.2.0 may hold one of a file's name that is not UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Entry:
         return self.outcome in ANSWERS
 
     def to_json(self) -> dict[str, Json]:
-        return {
+        """What a line of the ledger holds; every text in it can be written as UTF-8."""
+        line: dict[str, Json] = {
             "format": LEDGER_FORMAT,
             "run": self.run,
             "key": self.key,
@@ -80,9 +86,24 @@ class Entry:
             "finished": self.finished,
             **({"traceback": self.traceback} if self.traceback else {}),
         }
+        return {name: encodable(value) for name, value in line.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Entry:
+        """Inverse of `to_json`, of any format.
+
+        Raises:
+            KeyError, TypeError, ValueError, UserError: not a record, or one of things this version does not know.
+        """
+        entry = cls._of(data)
+        for record in (entry, entry.case, *filter(None, [entry.environment]), *entry.measurements):
+            require_shape(record)
+        if entry.outcome not in OUTCOMES:
+            raise ValueError(f"no outcome {entry.outcome!r}")
+        return entry
+
+    @classmethod
+    def _of(cls, data: Mapping[str, Json]) -> Entry:
         environment = data.get("environment")
         return cls(
             run=data["run"],
@@ -111,7 +132,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.path = folder if folder.suffix == ".jsonl" else folder / _FILE_NAME
         self.damage: list[str] = []
-        """Sentences about lines that could not be read, filled by `entries`."""
+        """Sentences about lines that could not be read, one a kind, filled by `entries`."""
 
     def ensure_writable(self) -> None:
         """Fails before anything is measured rather than after.
@@ -156,14 +177,18 @@ class Ledger:
         os.fsync(file.fileno())
 
     def entries(self) -> list[Entry]:
-        """Every readable entry, oldest first; unreadable lines are reported in `damage`.
+        """Every readable entry, oldest first; lines that cannot be read are counted in `damage` and stay in the file.
 
         Raises:
-            LedgerError: a line was written by a newer format.
+            LedgerError: the file cannot be read at all.
         """
-        return list(self._read())
+        try:
+            return list(self._read())
+        except OSError as error:
+            raise LedgerError(f"ledger {self.path} cannot be read: {error.strerror}") from error
 
     def _read(self) -> Iterator[Entry]:
+        skipped: dict[str, list[int]] = {}
         self.damage = []
         if not self.path.is_file():
             return
@@ -172,17 +197,43 @@ class Ledger:
                 if not line.strip():
                     continue
                 try:
-                    data = json.loads(line)
-                except ValueError:
-                    self.damage.append(f"{self.path}, line {number}: not a whole record (a killed writer?); skipped")
-                    continue
-                yield self._entry(data, number)
+                    yield _read_line(line)
+                except _Skipped as reason:
+                    skipped.setdefault(str(reason), []).append(number)
+        self.damage = [f"{self.path}, {_lines(numbers)}: {reason}; skipped" for reason, numbers in skipped.items()]
 
-    def _entry(self, data: Mapping[str, Json], number: int) -> Entry:
-        if data.get("format", 0) > LEDGER_FORMAT:
-            found = f"{self.path}, line {number} has format {data['format']}"
-            raise LedgerError(f"{found}, this segbench reads up to {LEDGER_FORMAT}; upgrade segbench")
-        try:
-            return Entry.from_json(data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise LedgerError(f"{self.path}, line {number} is not a segbench record: {error}") from error
+
+class _Skipped(Exception):
+    """Why a line is no entry; the same words for all lines of one kind."""
+
+
+def _read_line(line: bytes) -> Entry:
+    """Raises:
+    _Skipped: anything but an entry of this format or an earlier one.
+    """
+    try:
+        data = json.loads(line, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise _Skipped("not a whole record (a killed writer?)") from None
+    if _is_newer(data):
+        raise _Skipped(f"of format {data['format']}, this segbench reads up to {LEDGER_FORMAT} (upgrade it)")
+    try:
+        return Entry.from_json(encodable(data) if _SURROGATE in line else data)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, UserError):
+        raise _Skipped("not a record that this segbench knows (another version's, or edited?)") from None
+
+
+def _is_newer(data: Json) -> bool:
+    return isinstance(data, dict) and isinstance(data.get("format"), int) and data["format"] > LEDGER_FORMAT
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """`line 4`, `3 lines (4, 7, 9)`, `12 lines (4, 7, 9, ...)`."""
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    first = ", ".join(map(str, numbers[:3]))
+    return f"{len(numbers)} lines ({first}{', ...' if len(numbers) > 3 else ''})"

@@ -8,14 +8,17 @@ import tomllib
 
 from segbench.errors import UserError
 from segbench.records.case import Json
+from segbench.records.text import encodable, printable
 
 
 def literal(text: str) -> Json:
     """`8`, `0.5`, `true`, `null`, `[1, 2]`, `"text"` as JSON or TOML have them; any other word is text.
 
     Raises:
-        UserError: a number that is not finite.
+        UserError: a number that is not finite, or text that is not UTF-8.
     """
+    if encodable(text) != text:
+        raise UserError(f"{printable(text)!r} is not UTF-8 text; give another value")
     value = _parsed(text)
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{text!r} is not a finite number; give another value")
@@ -29,7 +32,7 @@ def _parsed(text: str) -> Json:
         pass
     try:
         return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else text
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # also of thousands of digits
         return text
 
 

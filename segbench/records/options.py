@@ -65,8 +65,10 @@ class Options(BaseModel):
         return {name: value for name, value in found.items() if getattr(self, name) != usual[name]}
 
     def to_json(self) -> dict[str, Any]:
-        """Every option that says something; inverse of `parse`."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Every option that says something, a None among them where the usual is another; inverse of `parse`."""
+        found: dict[str, Any] = self.model_dump(mode="json")
+        usual = {name: item.default for name, item in type(self).model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None or usual[name] is not None}
 
     def paths(self, mark: str) -> Iterator[tuple[str, Path]]:
         """(name, path) of the options marked `READS` or `WRITES` that are set."""
@@ -92,19 +94,24 @@ class Assumptions(Options):
     Attributes:
         context_bytes: of the CUDA context.
         cublas_bytes: of a cuBLAS handle's workspace; None takes the usual.
-        workspaces: of cuDNN: `none`, or `upper`, a crude bound.
+        workspaces: of cuDNN: `none`; `expected`, of the algorithm that fits published peaks best; or `upper`, of one
+            that takes more.
         nfe: evaluations of f in an adaptive solve; None where they are not stated.
         attention: CUDA's kernel of attention that is preferred; None for torch's own order.
         strategy: one process; or one of several that train together, which copy gradients into buckets (`ddp`) or keep
             them there (`ddp-views`).
+        capability: CUDA compute capability of the GPU, on which attention's kernels depend; None for Ampere's.
+        assume_torch: the release whose habits are meant, such as `1.8`; None for the torch that runs.
     """
 
     context_bytes: int = USUAL_CONTEXT
     cublas_bytes: int | None = None
-    workspaces: Literal["none", "upper"] = "none"
+    workspaces: Literal["none", "expected", "upper"] = "none"
     nfe: int | None = None
     attention: Literal["flash", "efficient", "cudnn", "math"] | None = None
     strategy: Literal["single", "ddp", "ddp-views"] = "single"
+    capability: tuple[int, int] | None = None
+    assume_torch: str | None = None
 
 
 class PredictOptions(Assumptions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -62,14 +63,18 @@ def tidy_rows(entries: Iterable[Entry], cards: Mapping[str, HasReferences] | Non
 
 
 def read_ledger(folder: str | Path) -> pd.DataFrame:
-    """A ledger as a DataFrame with the columns of every export.
+    """A ledger as a DataFrame with the columns of every export; lines that hold no record are warned of.
 
     Raises:
-        LedgerError: a line was written by a newer format.
+        LedgerError: the file cannot be read.
     """
     import pandas as pd
 
-    return pd.DataFrame(tidy_rows(Ledger(Path(folder)).entries()), columns=EXPORT_COLUMNS)
+    book = Ledger(Path(folder))
+    rows = tidy_rows(book.entries())
+    for sentence in book.damage:
+        warnings.warn(sentence, stacklevel=2)
+    return pd.DataFrame(rows, columns=EXPORT_COLUMNS)
 
 
 def reference_for(card: HasReferences, quantity_name: str, case: Case) -> Published | None:

@@ -54,6 +54,7 @@ class Task:
         bound: the quantity of the other side of a bracket; empty where there is none.
         trained_run: the option that names the training whose network it is about; empty where none is.
         needs_network: a case names one.
+        command: the command that asks it; empty for one of its own name.
         seconds: kind of device -> what a case took on the machine it was written on, rounded up, for plans.
     """
 
@@ -74,6 +75,7 @@ class Task:
     bound: str = ""
     trained_run: str = ""
     needs_network: bool = True
+    command: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def quantity(self, mode: str) -> str:
@@ -105,17 +107,18 @@ _TABLE = (
     ),
     Task(
         "predict", "{mode}_peak_live_bytes", PredictOptions, answers=_MEMORY, predicted_by="predict", alone=False,
-        seconds={"none": 2.0},
+        command="memory", seconds={"none": 2.0},
     ),
     Task("snapshot", "{mode}_peak_live_bytes", SnapshotOptions, alone=False, predicted_by="snapshot"),
     Task(
         "max_batch", "max_batch", Assumptions, bound="max_batch_fails_at",
-        answers=("max_batch",), predicted_by="max_batch", alone=False,
+        answers=("max_batch",), predicted_by="max_batch", alone=False, command="max-batch",
         seconds={"none": 8.0, "cuda": 120.0},
     ),
     Task(
         "max_input", "max_input_pixels", Assumptions, bound="max_input_fails_at_pixels",
-        answers=("max_input_pixels",), predicted_by="max_input", alone=False, seconds={"none": 8.0, "cuda": 120.0},
+        answers=("max_input_pixels",), predicted_by="max_input", alone=False, command="max-input",
+        seconds={"none": 8.0, "cuda": 120.0},
     ),
     Task(
         "params", "parameters", ParamsOptions, ("infer",), _NETWORK, shown=("macs",), answers=("parameters", "macs"),

@@ -14,6 +14,7 @@ from segbench.cells.jobs import Job
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import Measurement
+from segbench.records.options import Assumptions
 from segbench.search.axes import SearchAxis, axis_of
 from segbench.search.bracket import LARGEST_PROBED, Bracket, Expectation, Outcome, ProbeAnswer, find_bracket
 from segbench.units import GIB, MIB
@@ -88,7 +89,7 @@ class _Search:
 
     def result(self) -> Result:
         started = time.monotonic()
-        self.context = int(self.case.option("context_bytes", 0))
+        self.context = self.case.options_as(Assumptions).context_bytes
         found = find_bracket(self.probe, self._expectation(), LARGEST_PROBED, self.doubts)
         unanswered = found.unanswered
         outcome = "ok" if unanswered is None else unanswered.outcome.verdict

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     SampleBlock = NDArray[np.float64]
 
-Rounds = Sequence[Sequence[float]]
+RoundSamples = Sequence[Sequence[float]]
 """Positive samples, one sequence for each round."""
 
 LEVEL = 0.95
@@ -68,7 +68,7 @@ class MedianEstimate:
         return (self.high - self.low) / 2 / self.value
 
 
-def estimate_median(rounds: Rounds, level: float = LEVEL) -> MedianEstimate:
+def estimate_median(rounds: RoundSamples, level: float = LEVEL) -> MedianEstimate:
     """The median over all samples of all rounds with its confidence interval.
 
     One round alone is cut into batches of consecutive samples, which holds the autocorrelation within a process but
@@ -90,7 +90,7 @@ def estimate_median(rounds: Rounds, level: float = LEVEL) -> MedianEstimate:
     return MedianEstimate(value, value * math.exp(-half), value * math.exp(half), len(blocks), samples.size, kind)
 
 
-def percentiles(rounds: Rounds) -> dict[str, float | None]:
+def percentiles(rounds: RoundSamples) -> dict[str, float | None]:
     """`p50`, `p90`, `p99` over all samples; None where there are too few samples for one to lie beyond it."""
     import numpy as np
 
@@ -101,7 +101,7 @@ def percentiles(rounds: Rounds) -> dict[str, float | None]:
     }
 
 
-def percentile_by_round(rounds: Rounds, name: str) -> tuple[float, ...]:
+def percentile_by_round(rounds: RoundSamples, name: str) -> tuple[float, ...]:
     """`p50`, `p90` or `p99` of each round alone, however few samples it has."""
     import numpy as np
 
@@ -109,7 +109,7 @@ def percentile_by_round(rounds: Rounds, name: str) -> tuple[float, ...]:
     return tuple(float(np.percentile(samples, percent)) for samples in rounds)
 
 
-def as_blocks(rounds: Rounds) -> list[SampleBlock]:
+def as_blocks(rounds: RoundSamples) -> list[SampleBlock]:
     """The rounds that have samples, as arrays.
 
     Raises:

@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from segbench.statistics.intervals import Rounds
+from segbench.statistics.intervals import RoundSamples
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ _FEWEST_FOR_DRIFT = 5
 _QUIETER = "close other programs, fix the clocks, or raise --rounds"
 
 
-def advise(rounds: Rounds, seen: Circumstances | None = None) -> tuple[Advice, ...]:
+def advise(rounds: RoundSamples, seen: Circumstances | None = None) -> tuple[Advice, ...]:
     """Every warning about samples of the same thing; none for a quiet set on a quiet machine.
 
     Args:

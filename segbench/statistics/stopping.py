@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from segbench.errors import UserError
-from segbench.statistics.intervals import Rounds, estimate_median
+from segbench.statistics.intervals import RoundSamples, estimate_median
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class StopRule:
         """As options of a case (`segbench.records.options.TimingOptions`)."""
         return asdict(self)
 
-    def judge(self, rounds: Rounds, seconds: float) -> StopDecision:
+    def judge(self, rounds: RoundSamples, seconds: float) -> StopDecision:
         """The verdict after these rounds, which took so many seconds; pure."""
         runs = sum(len(samples) for samples in rounds)
         half = estimate_median(rounds).relative_half_width if runs else float("inf")

@@ -9,11 +9,10 @@ from itertools import chain
 from segbench.devices.budgets import PAPER_GPU
 from segbench.devices.choice import Device
 from segbench.records.case import Json
+from segbench.records.tasks import TASKS
 from segbench.statistics.stopping import StopRule
 from segbench.studies.study import Step
 
-_COMMANDS = {"predict": "memory", "max_batch": "max-batch"}
-"""Task -> command, where they are called differently."""
 _FLAGS = {
     "batch_size": "-b",
     "warmup": "-w",
@@ -37,7 +36,7 @@ def command_of(step: Step, models: Sequence[str], where: Device, rule: StopRule)
         where: the study's device.
         rule: of the rounds, where the step has some.
     """
-    words = ["segbench", _COMMANDS.get(step.task, step.task), *chain(*(("-m", model) for model in models))]
+    words = ["segbench", TASKS[step.task].command or step.task, *chain(*(("-m", model) for model in models))]
     if step.device != "cpu":
         words += ["--device", where.name if step.device == "same" else step.device]
     if step.task == "max_batch":

@@ -20,7 +20,7 @@ from segbench.studies.table2_result import memory_definitions, table2, time_floo
 
 STUDIES: dict[str, Study] = {study.name: study for study in (TABLE2, CLAIMS_STUDY, TABLE1)}
 FIGURE_NAMES = ("fig3", "fig4")
-NAMES = (*STUDIES, *FIGURE_NAMES, "all")
+STUDY_NAMES = (*STUDIES, *FIGURE_NAMES, "all")
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Findings:
     tables: tuple[Table, ...] = ()
 
 
-def named(name: str) -> tuple[str, ...]:
+def studies_named(name: str) -> tuple[str, ...]:
     """The studies and figures that a name stands for.
 
     Raises:
         UnknownName: none.
     """
-    if name not in NAMES:
-        raise UnknownName("study", name, NAMES)
-    return NAMES[:-1] if name == "all" else (name,)
+    if name not in STUDY_NAMES:
+        raise UnknownName("study", name, STUDY_NAMES)
+    return STUDY_NAMES[:-1] if name == "all" else (name,)
 
 
 def findings(names: Sequence[str], entries: Sequence[Entry]) -> Findings:

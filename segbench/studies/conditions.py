@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from segbench.records.ledger import Entry
+from segbench.records.options import EpochOptions
 
 CONDITIONS: Mapping[str, Callable[[Entry], str]] = {
     "device": lambda entry: entry.environment.device_name if entry.environment else "",
@@ -14,7 +15,7 @@ CONDITIONS: Mapping[str, Callable[[Entry], str]] = {
     "switches": lambda entry: ", ".join(entry.case.switches),
     "images": lambda entry: f"{entry.case.dataset or 'random'} images",
     "inference batch": lambda entry: f"batch {entry.case.infer_batch}",
-    "epoch": lambda entry: f"{entry.case.option('images') or 'its'} images an epoch",
+    "epoch": lambda entry: f"{entry.case.options_as(EpochOptions).images or 'its'} images an epoch",
     "split": lambda entry: f"{entry.case.dataset} {entry.case.split}",
     "classes": lambda entry: f"{entry.case.classes} classes",
 }

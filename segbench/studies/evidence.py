@@ -52,7 +52,7 @@ def write_evidence(
     Raises:
         UserError: the folder cannot be written, or holds files that are not a report's.
     """
-    report = report_of(entries, title or (title_of(folder) if command is None else _named(folder)))
+    report = report_of(entries, title or (report_title(folder) if command is None else _named(folder)))
     written = write_report(report, folder)
     try:
         return [*written, *_sidecars(entries, folder, command)]
@@ -60,7 +60,7 @@ def write_evidence(
         raise UserError(f"{error.filename or folder} cannot be written: {error.strerror}; choose -o DIR") from error
 
 
-def title_of(folder: Path) -> str:
+def report_title(folder: Path) -> str:
     """The title of the report that stands there, else the folder's name without its date."""
     text = folder / TEXT
     if text.is_file():

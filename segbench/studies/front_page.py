@@ -10,7 +10,7 @@ from segbench.errors import UserError
 from segbench.present.files import FIGURES, TABLES, TEXT
 from segbench.present.markdown import to_markdown
 from segbench.studies.catalogue import paper_cards
-from segbench.studies.evidence import COMMAND, LEDGER, read_entries, title_of
+from segbench.studies.evidence import COMMAND, LEDGER, read_entries, report_title
 from segbench.studies.report import newest
 from segbench.studies.table2_result import table2
 
@@ -62,13 +62,13 @@ def _paper_beside_ours(report: Path) -> list[str]:
     return [
         table,
         f"![Ratio to HRNetV2: the paper's and ours]({figure})",
-        f"From [{title_of(report)}]({report.name}/{TEXT}), made by `{_command(report)}`. Hollow: the paper; filled: "
-        "ours, in the colour of the verdict.",
+        f"From [{report_title(report)}]({report.name}/{TEXT}), made by `{_command(report)}`. Hollow: the paper; "
+        "filled: ours, in the colour of the verdict.",
     ]
 
 
 def _line(report: Path) -> str:
-    return f"- {_date(report)}[{title_of(report)}]({report.name}/{TEXT}): `{_command(report)}`"
+    return f"- {_date(report)}[{report_title(report)}]({report.name}/{TEXT}): `{_command(report)}`"
 
 
 def _command(report: Path) -> str:

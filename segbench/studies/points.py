@@ -14,7 +14,7 @@ from segbench.present.values import measured
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.records.options import CAMVID_IMAGES
+from segbench.records.options import CAMVID_IMAGES, EpochOptions
 from segbench.records.quantities import QUANTITIES
 
 _AXES = {
@@ -43,7 +43,7 @@ _SAID_BY = {
 }
 """Quantity -> the axis that makes it superfluous: live bytes are shown where nothing was reserved, as on a CPU."""
 
-Found = tuple[Entry, Measurement]
+FoundValue = tuple[Entry, Measurement]
 
 
 def pareto_of(entries: Sequence[Entry]) -> Pareto:
@@ -84,9 +84,9 @@ def _format(quantity: str, unit: str) -> Format:
     return {"parameters": MILLIONS, "macs": LARGE_COUNT}.get(quantity, of_unit(unit))
 
 
-def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[str, Found]]]:
+def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[str, FoundValue]]]:
     """The best-filled set of conditions; for accuracy every data set."""
-    groups: dict[str, dict[str, Found]] = defaultdict(dict)
+    groups: dict[str, dict[str, FoundValue]] = defaultdict(dict)
     for entry in entries:
         item = measured(entry, quantity)
         if item is not None and item.value is not None and not entry.case.kind.partial:
@@ -105,7 +105,8 @@ def _conditions(entry: Entry, item: Measurement) -> str:
     if name == "parameters":
         return f"{case.classes} classes"
     if name == "miou":
-        asked = [f"{option}={case.option(option)}" for option in _ASKED if case.option(option) not in (None, "single")]
+        said = {option: getattr(case.options, option, None) for option in _ASKED}
+        asked = [f"{option}={value}" for option, value in said.items() if value not in (None, "single")]
         return ", ".join([f"{case.dataset} {case.split or 'val'}", size, *asked])
     precision = "" if case.precision == "fp32" else f", {case.precision}"
     where = f", predicted{_switches(entry, item.method)}" if item.method == "predicted" else ""
@@ -123,7 +124,7 @@ def _conditions(entry: Entry, item: Measurement) -> str:
 
 
 def _images_of_epoch(case: Case) -> str:
-    images = case.option("images")
+    images = case.options.images if isinstance(case.options, EpochOptions) else None
     return f", {images} images" if images and images != CAMVID_IMAGES else ""
 
 

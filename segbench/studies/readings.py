@@ -80,7 +80,7 @@ def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[s
     return entry.model == model and is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity)
 
 
-_ASSUMED = {"cublas_bytes": None, "workspaces": "none"}
+_ASSUMED = {"cublas_bytes": None, "workspaces": "none", "attention": None, "strategy": "single"}
 """Options of a prediction -> what they are unless the user says otherwise."""
 _WHATEVER_IT_TOOK = ("parameters", "macs", "miou")
 """Quantities that switches, optimizers and assumptions do not change, or that are about the result alone."""
@@ -100,7 +100,7 @@ def _field(case: Case, name: str, usual: Json) -> Json:
     """Of the case, or of its options, where what is not said is the usual."""
     if hasattr(case, name):
         return getattr(case, name)
-    said = case.option(name)
+    said = getattr(case.options, name, None)
     return usual if said is None else said
 
 
@@ -108,7 +108,7 @@ def _is_usual(case: Case) -> bool:
     """Whether nothing was switched on or assumed, and the optimizer is the model card's, as in the paper's rows."""
     return (
         not case.switches
-        and all(case.option(name, usual) == usual for name, usual in _ASSUMED.items())
+        and all(getattr(case.options, name, usual) == usual for name, usual in _ASSUMED.items())
         and case.optimizer in (None, _optimizer_of(case.model))
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from segbench.cards.datasets import DatasetCard, read_spec
+from segbench.cards.datasets import DatasetCard, read_dataset_spec
 from segbench.data.check import SplitCheck, check_split, present_splits, repeated_names, some_samples
 from segbench.data.contact_sheet import contact_sheet
 from segbench.data.dataset import Dataset
 from segbench.errors import DataError, UserError
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
+from segbench.records.options import CheckDatasetOptions
 from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 
@@ -22,23 +23,21 @@ _SHOWN = 8
 def run(case: Case, report: Reporter) -> None:
     """Reports `images_per_s` of each split with what is in it as detail (`SplitCheck`).
 
-    Options: `splits`, those to look at (none: all that are there); `contact_sheet`, a PNG to write.
-
     Raises:
         UserError: no data set is named, or the contact sheet cannot be written.
         DataError: nothing of the data set is there.
     """
     if case.dataset is None:
         raise UserError("no data set to check; name one")
-    card, _ = read_spec(case.dataset)
-    datasets = present_splits(case.dataset, case.data_root, case.option("splits", ()))
+    card, _ = read_dataset_spec(case.dataset)
+    asked = case.options_as(CheckDatasetOptions)
+    datasets = present_splits(case.dataset, case.data_root, asked.splits)
     for dataset in datasets:
         report.measured(_measurement(_checked(card, dataset, report)))
     for sentence in repeated_names(datasets):
         report.note(sentence)
-    page = case.option("contact_sheet")
-    if page:
-        _draw(card, datasets, Path(page))
+    if asked.contact_sheet:
+        _draw(card, datasets, Path(asked.contact_sheet))
 
 
 def _checked(card: DatasetCard, dataset: Dataset, report: Reporter) -> SplitCheck:

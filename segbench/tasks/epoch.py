@@ -14,11 +14,12 @@ from segbench.data import Dataset, open_dataset
 from segbench.errors import UserError
 from segbench.learning.feed import Feed, LabelledAugmenter, batches
 from segbench.learning.plan import TrainingPlan
-from segbench.meters.epoch import PARTS, TrainingStep
+from segbench.meters.epoch import STEP_PARTS, TrainingStep
 from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import EpochOptions
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import Timed, compiled, method_of, take_samples
@@ -59,8 +60,9 @@ def _opened(case: Case) -> Dataset | None:
 
 def _images_of_epoch(case: Case, dataset: Dataset | None) -> int:
     """As many as the user says, else as the copy at hand has."""
-    if case.option("images") is not None:
-        return int(case.option("images"))
+    asked = case.options_as(EpochOptions).images
+    if asked is not None:
+        return asked
     if dataset is None:
         raise UserError("an epoch of random images has no length; give --images, or a data set with -d")
     return len(dataset)
@@ -70,7 +72,7 @@ def _differences(case: Case, dataset: Dataset | None) -> Iterator[str]:
     """Sentences about an epoch that is longer or shorter than the copy at hand, or than the official split."""
     if dataset is None:
         return
-    what, images = f"{dataset.name} {dataset.split}", case.option("images")
+    what, images = f"{dataset.name} {dataset.split}", case.options_as(EpochOptions).images
     if images != len(dataset):
         yield f"the epoch is of {images} images; this copy of {what} has {len(dataset)}"
     card = dataset_card(str(case.dataset))
@@ -89,7 +91,8 @@ def _loaded_batches(workload: Workload, dataset: Dataset) -> Callable[[], Batch]
     """What a training is fed: images decoded, cut, coloured and copied for every step."""
     case = workload.case
     recipe = find_model(case.model).card.recipe.model_copy(update={"batch_size": case.batch_size})
-    plan = TrainingPlan(recipe, case.width, case.height, epochs=1, workers=case.option("workers", 0), seed=case.seed)
+    workers = case.options_as(EpochOptions).workers
+    plan = TrainingPlan(recipe, case.width, case.height, epochs=1, workers=workers, seed=case.seed)
     feed = Feed(LabelledAugmenter(dataset, plan, dataset.flip_pairs), case.seed)
     stream = batches(feed, plan, 0, workload.device)
 
@@ -101,14 +104,15 @@ def _loaded_batches(workload: Workload, dataset: Dataset) -> Callable[[], Batch]
 
 
 def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measurement]:
-    images = case.option("images")
+    images = case.options_as(EpochOptions).images
+    assert images is not None
     steps = ceil(images / case.batch_size)
     factors: Mapping[str, Json] = {"batch_size": case.batch_size, "images": images}
     method = method_of(device)
     row = partial(timed.row, method=method, mode="train", factors=factors)
     yield timed.headline("epoch_s", lambda sample: sample.total * steps, method, "train", factors)
     yield row("train_step_s", lambda sample: sample.total)
-    for part in PARTS:
+    for part in STEP_PARTS:
         if part == "data" and case.dataset is None:
             cause = "random input: nothing is loaded; give --dataset"
             yield Measurement("train_data_s", None, method, "train", cause=cause, factors=factors)

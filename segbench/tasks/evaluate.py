@@ -25,6 +25,7 @@ from segbench.evaluation.protocol import protocol_of
 from segbench.learning.weights import trained_network
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import EvaluateOptions
 from segbench.statistics.resampling import Resampling, interval
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.progress import Progress
@@ -38,27 +39,21 @@ from segbench.workload.precision import autocast
 def run(case: Case, report: Reporter) -> None:
     """Reports the scores of one confusion matrix over the split, and leaves files from which others can be made.
 
-    Options: `checkpoint`; `folder` for the files; `predictions`, whether each answer is saved as a PNG; `overlays`, of
-    how many images side-by-side pictures are made; `boundary`; `skip_broken`; `against`, a saved evaluation to compare
-    with; and those of `protocol_of`.
-
     Raises:
         CheckpointError: missing, damaged, of another network or of other classes.
         DataError: images that cannot be read; an evaluation to compare with that is none, or of other images.
     """
-    device, protocol, checkpoint = device_of(case), protocol_of(case), Path(case.option("checkpoint"))
-    other = load_evaluation(Path(case.option("against"))) if case.option("against") else None
+    asked, device, protocol = case.options_as(EvaluateOptions), device_of(case), protocol_of(case)
+    checkpoint, folder = Path(asked.checkpoint), Path(asked.folder)
+    other = load_evaluation(Path(asked.against)) if asked.against else None
     card, size = find_model(case.model).card, (case.height, case.width)
     network, facts = trained_network(card, dict(case.arguments), checkpoint, size, case.classes)
-    dataset = open_dataset(
-        str(case.dataset), case.data_root, case.split or "val", skip_broken=bool(case.option("skip_broken"))
-    )
+    dataset = open_dataset(str(case.dataset), case.data_root, case.split or "val", skip_broken=asked.skip_broken)
     require_same_classes(facts, dataset, checkpoint)
     if sentence := left_out(dataset.broken, len(dataset), f"{dataset.name} {dataset.split}"):
         report.note(sentence)
     for sentence in notes_on_origin(facts, dataset, checkpoint):
         report.note(sentence)
-    folder = Path(case.option("folder"))
     outputs = OutputReader(case.output or facts.get("output"), classes=dataset.classes)
     found = evaluate(
         network.to(device),
@@ -66,7 +61,7 @@ def run(case: Case, report: Reporter) -> None:
         protocol,
         flip_pairs=dataset.flip_pairs,
         batch_size=case.infer_batch,
-        boundary=bool(case.option("boundary", True)),
+        boundary=asked.boundary,
         autocast=autocast(case.precision, device),
         observe=_PictureSaver(case, dataset, folder, report),
         outputs=outputs,
@@ -80,7 +75,7 @@ def run(case: Case, report: Reporter) -> None:
     for measurement in _rows(found, dataset, facts, method, outputs.choice):
         report.measured(measurement)
     if other is not None:
-        report.measured(_difference(found, other, str(case.option("against")), method))
+        report.measured(_difference(found, other, str(asked.against), method))
 
 
 class _PictureSaver:
@@ -89,8 +84,8 @@ class _PictureSaver:
     def __init__(self, case: Case, dataset: Dataset, folder: Path, report: Reporter) -> None:
         self._dataset, self._folder = dataset, folder
         self._tell = Progress(report).of("image", len(dataset))
-        self._predictions = bool(case.option("predictions"))
-        overlays = min(int(case.option("overlays", 0)), len(dataset))
+        asked = case.options_as(EvaluateOptions)
+        self._predictions, overlays = asked.predictions, min(asked.overlays, len(dataset))
         self._overlays = {round(place) for place in np.linspace(0, len(dataset) - 1, overlays)} if overlays else set()
         self._done = 0
 

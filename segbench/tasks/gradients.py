@@ -26,6 +26,7 @@ from segbench.meters.live_bytes import measure_live_peaks
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import GradientsOptions
 from segbench.tasks.outcome import is_out_of_memory
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import method_of
@@ -33,24 +34,23 @@ from segbench.workload.device import device_of
 from segbench.workload.images import Batch
 from segbench.workload.step import Workload, build_workload
 
-_ROUNDS = 3
-
 
 def run(case: Case, report: Reporter) -> None:
     """Reports a set of rows for every valid pair of solver and gradient method, with these two among the factors.
 
-    A step is forward, loss and backward, without the optimizer. Options: `solvers` and `gradients`, to take only some;
-    `checkpoint`, trained weights (the error of an approximate method depends on them); `rounds` of timing.
+    A step is forward, loss and backward, without the optimizer. With trained weights as `checkpoint` the error of an
+    approximate method is that of the trained network.
 
     Raises:
         UserError: no ODE network, or no such method.
     """
-    pairs = valid_pairs(case.option("solvers") or (), case.option("gradients") or ())
+    asked = case.options_as(GradientsOptions)
+    pairs = valid_pairs(asked.solvers, asked.gradients)
     device = device_of(case)
     workload = build_workload(replace(case, optimizer="none"), device)
     ode_blocks(workload.network)
-    if case.option("checkpoint"):
-        path = Path(case.option("checkpoint"))
+    if asked.checkpoint:
+        path = Path(asked.checkpoint)
         fill(workload.network, read_trained(path), path)
     bench = _Bench(workload, workload.make_batch(), method_of(device))
     possible = []
@@ -66,7 +66,7 @@ def run(case: Case, report: Reporter) -> None:
             report.measured(refusal)
             workload.network.zero_grad(set_to_none=True)
         report.progress("method", number + 1, len(pairs))
-    for row in bench.timed(possible, case.option("rounds", _ROUNDS), report):
+    for row in bench.timed(possible, asked.rounds, report):
         report.measured(row)
 
 

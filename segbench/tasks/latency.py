@@ -14,7 +14,7 @@ from torch import Tensor
 from segbench.data import open_dataset
 from segbench.errors import UserError
 from segbench.evaluation.inference import as_batch, resize_batch
-from segbench.meters.latency import COPIES, PARTS, Inference, pipelined_seconds
+from segbench.meters.latency import COPIES, LATENCY_PARTS, Inference, pipelined_seconds
 from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case
@@ -93,7 +93,7 @@ def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measuremen
     yield timed.headline("latency_s", lambda sample: sample.total / count, method, "infer", factors)
     yield row("batch_latency_s", lambda sample: sample.total)
     yield row("throughput_images_per_s", lambda sample: count / sample.total)
-    for part in PARTS:
+    for part in LATENCY_PARTS:
         if part in COPIES and device.type == "cpu":
             cause = "no copy: the network runs on the host"
             yield Measurement(f"latency_{part}_s", None, method, "infer", cause=cause, factors=factors)

@@ -10,6 +10,7 @@ from segbench.meters.live_bytes import measure_live_peaks
 from segbench.meters.process_memory import peak_rss_bytes
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import MemoryOptions
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
@@ -87,7 +88,7 @@ def _on_cpu(case: Case, mode: str, step: Callable[[], None], workload: Workload)
 def _on_cuda(workload: Workload, mode: str, step: Callable[[], None], report: Reporter) -> Iterator[Measurement]:
     case, device = workload.case, workload.device
     if case.budget_bytes:
-        limit_memory(case.budget_bytes, device, case.option("context_bytes", 0))
+        limit_memory(case.budget_bytes, device, case.options_as(MemoryOptions).context_bytes or 0)
     others = bytes_used_by_others(device)
     if others is not None and others > _QUIET_BYTES:
         report.note(f"other programs hold {others / MIB:.0f} MiB of the GPU; close them for a quiet measurement")

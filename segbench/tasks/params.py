@@ -10,6 +10,7 @@ from segbench.meters.operations import Operations, count_operations
 from segbench.meters.operations_crosscheck import OtherCount, count_with_fvcore, count_with_torch
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import ParamsOptions
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
@@ -24,7 +25,7 @@ def run(case: Case, report: Reporter) -> None:
     case = replace(case, precision="fp32", channels_last=False)
     workload, counted, where = _count(case, report)
     others = [count_with_torch(_forward(workload))]
-    if case.option("crosscheck", True):
+    if case.options_as(ParamsOptions).crosscheck:
         report.progress("cross-check", 1, 2)
         others.append(_fvcore(case))
     tell_parameters(workload.network, case, report)

@@ -12,6 +12,7 @@ from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
 from segbench.estimate.allocator import replay
 from segbench.estimate.attention_backends import BACKENDS, Kernels
+from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
 from segbench.estimate.step import Traced, trace_step
@@ -84,6 +85,12 @@ def overheads_of(case: Case) -> Overheads:
     return Overheads(assumed.context_bytes, cublas, assumed.workspaces)
 
 
+def kernels_of(assumed: Assumptions) -> Kernels:
+    """What decides between kernels of attention: the preferred one, and the GPU's compute capability."""
+    usual = Kernels(assumed.attention)
+    return usual if assumed.capability is None else Kernels(assumed.attention, assumed.capability)
+
+
 def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None = None) -> Traced:
     """The trace of the case's step with so many images, under all of the case's options.
 
@@ -106,8 +113,9 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         batch,
         overheads=overheads_of(case),
         nfe=assumed.nfe,
-        kernels=Kernels(preferred=assumed.attention),
+        kernels=kernels_of(assumed),
         strategy=assumed.strategy,
+        release=release_of(assumed.assume_torch),
     )
     if traced.classes is not None:
         scores = torch.empty((batch, traced.classes, 0, 0), device="meta")
@@ -136,12 +144,13 @@ def notes(found: Prediction, case: Case) -> list[str]:
 
 def _attention_notes(found: Prediction, case: Case) -> list[str]:
     """Which kernels were assumed; by torch's own rules for CUDA, which no trace on `meta` can prove."""
-    kinds = sorted(found.attention)
-    if not kinds:
+    if not found.attention:
         return []
+    major, minor = kernels_of(case.options_as(Assumptions)).capability
+    kinds = "; ".join(sorted(found.attention))
     return [
-        f"{case.model}: attention is predicted with CUDA's kernels ({'; '.join(kinds)}), chosen by torch's rules for "
-        f"GPUs from Ampere on; choose another with --attention {'|'.join(BACKENDS)}"
+        f"{case.model}: attention is predicted with CUDA's kernels ({kinds}), chosen by torch's rules for compute "
+        f"capability {major}.{minor}; choose another with --attention {'|'.join(BACKENDS)}"
     ]
 
 

@@ -1,8 +1,7 @@
 """How a child talks to the command that started it: one JSON object a line.
 
-In on stdin: `{"cases": [case, ...]}`. Out, for each case in order: one `environment` (once), any number of `progress`
-and `measured`, then one `outcome`, with the `traceback` of what was raised. Whatever else the child or a library prints
-goes to stderr.
+In on stdin: `{"case": case}`. Out: one `environment`, any number of `progress`, `note` and `measured`, then one
+`outcome`, with the `traceback` of what was raised. Whatever else the child or a library prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Reporter(Protocol):
         """Something that disturbed the measurement or limits what it says."""
 
 
-Task = Callable[[Case, Reporter], None]
+RunTask = Callable[[Case, Reporter], None]
 
 
 class PipeReporter:
@@ -41,11 +40,10 @@ class PipeReporter:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self.index = 0
 
     def send(self, event: str, **payload: Json) -> None:
         # Whole before the first byte: what JSON cannot carry fails here, where half a line would hide the next one.
-        line = json.dumps({"event": event, "index": self.index, **payload}, separators=(",", ":"), allow_nan=False)
+        line = json.dumps({"event": event, **payload}, separators=(",", ":"), allow_nan=False)
         self._stream.write(line + "\n")
         self._stream.flush()
 
@@ -59,29 +57,26 @@ class PipeReporter:
         self.send("note", sentence=sentence)
 
 
-def serve(task: Task, describe: Callable[[Case], Environment], classify: Callable[[BaseException], str]) -> None:
-    """Reads the cases, runs the task on each, and reports; a case that fails does not stop the next.
+def serve(task: RunTask, describe: Callable[[Case], Environment], classify: Callable[[BaseException], str]) -> None:
+    """Reads the case, runs the task on it, and reports.
 
     Args:
         task: the work.
-        describe: records the environment of the first case.
+        describe: records the environment.
         classify: turns an exception into an outcome (`does_not_fit`, `unsupported` or `failed`).
     """
     reporter = PipeReporter(_take_stdout())
-    cases = [Case.from_json(data) for data in json.load(sys.stdin)["cases"]]
-    for reporter.index, case in enumerate(cases):
-        try:
-            if reporter.index == 0:
-                reporter.send("environment", environment=describe(case).to_json())
-            task(case, reporter)
-        except Exception as error:  # whatever a user's network raises is this case's outcome
-            outcome, user = classify(error), isinstance(error, UserError)
-            cause = str(error) if user else f"{type(error).__name__}: {_first_line(error)}"
-            trace = "" if user else publishable_traceback(error)
-            del error  # its traceback would keep the case's tensors alive for the next case
-            reporter.send("outcome", outcome=outcome, cause=cause, user_error=user, traceback=trace)
-        else:
-            reporter.send("outcome", outcome="ok", cause=None, user_error=False, traceback="")
+    case = Case.from_json(json.load(sys.stdin)["case"])
+    try:
+        reporter.send("environment", environment=describe(case).to_json())
+        task(case, reporter)
+    except Exception as error:  # whatever a user's network raises is this case's outcome
+        user = isinstance(error, UserError)
+        cause = str(error) if user else f"{type(error).__name__}: {_first_line(error)}"
+        trace = "" if user else publishable_traceback(error)
+        reporter.send("outcome", outcome=classify(error), cause=cause, user_error=user, traceback=trace)
+    else:
+        reporter.send("outcome", outcome="ok", cause=None, user_error=False, traceback="")
 
 
 def _first_line(error: BaseException) -> str:

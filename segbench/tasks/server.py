@@ -39,7 +39,7 @@ def main() -> None:
     import_all(task)
     if why_unfit() is not None:
         os._exit(_UNUSABLE)
-    if not Server(socket.socket(fileno=os.dup(0))).run():
+    if not ForkServer(socket.socket(fileno=os.dup(0))).run():
         os._exit(0)  # nothing was opened or written that an orderly end would close
     _become_fresh(task)
     program.main()
@@ -63,7 +63,7 @@ def why_unfit() -> str | None:
     return None
 
 
-class Server:
+class ForkServer:
     """Forks on request and tells how children end.
 
     Args:

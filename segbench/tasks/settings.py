@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from segbench.records.case import Case
-from segbench.tasks.protocol import Reporter, Task
+from segbench.tasks.protocol import Reporter, RunTask
 from segbench.workload.settings import kept_settings
 
 
-def under_its_settings(task: Task) -> Task:
+def under_its_settings(task: RunTask) -> RunTask:
     """The task; what it leaves changed becomes a note, and is put back for the next case of the process."""
 
     def run(case: Case, report: Reporter) -> None:

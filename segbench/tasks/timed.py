@@ -18,6 +18,7 @@ from segbench.meters.sampling import SamplingPlan, Timing, repeat, warm_up
 from segbench.ode.compiled import compile_in_place
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.records.options import TimingOptions
 from segbench.statistics.steadiness import is_steady
 from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
@@ -124,13 +125,13 @@ _LEAST_CUDA_WINDOW_S = 1.5
 
 def sampling_plan(case: Case) -> SamplingPlan:
     """How long this process is to measure; a command that measures in rounds sets the options `round_...`."""
-    usual = SamplingPlan()
+    asked, usual = case.options_as(TimingOptions), SamplingPlan()
     return SamplingPlan(
         warmup=case.warmup,
-        min_runs=case.option("round_min_runs", usual.min_runs),
-        max_runs=case.option("round_max_runs", usual.max_runs),
-        seconds=case.option("round_seconds", usual.seconds),
-        target=case.option("target", usual.target),
+        min_runs=usual.min_runs if asked.round_min_runs is None else asked.round_min_runs,
+        max_runs=usual.max_runs if asked.round_max_runs is None else asked.round_max_runs,
+        seconds=usual.seconds if asked.round_seconds is None else asked.round_seconds,
+        target=asked.target,
         least_seconds=_LEAST_CUDA_WINDOW_S if case.device.startswith("cuda") else usual.least_seconds,
     )
 

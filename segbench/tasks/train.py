@@ -29,12 +29,13 @@ from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Objective, Segmentation
 from segbench.learning.segmentation import SCORES, Tell, Validation, class_weights, open_split
 from segbench.learning.settings import training_plan
-from segbench.learning.trainer import Job, StepProgress, Summary, Trainer, Validate
+from segbench.learning.trainer import StepProgress, Summary, Trainer, TrainingJob, Validate
 from segbench.learning.weights import initialise
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
 from segbench.records.dataset_spec import published_dataset
 from segbench.records.measurement import Measurement
+from segbench.records.options import TrainOptions
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.progress import Progress
@@ -62,9 +63,9 @@ def run(case: Case, report: Reporter) -> None:
         request.check_folder()
         torch.manual_seed(case.seed)
         trainer = Trainer(request.job(), world)
-        if case.option("resume"):
+        if request.asked.resume:
             _resume(trainer, report)
-        elif case.option("overwrite"):
+        elif request.asked.overwrite:
             request.clear_folder()
         summary = trainer.run()
     tell_parameters(trainer.state.network, case, report)
@@ -79,9 +80,10 @@ class _Request:
     def __init__(self, case: Case, model: Model, device: torch.device, world: World, report: Reporter) -> None:
         self.case, self.model, self.device, self.world, self.report = case, model, device, world, report
         self.plan = training_plan(case, model.card.recipe)
-        self.folder = Path(case.option("folder"))
+        self.asked = case.options_as(TrainOptions)
+        self.folder = Path(self.asked.folder)
         self.outputs = OutputReader.of(case)
-        self.classifies = case.option("task") == "classify"
+        self.classifies = self.asked.task == "classify"
         self.broken: dict[str, int] = {}
         require_trainable(self.plan.precision, device)
 
@@ -91,7 +93,7 @@ class _Request:
         Raises:
             CheckpointError: the sentence says what can be done.
         """
-        if self._earlier() and not (self.case.option("resume") or self.case.option("overwrite")):
+        if self._earlier() and not (self.asked.resume or self.asked.overwrite):
             advice = "go on with it with --resume, replace it with --overwrite, or choose another folder with -o"
             raise CheckpointError(f"{self.folder} holds a training already; {advice}")
         self.world.wait()
@@ -107,18 +109,18 @@ class _Request:
         """What an earlier run left."""
         return [path for name in ("last", "previous", "best") for path in self.folder.glob(f"{name}.*")]
 
-    def job(self) -> Job:
+    def job(self) -> TrainingJob:
         """Data, network and objective put together."""
         return self._classification() if self.classifies else self._segmentation()
 
-    def _segmentation(self) -> Job:
+    def _segmentation(self) -> TrainingJob:
         case, plan, tell = self.case, self.plan, Progress(self.report)
         images = self._opened(case.split or "train", tell)
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
         network = self._placed(self._built(case.classes))
         validate, outputs = None, self.outputs
-        if case.option("val_split"):
-            shown = self._opened(case.option("val_split"), tell)
+        if self.asked.val_split:
+            shown = self._opened(self.asked.val_split, tell)
             validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell, outputs)
         feed = Feed(LabelledAugmenter(images, plan, images.flip_pairs), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
@@ -133,11 +135,11 @@ class _Request:
             self.report.note(sentence)
         return found
 
-    def _classification(self) -> Job:
+    def _classification(self) -> TrainingJob:
         plan = self.plan
         images = self._images(self.case.split or "train", None)
         network = self._placed(ImageClassifier(self._built(PROBE_CLASSES), len(images.class_names)))
-        val_split = self.case.option("val_split")
+        val_split = self.asked.val_split
         shown = self._images(val_split, images.class_names) if val_split else None
         validate = partial(accuracy, folder=shown, plan=plan, device=self.device) if shown else None
         facts = self._facts(images.fingerprint, images.class_names)
@@ -151,9 +153,9 @@ class _Request:
         facts: dict[str, Any],
         validate: Validate | None,
         scores: tuple[str, ...],
-    ) -> Job:
+    ) -> TrainingJob:
         tell = partial(_tell, self.report)
-        return Job(objective, feed, self.plan, self.device, self.folder, facts, validate, scores, tell)
+        return TrainingJob(objective, feed, self.plan, self.device, self.folder, facts, validate, scores, tell)
 
     def _built(self, classes: int) -> nn.Module:
         case = self.case
@@ -161,10 +163,10 @@ class _Request:
 
     def _placed(self, network: nn.Module) -> nn.Module:
         """The network with its first weights, where and as it is to be trained."""
-        init = self.case.option("init")
-        if init:
-            for sentence in initialise(network, Path(init)):
-                self.report.note(f"{Path(init).name}: {sentence}")
+        if self.asked.init:
+            init = Path(self.asked.init)
+            for sentence in initialise(network, init):
+                self.report.note(f"{init.name}: {sentence}")
         apply_optimisations(network, self.model.optimisations)
         self._require_synchronisable(network)
         if self.plan.sync_batch_norm and self.device.type == "cuda" and self.world.is_shared:
@@ -209,7 +211,7 @@ class _Request:
             "classes": len(class_names),
             "class_names": list(class_names),
             "data": {"dataset": dataset, "split": case.split or "train", "fingerprint": fingerprint},
-            "val_split": case.option("val_split"),
+            "val_split": self.asked.val_split,
             "output": case.output,
             "aux_weight": case.aux_weight,
             "segbench": __version__,
@@ -242,19 +244,12 @@ def _tell(report: Reporter, progress: StepProgress) -> None:
 def _rows(summary: Summary, device: torch.device, log: Path, broken: Mapping[str, int]) -> Iterator[Measurement]:
     logged = read_log(log)
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
-    detail = {
-        "weights": "last",
-        "best": summary.best,
-        "best_step": summary.best_step,
-        "steps": summary.steps,
-        "seconds": summary.seconds,
-        "absent_classes": "skip",
-        "broken": dict(broken),
-    }
+    run = {"steps": summary.steps, "seconds": summary.seconds, "broken": dict(broken)}
+    best = {"best": summary.best, "best_step": summary.best_step}
+    detail = {"weights": "last", **best, **run, "absent_classes": "skip"}
     for name, score in summary.scores.items():
         curve = [[int(row["step"]), float(row["seconds"]), float(row[name])] for row in logged if row.get(name)]
         yield Measurement(name, score, method, detail={**detail, "curve": curve})
     if summary.trained:
-        yield Measurement(
-            "train_step_s", summary.wall_s / summary.trained, method, mode="train", detail={"steps": summary.trained}
-        )
+        seconds, detail = summary.wall_s / summary.trained, {**run, "timed_steps": summary.trained}
+        yield Measurement("train_step_s", seconds, method, mode="train", detail=detail)

@@ -18,6 +18,7 @@ from segbench.learning.segmentation import open_split
 from segbench.learning.weights import trained_network
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case, Json
+from segbench.records.options import TrajectoryOptions
 from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import method_of, take_turns
@@ -45,58 +46,21 @@ _PUBLISHABLE = "synthetic"
 """Only its images may be embedded in a ledger, which is made to be published."""
 
 
-@dataclass(frozen=True)
-class _Options:
-    """The case's own parameters.
-
-    Attributes:
-        times: end times; None: the solver's grid.
-        steps: other numbers of steps for the whole solve; None: half, double and one.
-        stop: stopping rules.
-        images: how many of the split are taken, spread evenly; None: all.
-        pictures, strip: of how many images a strip is drawn, and into which file.
-        timed: this process times the ends, one round of several, and tells nothing else.
-    """
-
-    checkpoint: Path
-    times: tuple[float, ...] | None
-    steps: tuple[int, ...] | None
-    stop: tuple[str, ...]
-    images: int | None
-    pictures: int
-    strip: Path | None
-    timed: bool
-
-    @classmethod
-    def of(cls, case: Case) -> _Options:
-        strip = case.option("strip")
-        return cls(
-            Path(case.option("checkpoint")),
-            case.option("times"),
-            case.option("steps"),
-            case.option("stop") or (),
-            case.option("images"),
-            case.option("pictures", 3),
-            Path(strip) if strip else None,
-            case.option("part") == "timed",
-        )
-
-
 def run(case: Case, report: Reporter) -> None:
     """Reports scores, operations, evaluations and state speed of every end, and of every stopping rule; or the times.
 
     The option `part` says which: `timed` for the times of all ends in this process, else everything that comes out the
-    same each time. The other options are those of `_Options`.
+    same each time.
 
     Raises:
         UserError: a network without trajectory, a state that is not finite, an unknown rule.
         CheckpointError: a checkpoint that is missing, damaged, of another network or of other classes.
         DataError: images that cannot be read.
     """
-    options = _Options.of(case)
+    options = case.options_as(TrajectoryOptions)
     rules = [parse_rule(text) for text in options.stop]
     asked = _Asked.of(case, options)
-    if options.timed:
+    if options.part == "timed":
         _report_times(asked, report)
         return
     study = _Study.of(asked, report)
@@ -116,7 +80,7 @@ class _Asked:
     """
 
     case: Case
-    options: _Options
+    options: TrajectoryOptions
     subject: Subject
     facts: Mapping[str, Json]
     pipeline: InputPipeline
@@ -124,10 +88,10 @@ class _Asked:
     coarser: tuple[End, ...]
 
     @classmethod
-    def of(cls, case: Case, options: _Options) -> _Asked:
+    def of(cls, case: Case, options: TrajectoryOptions) -> _Asked:
         device = device_of(case)
         card, size = find_model(case.model).card, (case.height, case.width)
-        network, facts = trained_network(card, dict(case.arguments), options.checkpoint, size, case.classes)
+        network, facts = trained_network(card, dict(case.arguments), Path(options.checkpoint), size, case.classes)
         if case.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         subject = Subject(network.to(device))
@@ -179,8 +143,8 @@ class _Study:
     def of(cls, asked: _Asked, report: Reporter) -> _Study:
         case, tell = asked.case, Progress(report)
         dataset = open_split(case, case.split or "val", 0, tell)
-        require_same_classes(asked.facts, dataset, asked.options.checkpoint)
-        for sentence in (*_beyond(asked), *notes_on_origin(asked.facts, dataset, asked.options.checkpoint)):
+        require_same_classes(asked.facts, dataset, Path(asked.options.checkpoint))
+        for sentence in (*_beyond(asked), *notes_on_origin(asked.facts, dataset, Path(asked.options.checkpoint))):
             report.note(sentence)
         return cls(asked, report, asked.chosen(dataset), tell)
 
@@ -207,7 +171,7 @@ class _Study:
         for row in accuracy_rows(found, asked.method, frames):
             self.report.measured(row)
         if options.strip and album.pictures:
-            draw_strip(found, album.pictures, palette, options.strip)
+            draw_strip(found, album.pictures, palette, Path(options.strip))
         return found
 
     def counts(self, found: Sweep) -> dict[End, Effort]:

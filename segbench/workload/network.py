@@ -25,7 +25,7 @@ from segbench.workload.settings import kept_settings
 _CLASS_ARGUMENTS = ("classes", "num_classes", "n_classes")
 
 
-def build_network(case: Case) -> nn.Module:
+def build_case_network(case: Case) -> nn.Module:
     """The case's network on the current default device, its weights drawn with the case's seed.
 
     Raises:

@@ -14,7 +14,7 @@ from segbench.cards.datasets import IGNORE
 from segbench.cards.model import find_model
 from segbench.records.case import Case
 from segbench.workload.images import Batch, batch_source
-from segbench.workload.network import build_network, require_classes
+from segbench.workload.network import build_case_network, require_classes
 from segbench.workload.optimizer import build_optimizer
 from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast, require_trainable
@@ -103,7 +103,7 @@ def build_workload(case: Case, device: torch.device | str) -> Workload:
     device = torch.device(device)
     require_trainable(case.precision, device)
     with device:
-        network = build_network(case)
+        network = build_case_network(case)
     network = network.to(device)  # buffers a builder made elsewhere
     if case.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch leaves it out of its stubs

@@ -11,7 +11,7 @@ from segbench.cards.colours import parse_colour, voc_colour
 from segbench.cards.crops import crop_of, crops_of, shown_size
 from segbench.cards.data_roots import find_root, places
 from segbench.cards.dataset_card import Crops, Files, Labels
-from segbench.cards.datasets import DATASETS, dataset_card, read_spec, settled_spec
+from segbench.cards.datasets import DATASETS, dataset_card, read_dataset_spec, settled_spec
 from segbench.errors import CardError, DataError, UnknownName
 
 LEAST = """
@@ -155,7 +155,7 @@ def test_a_card_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_users_set_has_no_options(folder: Path) -> None:
     with pytest.raises(UnknownName, match="no option of mine 'grouping'"):
-        read_spec(f"{folder}/mine.toml:grouping=strict")
+        read_dataset_spec(f"{folder}/mine.toml:grouping=strict")
 
 
 def test_every_built_in_set_has_a_reader_and_a_file_of_its_name() -> None:

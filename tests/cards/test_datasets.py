@@ -8,7 +8,7 @@ import pytest
 
 from segbench.cards.colours import voc_colour
 from segbench.cards.data_roots import config_file, find_root
-from segbench.cards.datasets import DATASETS, DatasetCard, dataset_card, read_spec
+from segbench.cards.datasets import DATASETS, DatasetCard, dataset_card, read_dataset_spec
 from segbench.errors import DataError, UnknownName, UserError
 
 CLASSES = {
@@ -77,7 +77,7 @@ def test_a_split_is_made_of_parts() -> None:
 
 
 def test_options_follow_a_colon() -> None:
-    card, options = read_spec("camvid:grouping=strict,layout=original")
+    card, options = read_dataset_spec("camvid:grouping=strict,layout=original")
     assert card.name == "camvid"
     assert options == {"grouping": "strict", "layout": "original"}
     assert card.settle({}) == {"layout": "auto", "grouping": "grouped"}
@@ -95,7 +95,7 @@ def test_options_follow_a_colon() -> None:
 )
 def test_a_mistake_in_a_spec_is_explained(spec: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        read_spec(spec)
+        read_dataset_spec(spec)
 
 
 def test_a_given_root_is_the_data_sets_own_folder_or_holds_it(tmp_path: Path) -> None:

@@ -15,59 +15,52 @@ from segbench.records.case import Case
 
 PRELUDE = """
 import json, os, signal, sys, time
-cases = json.load(sys.stdin)["cases"]
-def send(event, index=0, **payload): print(json.dumps({"event": event, "index": index, **payload}), flush=True)
-def ok(index=0): send("outcome", index, outcome="ok", cause=None, user_error=False)
+case = json.load(sys.stdin)["case"]
+def send(event, **payload): print(json.dumps({"event": event, **payload}), flush=True)
+def ok(): send("outcome", outcome="ok", cause=None, user_error=False)
 def row(value): send("measured", measurement={"quantity": "parameters", "value": value, "method": "counted"})
 """
 
 
-def run(body: str, cases: int = 1, timeout_s: float = 20.0) -> list[Result]:
+def run(body: str, timeout_s: float = 20.0) -> Result:
     command = [sys.executable, "-c", PRELUDE + body]
-    wanted = [Case("memory", f"net{number}") for number in range(cases)]
-    return list(run_in_child("memory", wanted, timeout_s, lambda *_: None, command))
+    return run_in_child(Case("memory", "net"), timeout_s, lambda *_: None, command)
 
 
 def test_a_child_that_answers_is_ok() -> None:
-    (result,) = run("row(7); ok()")
+    result = run("row(7); ok()")
     assert (result.outcome, result.cause) == ("ok", None)
     assert [item.value for item in result.measurements] == [7]
 
 
-def test_one_child_may_answer_several_cases() -> None:
-    results = run("for i in range(len(cases)): row(i); ok(i)", cases=3)
-    assert [[item.value for item in result.measurements] for result in results] == [[0], [1], [2]]
-
-
-def test_a_segmentation_fault_is_an_outcome_and_the_other_cases_go_on() -> None:
-    body = "if cases[0]['model'] == 'net0':\n    row(1); os.kill(os.getpid(), signal.SIGSEGV)\nok()"
-    first, second = run(body, cases=2)
-    assert (first.outcome, second.outcome) == ("crashed", "ok")
-    assert "SIGSEGV" in str(first.cause)
-    assert [item.value for item in first.measurements] == [1], "what arrived before the crash is kept"
+def test_a_segmentation_fault_is_an_outcome() -> None:
+    result = run("row(1); os.kill(os.getpid(), signal.SIGSEGV)")
+    assert result.outcome == "crashed"
+    assert "SIGSEGV" in str(result.cause)
+    assert [item.value for item in result.measurements] == [1], "what arrived before the crash is kept"
 
 
 def test_a_kill_names_the_kernel_as_the_usual_reason() -> None:
-    (result,) = run("os.kill(os.getpid(), signal.SIGKILL)")
+    result = run("os.kill(os.getpid(), signal.SIGKILL)")
     assert result.outcome in ("crashed", "does_not_fit")
     assert "out-of-memory killer" in str(result.cause)
 
 
 def test_an_exit_code_carries_the_last_line_of_stderr() -> None:
-    (result,) = run("sys.stderr.write('first\\nthe reason\\n'); sys.exit(5)")
+    result = run("sys.stderr.write('first\\nthe reason\\n'); sys.exit(5)")
     assert result.outcome == "crashed"
     assert result.cause == "exit code 5: the reason"
 
 
 def test_a_child_that_ends_without_an_answer_has_crashed() -> None:
-    (result,) = run("os._exit(0)")
+    result = run("os._exit(0)")
     assert (result.outcome, result.cause) == ("crashed", "the process ended without an answer")
 
 
 def test_a_hang_is_killed_with_its_own_children(tmp_path: Path) -> None:
     body = f"pid = os.fork()\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(pid)) if pid else None\ntime.sleep(60)"
     start = time.monotonic()
-    (result,) = run(body, timeout_s=1.5)
+    result = run(body, timeout_s=1.5)
     assert result.outcome == "timed_out"
     assert time.monotonic() - start < 20
     time.sleep(0.2)
@@ -91,45 +84,44 @@ LINGER = {
 def test_a_child_that_has_answered_is_ended_soon(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segbench.cells.child._LAST_WORDS_S", 0.3)
     start = time.monotonic()
-    (result,) = run(f"row(7); {LINGER[what]}; ok()")
+    result = run(f"row(7); {LINGER[what]}; ok()")
     assert (result.outcome, len(result.measurements)) == ("ok", 1)
     assert time.monotonic() - start < 15, "far below the limit of 20 s for an answer"
 
 
 def test_a_crash_is_told_at_once_though_a_process_holds_the_pipe() -> None:
     start = time.monotonic()
-    (result,) = run("os.fork() or time.sleep(600); os._exit(4)", timeout_s=300)
+    result = run("os.fork() or time.sleep(600); os._exit(4)", timeout_s=300)
     assert (result.outcome, result.cause) == ("crashed", "exit code 4")
     assert time.monotonic() - start < 60
 
 
 def test_a_child_that_closes_its_pipe_and_stays_has_crashed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segbench.cells.child._LAST_WORDS_S", 0.3)
-    (result,) = run("os.close(1); time.sleep(600)", timeout_s=300)
+    result = run("os.close(1); time.sleep(600)", timeout_s=300)
     assert result.outcome == "crashed"
     assert result.cause == "the process closed its output without an answer and did not end"
 
 
 def test_the_traceback_of_a_task_that_raised_is_kept() -> None:
     body = "send('outcome', outcome='failed', cause='KeyError: 3', user_error=False, traceback='Traceback\\n  ...')"
-    (result,) = run(body)
+    result = run(body)
     assert (result.outcome, result.traceback) == ("failed", "Traceback\n  ...")
 
 
 def test_noise_on_the_pipe_is_not_an_event() -> None:
-    (result,) = run("print('progress: 12 %'); print('{broken'); print('[1, 2]'); row(3); ok()")
+    result = run("print('progress: 12 %'); print('{broken'); print('[1, 2]'); row(3); ok()")
     assert (result.outcome, len(result.measurements)) == ("ok", 1)
 
 
 def test_a_flood_of_output_does_not_block() -> None:
-    (result,) = run("sys.stderr.write('x' * 3_000_000); sys.stdout.write('y' * 3_000_000 + '\\n'); row(3); ok()")
+    result = run("sys.stderr.write('x' * 3_000_000); sys.stdout.write('y' * 3_000_000 + '\\n'); row(3); ok()")
     assert result.outcome == "ok"
 
 
 def test_a_child_that_does_not_read_its_request_is_no_deadlock() -> None:
     command = [sys.executable, "-c", "import os; os._exit(3)"]
-    many = [Case("memory", "x" * 200_000)]
-    (result,) = run_in_child("memory", many, 20.0, lambda *_: None, command)
+    result = run_in_child(Case("memory", "x" * 200_000), 20.0, lambda *_: None, command)
     assert result.outcome == "crashed"
 
 
@@ -143,7 +135,7 @@ def test_a_killed_command_leaves_no_child_behind(tmp_path: Path) -> None:
     program = (
         "import sys; from segbench.cells.cell import run_in_child; from segbench.records.case import Case\n"
         "tell = lambda case, kind, event: print(event.get('sentence'), flush=True)\n"
-        f"list(run_in_child('sleepy', [Case('sleepy', 'x')], 60.0, tell, [sys.executable, '-c', {start!r}]))"
+        f"run_in_child(Case('memory', 'x'), 60.0, tell, [sys.executable, '-c', {start!r}])"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     command = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
@@ -155,13 +147,3 @@ def test_a_killed_command_leaves_no_child_behind(tmp_path: Path) -> None:
     while Path(f"/proc/{child}").exists() and "\nState:\tZ" not in Path(f"/proc/{child}/status").read_text():
         assert time.monotonic() < deadline, "the child outlived its command"
         time.sleep(0.05)
-
-
-def test_a_users_file_shares_no_process_with_other_networks(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PRELUDE + "\nfor i in range(len(cases)): row(os.getpid()); ok(i)"]
-    models = ["unet", "segnode", f"{tmp_path}/a.py:Net", f"{tmp_path}/a.py:Net+recompute", f"{tmp_path}/b.py:Net"]
-    wanted = [Case("memory", model) for model in models]
-    results = run_in_child("memory", wanted, 20.0, lambda *_: None, command)
-    processes = [result.measurements[0].value for result in results]
-    assert processes[0] == processes[1] and processes[2] == processes[3]
-    assert len(set(processes)) == 3

@@ -36,8 +36,7 @@ serve(run, lambda case: Environment("cpu", "CPU", "2", "3", "Linux", "0", 1), la
 
 def answer(value: str = "1", detail: str = "{}") -> Result:
     command = [sys.executable, "-c", TASK.replace("{value}", value).replace("{detail}", detail)]
-    (result,) = run_in_child("memory", [Case("memory", "a")], 30.0, lambda *_: None, command)
-    return result
+    return run_in_child(Case("memory", "a"), 30.0, lambda *_: None, command)
 
 
 @pytest.mark.parametrize("detail", ["{'network': object()}", "{'bytes': b'x' * 100}", "{'why': {1, 2}}"])
@@ -125,7 +124,9 @@ from pathlib import Path
 from segbench.cards.card import ModelCard
 from segbench.cards.model import Model
 from segbench.cells.cell import run_in_child
+from segbench.cells.executor import LocalExecutor
 from segbench.cells.series import plan, run_series
+from segbench.cards.spec import ModelSpec
 from segbench.records.case import Case
 from segbench.records.ledger import Ledger
 
@@ -140,12 +141,14 @@ print(json.dumps({{"event": "measured", "measurement": {{"quantity": "parameters
 print(json.dumps({{"event": "outcome", "outcome": "ok", "cause": None, "user_error": False}}), flush=True)
 '''.format(root={root!r})
 
-def runner(task, cases, timeout_s, listen):
-    return run_in_child(task, cases, timeout_s, listen, [sys.executable, "-S", "-c", CHILD])
+def measure(case, timeout_s, listen):
+    return run_in_child(case, timeout_s, listen, [sys.executable, "-S", "-c", CHILD])
 
-models = [Model(str(n), str(n), ModelCard(title=str(n), builder="a:B")) for n in range(30)]
-cells = plan(models, lambda model: [Case("memory", model.spec)], "CPU", "2")
-for done in run_series(cells, Ledger(Path(sys.argv[1])), 30, lambda *_: None, runner=runner):
+names = [str(number) for number in range(30)]
+models = [Model(name, ModelSpec("catalogue", "", name), ModelCard(title=name, builder="a:B")) for name in names]
+executor = LocalExecutor(measure)
+cells = plan(models, lambda model: [Case("memory", model.spec.text)], executor)
+for done in run_series(cells, Ledger(Path(sys.argv[1])), executor, 30, lambda *_: None):
     print(done.entry.key, "new" if done.fresh else "known", flush=True)
 """
 

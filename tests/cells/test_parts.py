@@ -30,7 +30,7 @@ class Machine:
     def run(self, case: Case, timeout_s: float, listen: Listener) -> Result:
         if len(self.parts) == self.interrupt_after:
             raise KeyboardInterrupt
-        part = case.option("part")
+        part = case.options.part
         self.parts.append((case.model, part))
         listen(case, "progress", {"event": "progress", "stage": "image", "done": 1, "total": 2})
         outcome = self.ends.get((case.model, part), "ok")

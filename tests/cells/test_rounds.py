@@ -99,7 +99,7 @@ def test_each_process_gets_its_share_of_the_rule() -> None:
     machine = Machine(quiet)
     measure(machine, StopRule(min_rounds=5, min_runs=12, max_runs=100, max_seconds=60))
     case = machine.cases[0]
-    assert [case.option(f"round_{name}") for name in ("min_runs", "max_runs", "seconds")] == [3, 20, 6.0]
+    assert [getattr(case.options, f"round_{name}") for name in ("min_runs", "max_runs", "seconds")] == [3, 20, 6.0]
 
 
 def test_a_noisy_network_goes_on_to_its_limit_and_says_so() -> None:

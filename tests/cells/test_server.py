@@ -63,11 +63,11 @@ def tell(program: str, start: str = "warm", task: str = "probe", timeout_s: floa
 def run(
     program: str, start: str = "warm", task: str = "probe", timeout_s: float = 120.0
 ) -> tuple[Json, Ending, list[str]]:
-    child = Child(task, [Case(task, program)], timeout_s, start=start)
+    child = Child(task, Case("memory", program), timeout_s, start=start)
     events = list(child.events())
-    notes = [json.loads(event["sentence"]) for event in events if event["event"] == "note"]
+    notes = [event["sentence"] for event in events if event["event"] == "note"]
     outcomes = [event["outcome"] for event in events if event["event"] == "outcome"]
-    return (notes or [None])[0], child.ending, outcomes
+    return json.loads(notes[0]) if notes else None, child.ending, outcomes
 
 
 ITSELF = """
@@ -263,14 +263,14 @@ def test_a_fresh_interpreter_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -
 def test_another_way_to_start_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGBENCH_START", "hot")
     with pytest.raises(UserError, match="no way 'hot' to start a case; SEGBENCH_START may be warm or cold"):
-        Child("probe", [Case("probe", "x")], 1.0)
+        Child("probe", Case("memory", "x"), 1.0)
 
 
 COMMAND = """
 import sys
 from segbench.cells.child import Child
 from segbench.records.case import Case
-for event in Child("probe", [Case("probe", sys.argv[1])], 600.0, start="warm").events():
+for event in Child("probe", Case("memory", sys.argv[1]), 600.0, start="warm").events():
     print(event["event"], flush=True)
 """
 

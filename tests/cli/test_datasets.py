@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from segbench.cards.datasets import DATASETS
 from segbench.cells.cell import Listener
 from segbench.cells.cell import Result as CellResult
+from segbench.cells.executor import LocalExecutor
 from segbench.cli import datasets as command
 from segbench.errors import DataError
 from segbench.records.case import Case
@@ -56,12 +57,12 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> list[CellResult]:
     """Put a child's answer here; the case it was asked comes back in its place."""
     answers: list[CellResult] = []
 
-    def run(task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[CellResult]:
-        listen(cases[0], "progress", {"stage": "train", "done": 1, "total": 2})
-        yield answers[0]
-        answers.append(CellResult(cases[0], "ok", None, None, (), 0.0))
+    def run(case: Case, timeout_s: float, listen: Listener) -> CellResult:
+        listen(case, "progress", {"stage": "train", "done": 1, "total": 2})
+        answers.append(CellResult(case, "ok", None, None, (), 0.0))
+        return answers[0]
 
-    monkeypatch.setattr(command, "run_in_child", run)
+    monkeypatch.setattr(command, "local_executor", lambda: LocalExecutor(run))
     return answers
 
 
@@ -119,7 +120,7 @@ def test_the_child_is_asked_for_the_splits_and_the_page(camvid: Path, answer: li
     )
     case = answer[1].case
     assert (case.dataset, case.data_root) == ("camvid:grouping=strict", str(camvid))
-    assert (case.option("splits"), case.option("contact_sheet")) == (("val",), str(page))
+    assert (case.options.splits, case.options.contact_sheet) == (("val",), str(page))
 
 
 def test_the_users_mistake_in_the_child_is_an_error_here(camvid: Path, answer: list[CellResult]) -> None:

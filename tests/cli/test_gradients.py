@@ -30,7 +30,7 @@ def test_one_process_measures_every_pair_at_the_cards_size(machine: FakeMachine,
     result = segbench("gradients", "-m", "segnode-w8", "--device", "cpu", "--solver", "euler")
     assert result.exit_code == 0
     (case,) = machine.cases
-    assert (case.task, case.width, case.height, case.option("solvers")) == ("gradients", 240, 180, ("euler",))
+    assert (case.task, case.width, case.height, case.options.solvers) == ("gradients", 240, 180, ("euler",))
     assert "euler, adjoint" in result.stdout and "3.0e-01" in result.stdout
 
 

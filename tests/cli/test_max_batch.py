@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from typer.testing import Result
 
 from segbench.cells.cell import Listener
 from segbench.cells.cell import Result as CellResult
-from segbench.cells.series import run_series
+from segbench.cells.executor import LocalExecutor
 from segbench.cli import session
 from segbench.estimate.overheads import MODERN_CONTEXT
 from segbench.records.case import Case
@@ -30,12 +29,11 @@ class FakePredictor:
     """Answers `max_batch` and `max_input` as the child does; `unet` at 38 by retries, `pspnet` not at all."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, list[Case]]] = []
+        self.cases: list[Case] = []
 
-    def run(self, task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[CellResult]:
-        self.calls.append((task, list(cases)))
-        for case in cases:
-            yield CellResult(case, "ok", None, ENVIRONMENT, tuple(self.rows(case)), 0.5)
+    def run(self, case: Case, timeout_s: float, listen: Listener) -> CellResult:
+        self.cases.append(case)
+        return CellResult(case, "ok", None, ENVIRONMENT, tuple(self.rows(case)), 0.5)
 
     def rows(self, case: Case) -> Iterator[Measurement]:
         pixels = case.task == "max_input"
@@ -45,7 +43,7 @@ class FakePredictor:
         retries = 2 if case.model == "unet" else 0
         detail = {
             "budget_bytes": case.budget_bytes,
-            "context_bytes": case.option("context_bytes"),
+            "context_bytes": case.options.context_bytes,
             "limited_by": "allocated",
             "used": {"retries": retries},
             "proof": "replayed under the limit",
@@ -70,18 +68,18 @@ class FakePredictor:
 @pytest.fixture
 def predictor(monkeypatch: pytest.MonkeyPatch) -> FakePredictor:
     fake = FakePredictor()
-    monkeypatch.setattr(session, "run_series", partial(run_series, runner=fake.run))
+    monkeypatch.setattr(session, "local_executor", lambda *_: LocalExecutor(fake.run, workers=1))
     return fake
 
 
-def test_one_child_predicts_all_networks_of_a_command(predictor: FakePredictor, segbench: Segbench) -> None:
+def test_every_network_and_mode_is_predicted(predictor: FakePredictor, segbench: Segbench) -> None:
     assert segbench(*TABLE2).exit_code == 0
-    ((task, cases),) = predictor.calls
-    assert task == "max_batch"
+    cases = predictor.cases
+    assert {case.task for case in cases} == {"max_batch"}
     assert [(case.model, case.modes) for case in cases] == [
         (model, (mode,)) for model in ("unet", "deeplabv3") for mode in ("train", "infer")
     ]
-    assert all(case.budget_bytes == 32 * GB and case.option("context_bytes") == MODERN_CONTEXT for case in cases)
+    assert all(case.budget_bytes == 32 * GB and case.options.context_bytes == MODERN_CONTEXT for case in cases)
 
 
 def test_the_table_shows_both_sides_the_paper_the_budget_and_its_context(
@@ -128,13 +126,13 @@ def test_inputs_are_shown_as_width_and_height(predictor: FakePredictor, segbench
     result = segbench("max-input", "-m", "deeplabv3", "--device", "none", "--budget", "rtx-4090")
     assert "2680x2008" in result.stdout
     assert "2688x2016" in result.stdout
-    assert predictor.calls[0][1][0].batch_size == 1
+    assert predictor.cases[0].batch_size == 1
 
 
 def test_fits_asks_for_batches_and_inputs_of_every_network(predictor: FakePredictor, segbench: Segbench) -> None:
     result = segbench("fits", "--budget", "rtx-4090", "-m", "unet", "-m", "hrnetv2")
     assert result.exit_code == 0
-    assert [task for task, _ in predictor.calls] == ["max_batch", "max_input"]
+    assert list(dict.fromkeys(case.task for case in predictor.cases)) == ["max_batch", "max_input"]
     assert "2680x2008" in result.stdout
     assert "What fits rtx-4090" in result.stdout
 
@@ -146,7 +144,7 @@ def test_fits_asks_for_batches_and_inputs_of_every_network(predictor: FakePredic
         (("--budget", "rtx-4080"), "rtx-4090"),
         (("--mode", "both ways"), "choose train, infer or both"),
         (("--context", "some"), "not an amount of memory"),
-        (("--workspaces", "lower"), "choose none or upper"),
+        (("--workspaces", "lower"), "'none', 'upper'"),
         (("--device", "cpu"), "searches on CUDA or predicts"),
     ],
 )

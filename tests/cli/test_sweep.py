@@ -134,15 +134,15 @@ def test_a_value_of_the_wrong_kind_is_refused(factors: dict[str, object]) -> Non
 def test_an_epochs_images_are_those_of_the_copy_at_hand(machine: FakeMachine, segbench: Segbench) -> None:
     sweep = ("sweep", "epoch", "-m", "unet", "--device", "cpu", "-L", "batch_size", "1,2")
     assert segbench(*sweep).exit_code == 0
-    assert {case.option("images") for case in machine.cases} == {367}
+    assert {case.options.images for case in machine.cases} == {367}
     machine.cases.clear()
     segbench(*sweep, "-d", "synthetic")
-    assert {case.option("images") for case in machine.cases} == {None}
+    assert {case.options.images for case in machine.cases} == {None}
 
 
 def test_arguments_of_the_builder_are_factors_too() -> None:
     grid = grid_of_flags("params", ["segnode"], ["argument.steps"], ["2,4"])
-    assert [case.arguments for case in grid.cases(Case("params", ""))] == [(("steps", 2),), (("steps", 4),)]
+    assert [case.arguments for case in grid.cases(Case("params", "segnode"))] == [(("steps", 2),), (("steps", 4),)]
 
 
 @given(
@@ -150,7 +150,9 @@ def test_arguments_of_the_builder_are_factors_too() -> None:
 )
 def test_a_grid_has_the_product_of_its_axes_each_once(batches: list[int], widths: list[int]) -> None:
     cases = list(
-        SweepGrid("memory", ("unet",), {"seed": 3}, {"batch_size": batches, "width": widths}).cases(Case("memory", ""))
+        SweepGrid("memory", ("unet",), {"seed": 3}, {"batch_size": batches, "width": widths}).cases(
+            Case("memory", "unet")
+        )
     )
     assert len(set(cases)) == len(cases) == len(batches) * len(widths)
     assert {case.seed for case in cases} == {3}

@@ -45,7 +45,7 @@ def test_the_protocol_and_the_switches_are_part_of_the_case(machine: FakeMachine
     segbench("latency", *TWO, *flags, "--noise", "0.05", "--rounds", "2")
     case = Ledger(Path("segbench-runs")).entries()[0].case
     assert (case.compile, case.channels_last, case.tf32, case.cudnn_benchmark) == (True, True, True, True)
-    assert (case.threads, case.precision, case.option("target")) == (2, "bf16", 0.05)
+    assert (case.threads, case.precision, case.options.target) == (2, "bf16", 0.05)
 
 
 def test_a_target_that_is_missed_is_said_once_on_stderr(machine: FakeMachine, segbench: Segbench) -> None:
@@ -96,19 +96,19 @@ def test_an_epoch_has_camvids_images_unless_told_otherwise(machine: FakeMachine,
     result = segbench("epoch", *TWO, "-b", "4")
     assert result.exit_code == 0
     assert "epoch of 367 images" in result.stdout
-    assert machine.cases[0].option("images") == 367
+    assert machine.cases[0].options.images == 367
     assert machine.cases[0].batch_size == 4
     segbench("epoch", *TWO, "--images", "2975")
-    assert machine.cases[-1].option("images") == 2975
+    assert machine.cases[-1].options.images == 2975
 
 
 def test_an_epoch_of_a_data_set_is_counted_by_the_child_unless_told_otherwise(
     machine: FakeMachine, segbench: Segbench
 ) -> None:
     segbench("epoch", "-m", "segnode", "--device", "cpu", "-d", "synthetic:count=4")
-    assert machine.cases[-1].option("images") is None
+    assert machine.cases[-1].options.images is None
     segbench("epoch", "-m", "segnode", "--device", "cpu", "-d", "synthetic:count=4", "--images", "9")
-    assert machine.cases[-1].option("images") == 9
+    assert machine.cases[-1].options.images == 9
 
 
 OWN_CARD = """

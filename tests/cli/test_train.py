@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from segbench import nvml
 from segbench.cards.catalogue import models_folder
 from segbench.cells.cell import Listener
 from segbench.cells.cell import Result as CellResult
-from segbench.cells.series import run_series
+from segbench.cells.executor import LocalExecutor
 from segbench.cli import session
 from segbench.cli.trajectory import SHIPPED
 from segbench.devices import choice
@@ -43,15 +42,14 @@ class FakeTrainer:
         self.cases: list[Case] = []
         self.interrupted = False
 
-    def run(self, task: str, cases: Sequence[Case], timeout_s: float, listen: Listener) -> Iterator[CellResult]:
-        for case in cases:
-            self.cases.append(case)
-            if self.interrupted:
-                raise KeyboardInterrupt
-            extra = {"loss": 0.4, "scores": {"miou": 0.5}, "images_per_s": 25.0, "eta_s": 3723.0}
-            listen(case, "progress", {"stage": "step", "done": 10, "total": 100, "extra": extra})
-            rows = self.trained() if task == "train" else self.evaluated(case)
-            yield CellResult(case, "ok", None, ENVIRONMENT, rows, 0.1)
+    def run(self, case: Case, timeout_s: float, listen: Listener) -> CellResult:
+        self.cases.append(case)
+        if self.interrupted:
+            raise KeyboardInterrupt
+        extra = {"loss": 0.4, "scores": {"miou": 0.5}, "images_per_s": 25.0, "eta_s": 3723.0}
+        listen(case, "progress", {"stage": "step", "done": 10, "total": 100, "extra": extra})
+        rows = self.trained() if case.task == "train" else self.evaluated(case)
+        return CellResult(case, "ok", None, ENVIRONMENT, rows, 0.1)
 
     def trained(self) -> tuple[Measurement, ...]:
         detail = {"best": 0.6, "best_step": 90, "steps": 100, "seconds": 75.0}
@@ -67,13 +65,13 @@ class FakeTrainer:
         miou = Measurement("miou", 0.9, "measured:host", detail=detail)
         spread = {"spread_low": -0.03, "spread_high": -0.01}
         difference = Measurement("miou_difference", -0.02, "measured:host", detail=against, **spread)  # type: ignore[arg-type]
-        return (miou, difference) if case.option("against") else (miou,)
+        return (miou, difference) if case.options.against else (miou,)
 
 
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> FakeTrainer:
     fake = FakeTrainer()
-    monkeypatch.setattr(session, "run_series", partial(run_series, runner=fake.run))
+    monkeypatch.setattr(session, "local_executor", lambda *_: LocalExecutor(fake.run, workers=1))
     monkeypatch.delenv("RANK", raising=False)
     return fake
 
@@ -85,9 +83,9 @@ def test_a_training_follows_the_card_unless_told_otherwise(trainer: FakeTrainer,
     assert segbench(*TRAIN, "--epochs", "2").exit_code == 0
     (case,) = trainer.cases
     assert (case.width, case.height, case.batch_size, case.channels_last) == (240, 180, 8, True)
-    assert case.option("folder") == "runs/segnode-w8-synthetic"
-    assert case.option("epochs") == 2 and case.option("label_stride") == 2 and case.option("val_split") == "val"
-    assert case.option("lr") is None and case.option("minutes") is None
+    assert case.options.folder == "runs/segnode-w8-synthetic"
+    assert case.options.epochs == 2 and case.options.label_stride == 2 and case.options.val_split == "val"
+    assert case.options.lr is None and case.options.minutes is None
 
 
 @pytest.mark.parametrize(
@@ -118,9 +116,9 @@ def test_flags_reach_the_case(trainer: FakeTrainer, segbench: Segbench) -> None:
     assert segbench(*TRAIN, *flags, "--val-split", "none", "--scale-jitter", "0.5:2", "--resume").exit_code == 0
     (case,) = trainer.cases
     assert (case.width, case.height, case.batch_size) == (64, 48, 4)
-    assert (case.option("minutes"), case.option("lr"), case.option("supervision")) == (1.5, 0.1, "end")
-    assert (case.option("folder"), case.option("val_split"), case.option("scale_jitter")) == ("here", None, "0.5:2")
-    assert case.option("resume") is True
+    assert (case.options.minutes, case.options.lr, case.options.supervision) == (1.5, 0.1, "end")
+    assert (case.options.folder, case.options.val_split, case.options.scale_jitter) == ("here", None, "0.5:2")
+    assert case.options.resume is True
 
 
 def test_the_table_and_the_ledger_hold_the_scores(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
@@ -134,7 +132,7 @@ def test_the_table_and_the_ledger_hold_the_scores(trainer: FakeTrainer, segbench
 
 def test_several_networks_have_folders_of_their_own(trainer: FakeTrainer, segbench: Segbench) -> None:
     segbench(*TRAIN, "-m", "unet-w8", "--epochs", "1")
-    assert [case.option("folder") for case in trainer.cases] == ["runs/segnode-w8-synthetic", "runs/unet-w8-synthetic"]
+    assert [case.options.folder for case in trainer.cases] == ["runs/segnode-w8-synthetic", "runs/unet-w8-synthetic"]
 
 
 @pytest.mark.parametrize(
@@ -189,8 +187,8 @@ def test_an_evaluation_shows_images_as_in_training(trainer: FakeTrainer, segbenc
     result = segbench("evaluate", "-m", "segnode-w8", "--device", "cpu", "--protocol", "flip", "--format", "csv")
     (case,) = trainer.cases
     assert (case.width, case.height, case.split) == (96, 72, "val")
-    assert case.option("checkpoint") == "runs/segnode-w8-synthetic/best.safetensors"
-    assert case.option("folder") == "runs/segnode-w8-synthetic/evaluation-val-flip"
+    assert case.options.checkpoint == "runs/segnode-w8-synthetic/best.safetensors"
+    assert case.options.folder == "runs/segnode-w8-synthetic/evaluation-val-flip"
     header, row = result.stdout.splitlines()
     found = dict(zip(header.split(","), row.split(","), strict=True))
     assert (found["quantity"], found["value"], found["dataset"], found["split"]) == ("miou", "0.9", "synthetic", "val")
@@ -205,7 +203,7 @@ def test_each_way_of_asking_has_a_folder_and_the_networks_own_arguments(
     evaluate = ("evaluate", "-m", "segnode-w8", "--device", "cpu", "--checkpoint", "s8")
     segbench(*evaluate)
     segbench(*evaluate, "--precision", "bf16", "--no-boundary", "-a", "steps=2")
-    assert [case.option("folder") for case in trainer.cases] == [
+    assert [case.options.folder for case in trainer.cases] == [
         "s8/evaluation-val-single-data=synthetic",
         "s8/evaluation-val-single-data=synthetic-steps=2-precision=bf16-boundary=no",
     ]
@@ -216,8 +214,8 @@ def test_each_way_of_asking_has_a_folder_and_the_networks_own_arguments(
 def test_an_evaluation_takes_the_weights_that_come_with_a_card(trainer: FakeTrainer, segbench: Segbench) -> None:
     assert segbench("evaluate", "-m", SHIPPED, "--device", "cpu").exit_code == 0
     (case,) = trainer.cases
-    assert case.option("checkpoint") == str(models_folder() / f"{SHIPPED}.safetensors")
-    assert case.option("folder") == f"runs/{SHIPPED}-synthetic/evaluation-val-single"
+    assert case.options.checkpoint == str(models_folder() / f"{SHIPPED}.safetensors")
+    assert case.options.folder == f"runs/{SHIPPED}-synthetic/evaluation-val-single"
 
 
 def test_a_run_is_named_by_its_folder_too(trainer: FakeTrainer, segbench: Segbench, tmp_path: Path) -> None:
@@ -225,8 +223,8 @@ def test_a_run_is_named_by_its_folder_too(trainer: FakeTrainer, segbench: Segben
     (tmp_path / "mine" / "best.safetensors").write_bytes(b"")
     assert segbench("evaluate", "-m", "segnode-w8", "--device", "cpu", "--checkpoint", "mine").exit_code == 0
     (case,) = trainer.cases
-    assert case.option("checkpoint") == "mine/best.safetensors"
-    assert case.option("folder") == "mine/evaluation-val-single"
+    assert case.options.checkpoint == "mine/best.safetensors"
+    assert case.options.folder == "mine/evaluation-val-single"
 
 
 def test_each_way_of_asking_a_run_keeps_its_own_files_and_new_weights_are_a_new_case(
@@ -239,8 +237,8 @@ def test_each_way_of_asking_a_run_keeps_its_own_files_and_new_weights_are_a_new_
         last.write_bytes(weights)
         assert segbench(*asked, "--flip", "-a", "steps=8", "--reuse").exit_code == 0
     first, second = trainer.cases
-    assert first.option("folder") == "mine/evaluation-val-single-last-flip=True-steps=8"
-    assert first.option("weights") != second.option("weights")
+    assert first.options.folder == "mine/evaluation-val-single-last-flip=True-steps=8"
+    assert first.options.weights != second.options.weights
     (tmp_path / "mine" / "evaluation-val-single-last").mkdir()
     (tmp_path / "mine" / "evaluation-val-single-last" / "evaluation.npz").write_bytes(b"")
     result = segbench(*asked, "--against", "mine/evaluation-val-single-last")
@@ -270,7 +268,7 @@ def test_a_comparison_says_points_and_interval(trainer: FakeTrainer, segbench: S
     (tmp_path / "evaluation.npz").write_bytes(b"")
     asked = ("evaluate", "-m", SHIPPED, "--device", "cpu", "--format", "markdown")
     result = segbench(*asked, "--against", ".")
-    assert trainer.cases[0].option("against") == "evaluation.npz"
+    assert trainer.cases[0].options.against == "evaluation.npz"
     assert "-2.0 (-3.0 to -1.0)" in result.stdout
     assert "difference to runs/other/evaluation.npz (92.0 %): points of mIoU" in result.stdout
     result = segbench(*asked, "--against", "nowhere")

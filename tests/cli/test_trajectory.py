@@ -32,7 +32,7 @@ def machine(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> FakeMachin
         for t_end, steps in ((0.0, 0), (0.5, 2), (1.0, 4)):
             factors, time = {"t_end": t_end, "steps": steps}, 0.01 + t_end / 100
             values = {"miou": 0.5 + t_end / 10, "pixels_changed": 1 - t_end, "nfe_forward": steps, "macs": 1e9 + steps}
-            if case.option("part") == "timed":
+            if case.options.part == "timed":
                 yield Measurement("latency_s", time, "measured:host", samples=(time,) * 4, factors=factors)
                 continue
             for name, value in {**values, "miou_drop": 0.1 - t_end / 10}.items():
@@ -44,7 +44,7 @@ def machine(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> FakeMachin
 
 def curves(machine: FakeMachine) -> list[Case]:
     """The cases of the first part, one a curve."""
-    return [case for case in machine.cases if case.option("part") == "once"]
+    return [case for case in machine.cases if case.options.part == "once"]
 
 
 def checkpoint(folder: str, size: tuple[int, int] | None = None) -> str:
@@ -70,8 +70,8 @@ def test_without_any_argument_the_shipped_network_meets_synthetic_streets(
 
 def test_the_ends_are_timed_in_rounds_and_the_table_says_so(machine: FakeMachine, segbench: Segbench) -> None:
     result = segbench("trajectory", "--rounds", "2", "--runs", "8")
-    timed = [case for case in machine.cases if case.option("part") == "timed"]
-    assert [(case.option("round_min_runs"), case.option("round_max_runs")) for case in timed] == [(2, 4)] * 2
+    timed = [case for case in machine.cases if case.options.part == "timed"]
+    assert [(case.options.round_min_runs, case.options.round_max_runs) for case in timed] == [(2, 4)] * 2
     text = " ".join(result.stdout.split())
     assert "time: median of 8 calls in 2 rounds of fresh processes, in which all ends take turns" in text
     (entry,) = Ledger(Path("segbench-runs")).entries()
@@ -110,18 +110,18 @@ def test_the_best_of_the_usual_run_is_taken_and_shown_at_its_training_size(
     path = checkpoint("runs/segnode-w8-synthetic", (120, 96))
     assert segbench("trajectory", "-m", "segnode-w8").exit_code == 0
     (case,) = curves(machine)
-    assert (case.option("checkpoint"), case.width, case.height) == (path, 120, 96)
-    assert case.option("strip") == "trajectory-strip.png"
+    assert (case.options.checkpoint, case.width, case.height) == (path, 120, 96)
+    assert case.options.strip == "trajectory-strip.png"
 
 
 def test_several_trainings_of_a_network_are_told_apart_by_their_runs(machine: FakeMachine, segbench: Segbench) -> None:
     every, end = checkpoint("runs/every-step"), checkpoint("runs/end-only")
     result = segbench("trajectory", "-m", "segnode-w8", "--checkpoint", "runs/every-step", "--checkpoint", end)
     assert result.exit_code == 0
-    assert [case.option("checkpoint") for case in curves(machine)] == [every, end]
+    assert [case.options.checkpoint for case in curves(machine)] == [every, end]
     assert "segnode-w8 every-step along the solver's time" in result.stdout
     assert "segnode-w8 end-only along the solver's time" in result.stdout
-    assert len({case.option("strip") for case in curves(machine)}) == 2
+    assert len({case.options.strip for case in curves(machine)}) == 2
 
 
 def test_each_solver_makes_a_curve_with_plain_gradients(machine: FakeMachine, segbench: Segbench) -> None:

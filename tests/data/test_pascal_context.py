@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from segbench.cards.colours import voc_colour
 from segbench.data import open_dataset
-from segbench.data.pascal_context import IDS_OF_59, NAMES, ORIGINAL_ORDER, id_table
+from segbench.data.pascal_context import CLASS_NAMES, IDS_OF_59, ORIGINAL_ORDER, id_table
 from segbench.errors import DataError
 
 Write = Callable[..., Path]
@@ -199,7 +199,7 @@ def detail(voc: Path) -> Path:
 
 def test_later_segments_of_the_json_lie_on_top(detail: Path, tmp_path: Path) -> None:
     label = open_dataset("pascal-context-60", tmp_path)[0].label
-    person, dog = (NAMES.index(name) + 1 for name in ("person", "dog"))
+    person, dog = (CLASS_NAMES.index(name) + 1 for name in ("person", "dog"))
     assert label[0].tolist() == [0, 0, 0, 0, 0, 0, 0, dog]
     assert label[5].tolist() == [0, person, person, person, person, person, person, dog]
 
@@ -234,8 +234,8 @@ def test_a_missing_list_says_which(pngs: Path, tmp_path: Path) -> None:
 
 
 def test_the_tables_name_fifty_nine_classes_once() -> None:
-    assert len(set(IDS_OF_59)) == len(set(NAMES)) == 59
-    assert sorted(ORIGINAL_ORDER) == sorted(NAMES)
+    assert len(set(IDS_OF_59)) == len(set(CLASS_NAMES)) == 59
+    assert sorted(ORIGINAL_ORDER) == sorted(CLASS_NAMES)
     assert list(IDS_OF_59) == sorted(IDS_OF_59)
 
 
@@ -253,7 +253,7 @@ def test_the_ids_are_those_of_the_published_list_of_names(real_data: Path) -> No
     lines = (real_data / "fixtures/pascal_context/labels.txt").read_text().splitlines()
     names = {int(number): name.replace(" ", "") for number, name in (line.split(":") for line in lines)}
     other = {"table": "diningtable", "bedclothes": "bedcloth", "cloth": "clothes"}
-    for number, ours in zip(IDS_OF_59, NAMES, strict=True):
+    for number, ours in zip(IDS_OF_59, CLASS_NAMES, strict=True):
         assert names[number].strip() in (ours, other.get(ours))
 
 

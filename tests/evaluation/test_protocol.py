@@ -45,3 +45,9 @@ def test_what_cannot_be_read_is_refused():
         protocol_of(CASE.with_options(scales="half"))
     with pytest.raises(UnknownName):
         protocol_of(CASE.with_options(protocol="best"))
+
+
+@pytest.mark.parametrize("scales", ["nan", "1,inf", "0", "-1", "1e400", "1,101"])
+def test_scales_that_no_image_can_be_shown_at_are_refused(scales: str) -> None:
+    with pytest.raises(UserError, match="above 0 and at most 100"):
+        protocol_of(CASE.with_options(scales=scales))

@@ -7,7 +7,7 @@ import torch
 
 from segbench.meters.clocks import clock_probe
 from segbench.meters.energy import energy_meter
-from segbench.meters.latency import PARTS, Inference
+from segbench.meters.latency import LATENCY_PARTS, Inference
 from segbench.meters.stopwatch import CudaStopwatch, stopwatch_for
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
@@ -52,7 +52,7 @@ def test_the_parts_of_an_inference_lie_within_its_time() -> None:
     inference = Inference(workload, torch.randint(0, 256, (1, 360, 480, 3), dtype=torch.uint8), watch)
     inference()
     timing = inference()
-    assert tuple(timing.parts) == PARTS
+    assert tuple(timing.parts) == LATENCY_PARTS
     assert 0 < sum(timing.parts.values()) <= 1.05 * timing.total
     assert min(timing.parts.values()) > 0
 

@@ -18,7 +18,7 @@ from segbench.learning.feed import Feed
 from segbench.learning.image_folder import CENTRE, ImageAugmenter, ImageFolder
 from segbench.learning.objective import Moment
 from segbench.learning.plan import TrainingPlan
-from segbench.learning.trainer import Job, Trainer
+from segbench.learning.trainer import Trainer, TrainingJob
 from segbench.learning.weights import load_matching
 
 CPU = torch.device("cpu")
@@ -102,7 +102,7 @@ def test_bright_and_dark_are_learnt(tmp_path):
     torch.manual_seed(0)
     network = ImageClassifier(TwoEnds(PROBE_CLASSES), 2)
     summary = Trainer(
-        Job(
+        TrainingJob(
             objective=Classification(network),
             feed=Feed(ImageAugmenter(ImageFolder(images, "train"), settings), 0),
             plan=settings,

@@ -28,7 +28,7 @@ from segbench.learning.log import read_log
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Segmentation
 from segbench.learning.plan import TrainingPlan
-from segbench.learning.trainer import Job, Trainer
+from segbench.learning.trainer import Trainer, TrainingJob
 from segbench.learning.weights import inference_weights
 
 STEPS = 120
@@ -64,7 +64,7 @@ def train(folder: Path, dropout: float, steps: int, save_every_s: float, batch_n
             save_file(dict(network.named_buffers()), folder / f"buffers-{world.rank}.safetensors")
             return {"miou": float(network[1].num_batches_tracked)}  # the last is the best
 
-        job = Job(
+        job = TrainingJob(
             objective=Segmentation(network, PixelLoss(torch.tensor([1.0, 3.0]))),
             feed=Feed(LabelledAugmenter(Noise(), plan), plan.seed),
             plan=plan,

@@ -65,6 +65,9 @@ def test_the_zoom_can_be_given_and_augmentation_left_out():
     assert training_plan(CASE.with_options(augment=False), CARD).augmentation == PLAIN
     with pytest.raises(UserError, match="LOW:HIGH"):
         training_plan(CASE.with_options(scale_jitter="big"), CARD)
+    for text in ("nan:nan", "1:inf", "0:1", "-1:1", "2:1", "1e400:1e400"):
+        with pytest.raises(UserError, match="LOW:HIGH"):
+            training_plan(CASE.with_options(scale_jitter=text), CARD)
 
 
 def test_without_any_budget_the_three_are_named():

@@ -23,7 +23,7 @@ from segbench.learning.log import read_log
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Moment, Segmentation
 from segbench.learning.plan import TrainingPlan
-from segbench.learning.trainer import Job, StepProgress, Trainer
+from segbench.learning.trainer import StepProgress, Trainer, TrainingJob
 from segbench.learning.weights import fill
 
 
@@ -59,7 +59,7 @@ def settings(**changes: Any) -> TrainingPlan:
     return TrainingPlan(**{**values, **changes})
 
 
-def job(folder: Path, plan: TrainingPlan | None = None, **changes: Any) -> Job:
+def job(folder: Path, plan: TrainingPlan | None = None, **changes: Any) -> TrainingJob:
     plan = plan or settings()
     model = network()
 
@@ -77,7 +77,7 @@ def job(folder: Path, plan: TrainingPlan | None = None, **changes: Any) -> Job:
         "validate": validate,
         "scores": ("miou", "pixel_accuracy"),
     }
-    return Job(**{**values, **changes})
+    return TrainingJob(**{**values, **changes})
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:

@@ -6,7 +6,7 @@ import copy
 
 import torch
 
-from segbench.meters.epoch import PARTS, TrainingStep
+from segbench.meters.epoch import STEP_PARTS, TrainingStep
 from segbench.meters.stopwatch import HostStopwatch
 from segbench.records.case import Case
 from segbench.workload.step import Workload, build_workload
@@ -21,7 +21,7 @@ def test_the_parts_are_those_of_a_step_and_add_up_to_it() -> None:
     workload = small()
     batch = workload.make_batch()
     timing = TrainingStep(workload, lambda: batch, HostStopwatch())()
-    assert tuple(timing.parts) == PARTS
+    assert tuple(timing.parts) == STEP_PARTS
     assert abs(sum(timing.parts.values()) - timing.total) < 1e-9
 
 

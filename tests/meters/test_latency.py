@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from segbench.errors import UserError
 from segbench.meters import latency
-from segbench.meters.latency import PARTS, Inference, pipelined_seconds
+from segbench.meters.latency import LATENCY_PARTS, Inference, pipelined_seconds
 from segbench.meters.sampling import Timing
 from segbench.records.case import Case
 from segbench.workload.step import Workload
@@ -63,7 +63,7 @@ def test_pictures_go_in_and_label_maps_of_their_size_come_out(stride: int) -> No
     network = Brightest(stride)
     inference = Inference(workload(network), pictures(), Notebook())
     timing = inference()
-    assert tuple(timing.parts) == PARTS
+    assert tuple(timing.parts) == LATENCY_PARTS
     assert inference.labels.shape == (2, 4, 8) and inference.labels.dtype == torch.uint8
     assert inference.labels[0, 0].tolist() == [0, 0, 0, 0, 2, 2, 2, 2]
     assert network.was_training is False

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import subprocess
 import sys
 import warnings
@@ -249,6 +250,18 @@ def test_time_zero_is_the_given_state_and_costs_nothing() -> None:
 def test_times_that_do_not_increase_within_the_interval_are_refused(times: tuple[float, ...]) -> None:
     with pytest.raises(UserError, match="must increase within 0 to t_end = 1"):
         ODEBlock(_Field()).trajectory(_start(), times)
+
+
+@pytest.mark.parametrize("name", ["steps", "t_end", "rtol", "atol"])
+@pytest.mark.parametrize("value", [-1, math.nan, math.inf, "text", None, True])
+def test_a_setting_that_is_no_number_from_0_is_refused(name: str, value: object) -> None:
+    with pytest.raises(UserError, match=f"{name} is .*; it must be a"):
+        ODEBlock(_Field(), solver="dopri5", **{name: value})  # type: ignore[arg-type]
+
+
+def test_a_tolerance_that_no_step_can_meet_is_refused() -> None:
+    with pytest.raises(UserError, match="both 0"):
+        ODEBlock(_Field(), solver="dopri5", rtol=0, atol=0.0)
 
 
 def test_what_does_not_go_together_is_refused_and_changes_nothing() -> None:

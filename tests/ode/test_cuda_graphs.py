@@ -14,7 +14,7 @@ from segbench.errors import UserError
 from segbench.layers.norm_relu_conv import NormReluConv
 from segbench.ode import cuda_graphs
 from segbench.ode.block import ODEBlock
-from segbench.ode.cuda_graphs import Capture, CudaGraphs, Function, Results, captured
+from segbench.ode.cuda_graphs import Capture, CudaGraphs, Function, Outputs, captured
 from segbench.ode.state import State
 
 
@@ -128,7 +128,7 @@ class _EagerCapture(CudaGraphs):
 
     def replay(
         self, conditions: tuple[Hashable, ...], function: Function, time: float | Tensor, tensors: tuple[Tensor, ...]
-    ) -> Results:
+    ) -> Outputs:
         with _leaves_reached_by_autograd(self.leaves.append):
             return function(time, tensors)
 

@@ -20,7 +20,7 @@ from segbench.present import amounts
         (amounts.in_percent(0.5731), "57.3 %"),
         (amounts.in_points(0.013), "+1.3"),
         (amounts.in_points(-0.0001), "0.0"),
-        (amounts.half_width(1.0, 0.9, 1.2), "±15 %"),
+        (amounts.half_width_percent(1.0, 0.9, 1.2), "±15 %"),
         (amounts.as_published(31.1, "GB"), "31.1 GB"),
         (amounts.as_published(24, "count"), "24"),
         (amounts.as_published(117, "millisecond"), "117 ms"),

@@ -34,7 +34,7 @@ def detail(activations: int, module: str) -> dict[str, Any]:
 
 @pytest.fixture
 def entries(make_entry: Callable[..., Entry]) -> list[Entry]:
-    case = Case("predict", "", device="none", batch_size=24, modes=("train",))
+    case = Case("predict", "unet", device="none", batch_size=24, modes=("train",))
     return [
         make_entry(
             model, Measurement("train_peak_live_bytes", size + GIB, "predicted", "train", detail=found), case=case

@@ -15,7 +15,7 @@ from segbench.present.figures_ratios import ratios_figure
 from segbench.present.page.pareto import Pareto, ParetoAxis, ParetoPoint, ParetoValue
 from segbench.present.style import ROLE_COLOURS
 from segbench.present.table import Cell, Table, table_of
-from segbench.present.timeline import MOMENTS, memory_lines, timeline_figure
+from segbench.present.timeline import _MOMENTS, memory_lines, timeline_figure
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -45,7 +45,7 @@ def predicted(make_entry: Make) -> Callable[[str, int], Entry]:
 
 def test_a_thinned_timeline_keeps_its_peak(predicted: Callable[[str, int], Entry]) -> None:
     (line,) = memory_lines([predicted("unet", 2**30)], "train")
-    assert len(line.moments) <= MOMENTS
+    assert len(line.moments) <= _MOMENTS
     assert max(line.total) == 2**30
     assert line.moments[line.total.index(2**30)] == 0.5
     assert line.phases == ((0.0, "forward"), (0.5, "backward"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from segbench.present.gradients import gradients_tables
+from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 
@@ -26,7 +27,7 @@ def test_methods_are_set_beside_plain_backpropagation_and_refusals_say_why(make_
         row("train_step_s", 0.3, "checkpoint-stage"),
         row("gradient_relative_error", None, "adjoint", outcome="unsupported", cause="tells f no stage"),
     ]
-    (sheet,) = gradients_tables([make_entry("segnode", *rows)])
+    (sheet,) = gradients_tables([make_entry("segnode", *rows, case=Case("gradients", "segnode"))])
     assert sheet.lines()[0][-1] == "reference"
     assert sheet.lines()[1] == [*("euler, checkpoint-stage", "25.0 MiB", "0.25", "300 ms", "1.50", "4", "4", "3.0e-07")]
     assert sheet.lines()[2][-1] == "unsupported"

@@ -44,3 +44,11 @@ def test_a_run_that_was_only_looked_at_shows_the_mean_time_of_its_steps(make_ent
     assert [row[4] for row in sheet.lines()] == ["300 ms", "250 ms"]
     assert "time per step of a run that had ended before, by the same clock: a" in sheet.notes
     assert "training time: CPU time of the process, all threads together, or wall time on CUDA" in sheet.notes
+
+
+def test_a_training_without_validation_shows_its_steps_and_time(make_entry: Make) -> None:
+    detail = {"steps": 60, "seconds": 12.0, "timed_steps": 60}
+    step = Measurement("train_step_s", 0.2, "measured:host", mode="train", detail=detail)
+    (sheet,) = training_tables([make_entry("a", step, case=Case("train", "a"))])
+    (line,) = sheet.lines()
+    assert line[2:6] == ["60", "12.0 s", "200 ms", "-"]

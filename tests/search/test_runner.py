@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from segbench.cells.cell import Listener, Result
-from segbench.devices.budgets import USUAL_CONTEXT
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
-from segbench.records.options import Assumptions
+from segbench.records.options import USUAL_CONTEXT, Assumptions
 from segbench.search.runner import Search
 from segbench.units import GB, MB
 
@@ -62,7 +61,7 @@ class FakeDevice:
         if size in self.ends:
             return self._end(case, self.ends[size], "as arranged")
         needed = self.fixed + self.each * size
-        limit = (case.budget_bytes or 0) - case.option("context_bytes")
+        limit = (case.budget_bytes or 0) - case.options.context_bytes
         self.context += self.unrest
         if needed > limit:
             return self._end(case, "does_not_fit", "CUDA out of memory")
@@ -110,7 +109,7 @@ def test_the_context_counts_against_the_budget_once_it_is_known() -> None:
     _, rows = searched(device)
     assert (rows["max_batch"].value, rows["max_batch_fails_at"].value) == (38, 39)
     assert rows["max_batch"].detail["context_bytes"] == 450 * MB
-    assert device.tried[-1].option("context_bytes") == 450 * MB
+    assert device.tried[-1].options.context_bytes == 450 * MB
 
 
 def test_a_size_refused_under_a_context_assumed_too_large_is_tried_again_under_the_real_one() -> None:
@@ -118,7 +117,7 @@ def test_a_size_refused_under_a_context_assumed_too_large_is_tried_again_under_t
     device = FakeDevice(each=795 * MB, predicted=39)
     _, rows = searched(device, CASE.with_options(context_bytes=USUAL_CONTEXT))
     assert (rows["max_batch"].value, rows["max_batch_fails_at"].value) == (39, 40)
-    tried = [(case.batch_size, case.option("context_bytes")) for case in device.tried]
+    tried = [(case.batch_size, case.options.context_bytes) for case in device.tried]
     assert (39, USUAL_CONTEXT) in tried and (39, 450 * MB) in tried
     assert rows["max_batch"].detail["proof"] == "tried in fresh processes"
 

@@ -12,7 +12,7 @@ from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import Measurement
 from segbench.records.options import EvaluateOptions
-from segbench.studies.evidence import read_entries, title_of, write_evidence
+from segbench.studies.evidence import read_entries, report_title, write_evidence
 from segbench.studies.front_page import front_page, reports_in
 from segbench.studies.report import newest, report_of
 
@@ -56,7 +56,7 @@ def test_what_an_earlier_report_left_in_its_tables_goes(folder: Path) -> None:
 def test_another_ledger_brings_its_own_title_and_command(folder: Path, make_entry: Callable[..., Entry]) -> None:
     other = make_entry("unet", Measurement("parameters", 31e6, "counted"), case=Case("params", "unet"))
     write_evidence([other], folder, command="segbench report elsewhere -o DIR")
-    assert title_of(folder) == "Table2 predicted"
+    assert report_title(folder) == "Table2 predicted"
     assert (folder / "command.txt").read_text() == "segbench report elsewhere -o DIR\n"
     assert not (folder / "tables" / "table2.csv").exists()
 
@@ -80,8 +80,8 @@ def test_a_report_without_its_page_and_measurements_is_remade(folder: Path) -> N
 
 
 def test_a_title_is_kept_or_made_of_the_folders_name(folder: Path, tmp_path: Path) -> None:
-    assert title_of(folder) == "Table 2, predicted"
-    assert title_of(tmp_path / "2026-11-21-largest-batch") == "Largest batch"
+    assert report_title(folder) == "Table 2, predicted"
+    assert report_title(tmp_path / "2026-11-21-largest-batch") == "Largest batch"
 
 
 def test_several_ledgers_are_joined_without_doubling(folder: Path) -> None:

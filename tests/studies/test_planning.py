@@ -52,7 +52,7 @@ def test_a_card_is_searched_and_timed_in_rounds() -> None:
     found = stages(CARD)
     assert {cell.case.device for cell in found["memory"].cells} == {"cuda:0"}
     assert found["max_batch"].jobs_of is search_jobs
-    assert found["latency"].cells[0].case.option("target") == 0.01
+    assert found["latency"].cells[0].case.options.target == 0.01
 
 
 def test_an_epoch_waits_for_the_largest_batch_and_then_takes_it(make_entry: Callable[..., Entry]) -> None:

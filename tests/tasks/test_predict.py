@@ -116,7 +116,7 @@ def test_the_largest_input_has_the_cases_aspect(report: Collected) -> None:
 
 def test_a_snapshot_is_a_pickle_of_the_first_mode(report: Collected, tmp_path: Path) -> None:
     path = tmp_path / "step.pickle"
-    snapshot.run(CASE.with_options(path=str(path)), report)
+    snapshot.run(Case.from_json({**CASE.to_json(), "task": "snapshot"}).with_options(path=str(path)), report)
     assert {"segments", "device_traces"} <= set(pickle.loads(path.read_bytes()))
 
 
@@ -152,7 +152,7 @@ def test_the_kernel_of_attention_is_told_and_can_be_chosen(report: Collected, at
 
 
 def test_an_unknown_kernel_of_attention_is_refused(report: Collected, attending: Case) -> None:
-    with pytest.raises(UserError, match="flash, efficient, cudnn, math"):
+    with pytest.raises(UserError, match="'flash', 'efficient', 'cudnn' or 'math'"):
         predict.run(attending.with_options(attention="fast"), report)
 
 
@@ -203,3 +203,28 @@ def test_a_network_of_other_classes_is_refused(report: Collected, tmp_path: Path
 def test_a_network_of_other_classes_is_refused_by_searches_too(report: Collected, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="use --classes 19"):
         max_batch.run(own(tmp_path, "Fixed", budget_bytes=GIB), report)
+
+
+def test_the_gpu_decides_between_kernels_of_attention(report: Collected, attending: Case) -> None:
+    halves = Case.from_json({**attending.to_json(), "precision": "fp16"})
+    kernels = {}
+    for capability in ((7, 0), (8, 0), (9, 0)):
+        predict.run(halves.with_options(capability=capability), report)
+        kernels[capability] = next(iter(report.rows["train_peak_live_bytes"].detail["attention"])).partition(":")[0]
+    assert kernels == {(7, 0): "efficient", (8, 0): "flash", (9, 0): "cudnn"}
+    assert "capability 9.0" in report.notes[-1]
+
+
+def test_older_releases_kept_more(report: Collected) -> None:
+    predict.run(CASE, report)
+    today = report.rows["train_peak_live_bytes"].value or 0
+    predict.run(CASE.with_options(assume_torch="1.8"), report)
+    assert (report.rows["train_peak_live_bytes"].value or 0) > today
+
+
+def test_expected_workspaces_raise_what_the_allocator_hands_out(report: Collected) -> None:
+    predict.run(CASE, report)
+    plain = {name: row.value or 0 for name, row in report.rows.items()}
+    predict.run(CASE.with_options(workspaces="expected"), report)
+    assert (report.rows["train_peak_allocated_bytes"].value or 0) > plain["train_peak_allocated_bytes"]
+    assert report.rows["train_peak_live_bytes"].value == plain["train_peak_live_bytes"]

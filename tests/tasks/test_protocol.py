@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from segbench.records.case import Case
+from segbench.records.case import Case, Json
 
 TASK = """
 from segbench.errors import UserError
@@ -17,7 +17,7 @@ from segbench.records.measurement import Measurement
 def run(case, report):
     print("a library's chatter")
     report.progress("step", 1, 2)
-    report.note("somebody else uses the card")
+    report.note("somebody else uses the GPU")
     report.measured(Measurement("parameters", case.batch_size, "counted"))
     if case.batch_size == 2:
         raise UserError("this is your mistake")
@@ -28,31 +28,38 @@ START = "import sys; sys.modules['segbench.tasks.fake'] = __import__('fake'); sy
 START += "from segbench.tasks.__main__ import main; main()"
 
 
-def test_a_child_reports_every_case_and_keeps_the_pipe_clean(tmp_path: Path) -> None:
-    (tmp_path / "fake.py").write_text(TASK)
-    request = json.dumps({"cases": [Case("fake", "net", batch_size=n).to_json() for n in (1, 2, 3)]})
+def events_of(folder: Path, batch_size: int) -> tuple[list[dict[str, Json]], str]:
+    """What a child says about a case with so many images, and its stderr."""
+    (folder / "fake.py").write_text(TASK)
     child = subprocess.run(
         [sys.executable, "-c", START],
-        input=request,
+        input=json.dumps({"case": Case("memory", "net", batch_size=batch_size).to_json()}),
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(folder)},
         check=False,
     )
-    events = [json.loads(line) for line in child.stdout.splitlines()]
+    return [json.loads(line) for line in child.stdout.splitlines()], child.stderr
+
+
+def test_a_child_reports_its_case_and_keeps_the_pipe_clean(tmp_path: Path) -> None:
+    events, errors = events_of(tmp_path, 1)
     kinds = [event["event"] for event in events]
-    each = ["progress", "note", "measured", "outcome"]
-    assert kinds == ["environment", *each * 3], child.stderr
-    outcomes = [(e["outcome"], e["cause"], e["user_error"]) for e in events if e["event"] == "outcome"]
-    assert outcomes == [
-        ("ok", None, False),
-        ("failed", "this is your mistake", True),
-        ("does_not_fit", "RuntimeError: CUDA out of memory", False),
-    ]
-    traces = [event["traceback"] for event in events if event["event"] == "outcome"]
-    assert traces[:2] == ["", ""], "a sentence for the user needs none"
-    assert traces[2].endswith("RuntimeError: CUDA out of memory\nsecond line")
-    assert 'File "fake.py", line 13, in run' in traces[2]
-    assert "chatter" in child.stderr
+    assert kinds == ["environment", "progress", "note", "measured", "outcome"], errors
+    assert events[-1] == {"event": "outcome", "outcome": "ok", "cause": None, "user_error": False, "traceback": ""}
+    assert "chatter" in errors
     assert events[0]["environment"]["torch"].startswith("2.")
     assert events[0]["environment"]["switches"]["tf32_matmul"] is False
+
+
+def test_a_sentence_for_the_user_needs_no_traceback(tmp_path: Path) -> None:
+    end = events_of(tmp_path, 2)[0][-1]
+    assert (end["outcome"], end["cause"], end["user_error"]) == ("failed", "this is your mistake", True)
+    assert end["traceback"] == ""
+
+
+def test_what_a_task_raises_is_its_outcome_with_a_traceback(tmp_path: Path) -> None:
+    end = events_of(tmp_path, 3)[0][-1]
+    assert (end["outcome"], end["cause"]) == ("does_not_fit", "RuntimeError: CUDA out of memory")
+    assert end["traceback"].endswith("RuntimeError: CUDA out of memory\nsecond line")
+    assert 'File "fake.py", line 13, in run' in end["traceback"]

@@ -180,7 +180,8 @@ def test_every_way_is_supervised_only_where_there_is_one(tmp_path):
 
 
 def test_a_network_of_another_kind_trains_too(tmp_path):
-    assert trained(tmp_path, model="hrnetv2-small", val_split=None, steps=1).rows["train_step_s"].value > 0
+    step = trained(tmp_path, model="hrnetv2-small", val_split=None, steps=1).rows["train_step_s"]
+    assert step.value > 0 and step.detail["steps"] == step.detail["timed_steps"] == 1
 
 
 def test_the_authors_weights_start_our_hrnet(tmp_path):

@@ -14,7 +14,7 @@ from segbench.records.case import Case
 from segbench.records.measurement import Measurement
 from segbench.tasks import latency, memory, params, predict
 from segbench.workload.first_forward import complete
-from segbench.workload.network import build_network
+from segbench.workload.network import build_case_network
 from segbench.workload.step import build_workload
 
 NETWORKS = """
@@ -118,7 +118,7 @@ def test_a_step_trains_what_the_first_pass_makes(name: str, nets: Path) -> None:
 
 
 def test_a_network_that_is_whole_is_not_run(nets: Path) -> None:
-    assert float(build_network(case(nets, "Whole")).calls) == 0  # type: ignore[arg-type]
+    assert float(build_case_network(case(nets, "Whole")).calls) == 0  # type: ignore[arg-type]
 
 
 def test_random_numbers_and_the_mode_go_on_as_if_nothing_had_run() -> None:
@@ -134,4 +134,4 @@ def test_random_numbers_and_the_mode_go_on_as_if_nothing_had_run() -> None:
 
 def test_a_lazy_layer_that_no_pass_reaches_is_refused(nets: Path) -> None:
     with pytest.raises(UserError, match=r"not reached by a forward pass in eval mode \(aux\.weight\)"):
-        build_network(case(nets, "Unreached"))
+        build_case_network(case(nets, "Unreached"))

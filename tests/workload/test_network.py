@@ -9,7 +9,7 @@ from torch import nn
 from segbench.cards.card import ModelCard
 from segbench.errors import CardError
 from segbench.records.case import Case
-from segbench.workload.network import build_from_card, build_network
+from segbench.workload.network import build_case_network, build_from_card
 
 NETWORKS = """
 import torch
@@ -39,13 +39,13 @@ def users_file(tmp_path: Path) -> Path:
 
 
 def test_a_users_class_is_built_with_the_cases_classes(users_file: Path) -> None:
-    network = build_network(Case("memory", f"{users_file}:Net", classes=5, arguments=(("kernel", 3),)))
+    network = build_case_network(Case("memory", f"{users_file}:Net", classes=5, arguments=(("kernel", 3),)))
     assert isinstance(network, nn.Conv2d)
     assert (network.out_channels, network.kernel_size) == (5, (3, 3))
 
 
 def test_equal_seeds_give_equal_weights(users_file: Path) -> None:
-    one, two, three = (build_network(Case("memory", f"{users_file}:Net", seed=seed)) for seed in (1, 1, 2))
+    one, two, three = (build_case_network(Case("memory", f"{users_file}:Net", seed=seed)) for seed in (1, 1, 2))
     assert torch.equal(one.weight, two.weight)  # type: ignore[arg-type]
     assert not torch.equal(one.weight, three.weight)  # type: ignore[arg-type]
 
@@ -61,13 +61,13 @@ def test_equal_seeds_give_equal_weights(users_file: Path) -> None:
 )
 def test_a_builder_that_fails_is_named_with_the_reason(users_file: Path, name: str, sentence: str) -> None:
     with pytest.raises(CardError, match=sentence):
-        build_network(Case("memory", f"{users_file}:{name}"))
+        build_case_network(Case("memory", f"{users_file}:{name}"))
 
 
 def test_a_module_that_does_not_import_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import no_such_package\n")
     with pytest.raises(CardError, match="cannot be imported: ModuleNotFoundError: No module named 'no_such_package'"):
-        build_network(Case("memory", f"{tmp_path / 'broken.py'}:Net"))
+        build_case_network(Case("memory", f"{tmp_path / 'broken.py'}:Net"))
 
 
 def test_an_unknown_argument_is_the_cards_mistake() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from segbench.records.case import Case
 from segbench.tasks.settings import under_its_settings
-from segbench.workload.network import build_network
+from segbench.workload.network import build_case_network
 from segbench.workload.settings import _SETTINGS, kept_settings
 from segbench.workload.step import build_workload
 
@@ -53,7 +53,7 @@ def settings() -> dict[str, object]:
 
 def test_what_a_networks_code_sets_is_put_back(net: str) -> None:
     before = settings()
-    network = build_network(Case("memory", net, width=8, height=4))
+    network = build_case_network(Case("memory", net, width=8, height=4))
     assert settings() == before
     assert network.weight.dtype == torch.float32  # type: ignore[union-attr]
 

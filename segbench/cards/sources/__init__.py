@@ -1,6 +1,6 @@
 """Where networks come from, one file a source; the first that claims a name reads it.
 
-A source is a `Source` in a file of its own and a line in `SOURCES`, the most particular first.
+A source is a `ModelSource` in a file of its own and a line in `SOURCES`, the most particular first.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from segbench.cards.sources.card_file import CardFile
 from segbench.cards.sources.catalogue import Catalogue
 from segbench.cards.sources.python_file import PythonFile
 from segbench.cards.sources.python_module import PythonModule
-from segbench.cards.sources.source import Source
+from segbench.cards.sources.source import ModelSource
 from segbench.cards.spec import ModelSpec, split_spec
 
-SOURCES: tuple[Source, ...] = (CardFile(), PythonFile(), PythonModule(), Catalogue())
+SOURCES: tuple[ModelSource, ...] = (CardFile(), PythonFile(), PythonModule(), Catalogue())
 
 
 def read_spec(text: str) -> ModelSpec:

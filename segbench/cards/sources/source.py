@@ -9,7 +9,7 @@ from segbench.cards.card import ModelCard
 from segbench.cards.spec import ModelSpec
 
 
-class Source(Protocol):
+class ModelSource(Protocol):
     """One kind of place that networks come from; torch-free, and nothing of the place is imported."""
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segbench.data.streets.camera import NEAR
-from segbench.data.streets.light import Colour, times
+from segbench.data.streets.light import Rgb, times
 from segbench.data.streets.site import Site, paint, stone
 
 _DETAIL = 55.0
@@ -65,7 +65,7 @@ def _windows(site: Site, x: float, near: float, far: float, storey: float, floor
 
 
 def _glass(site: Site, distance: float) -> list[int]:
-    dark: Colour = (44, 52, 62)
+    dark: Rgb = (44, 52, 62)
     sky = times(site.light.skyline, 0.62)
     panes = [
         site.canvas.surface("building", colour, distance, "smooth", 0.0)

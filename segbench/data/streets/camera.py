@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Point = tuple[float, float]
+Position = tuple[float, float]
 
 NEAR = 2.5
 """Metres in front of the lens at which things are cut off."""
@@ -26,7 +26,7 @@ class Camera:
     horizon: float
     height: float
 
-    def point(self, x: float, y: float, z: float) -> Point:
+    def point(self, x: float, y: float, z: float) -> Position:
         """Pixel (column, row) of a point x metres to the right, y above the road, z ahead."""
         scale = self.focal / z
         return self.centre + scale * x, self.horizon + scale * (self.height - y)
@@ -35,15 +35,15 @@ class Camera:
         """Pixels a metre at a distance."""
         return self.focal / z
 
-    def floor(self, x0: float, x1: float, z0: float, z1: float, y: float = 0.0) -> list[Point]:
+    def floor(self, x0: float, x1: float, z0: float, z1: float, y: float = 0.0) -> list[Position]:
         """The corners of a rectangle lying on the ground, or at height y."""
         return [self.point(x0, y, z0), self.point(x1, y, z0), self.point(x1, y, z1), self.point(x0, y, z1)]
 
-    def wall(self, x: float, z0: float, z1: float, y0: float, y1: float) -> list[Point]:
+    def wall(self, x: float, z0: float, z1: float, y0: float, y1: float) -> list[Position]:
         """The corners of an upright rectangle along the street."""
         return [self.point(x, y0, z0), self.point(x, y1, z0), self.point(x, y1, z1), self.point(x, y0, z1)]
 
-    def front(self, x0: float, x1: float, y0: float, y1: float, z: float) -> list[Point]:
+    def front(self, x0: float, x1: float, y0: float, y1: float, z: float) -> list[Position]:
         """The corners of an upright rectangle that faces the camera."""
         left, low = self.point(x0, y0, z)
         right, high = self.point(x1, y1, z)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from segbench.cards.datasets import IGNORE, dataset_card
-from segbench.data.streets.camera import Camera, Point
-from segbench.data.streets.light import Colour, Light
+from segbench.data.dataset import Pixels
+from segbench.data.streets.camera import Camera, Position
+from segbench.data.streets.light import Light, Rgb
 from segbench.data.streets.textures import (
     GROUND,
     KINDS,
@@ -23,8 +24,6 @@ from segbench.data.streets.textures import (
     ground_tile,
     screen_tile,
 )
-
-Pixels = NDArray[np.uint8]
 
 CLASS_IDS = {**{name: index for index, name in enumerate(dataset_card("synthetic").class_names)}, "void": IGNORE}
 
@@ -48,11 +47,9 @@ class Canvas:
         self._rows: list[tuple[float, float, float, float, float]] = []
         self._kinds: list[int] = []
         self._classes: list[int] = []
-        self._known: dict[tuple[str, Colour, float, str, float], int] = {}
+        self._known: dict[tuple[str, Rgb, float, str, float], int] = {}
 
-    def surface(
-        self, name: str, colour: Colour, distance: float, texture: str = "smooth", contrast: float = 0.1
-    ) -> int:
+    def surface(self, name: str, colour: Rgb, distance: float, texture: str = "smooth", contrast: float = 0.1) -> int:
         """The number of a surface to draw with.
 
         Args:
@@ -69,17 +66,17 @@ class Canvas:
             self._classes.append(CLASS_IDS[name])
         return self._known[key]
 
-    def polygon(self, points: Sequence[Point], surface: int) -> None:
+    def polygon(self, points: Sequence[Position], surface: int) -> None:
         self._draw.polygon(points, surface)
 
-    def ellipse(self, centre: Point, width: float, height: float, surface: int) -> None:
+    def ellipse(self, centre: Position, width: float, height: float, surface: int) -> None:
         x, y = centre
         self._draw.ellipse((x - width / 2, y - height / 2, x + width / 2, y + height / 2), surface)
 
-    def line(self, points: Sequence[Point], width: float, surface: int) -> None:
+    def line(self, points: Sequence[Position], width: float, surface: int) -> None:
         self._draw.line(points, surface, max(1, round(width)))
 
-    def seen_through(self, name: str, at: Point, distance: float) -> int:
+    def seen_through(self, name: str, at: Position, distance: float) -> int:
         """A surface that looks like what is drawn at that place so far but counts as `name`: gaps of fences."""
         column, row = (min(max(int(value), 0), size - 1) for value, size in zip(at, self._surfaces.size, strict=True))
         behind = int(self._surfaces.getpixel((column, row)))  # type: ignore[arg-type]
@@ -87,7 +84,7 @@ class Canvas:
         texture = next(kind for kind, number in KINDS.items() if number == self._kinds[behind])
         return self.surface(name, (red, green, blue), max(far, distance), texture, contrast)
 
-    def shadow(self, points: Sequence[Point], strength: float = 1.0) -> None:
+    def shadow(self, points: Sequence[Position], strength: float = 1.0) -> None:
         """Darkens the ground there; what stands in front keeps its own light."""
         self._darken.polygon(points, round(255 * (1 - (1 - self.light.shadow) * strength)))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from segbench.data.streets.camera import NEAR, Point
-from segbench.data.streets.light import Colour, times
+from segbench.data.streets.camera import NEAR, Position
+from segbench.data.streets.light import Rgb, times
 from segbench.data.streets.site import Site, paint, stone
 
 
@@ -22,7 +22,7 @@ def draw_fence(site: Site, side: int, near: float, far: float) -> None:
         return
     step = random.choice((0.35, 0.5, 2.0))
     z = near
-    bars: list[list[Point]] = []
+    bars: list[list[Position]] = []
     while z < far and len(bars) < 60:
         # Bars stand further apart where they would merge: about two pixels each.
         step_here = max(step, 3 * z * z / (camera.focal * max(abs(x), 1)))
@@ -71,7 +71,7 @@ def draw_traffic_light(site: Site, side: int, z: float) -> None:
     canvas.polygon(camera.front(x - 0.22, x + 0.22, height - 0.3, height + 0.75, z), box)
     lit = random.randrange(3)
     for number, colour in enumerate(((70, 220, 120), (240, 180, 60), (230, 50, 40))):
-        shown: Colour = colour if number == lit else times(colour, 0.25)
+        shown: Rgb = colour if number == lit else times(colour, 0.25)
         lamp = canvas.surface("sign", shown, 0.0 if number == lit else z, "smooth", 0.0)
         size = camera.scale(z) * 0.26
         canvas.ellipse(camera.point(x, height - 0.1 + 0.32 * number, z), size, size, lamp)
@@ -103,7 +103,7 @@ def _post(site: Site, x: float, height: float, z: float, metal: int, girth: floa
     )
 
 
-def _board(site: Site, centre: Point, radius: float, z: float) -> None:
+def _board(site: Site, centre: Position, radius: float, z: float) -> None:
     random, canvas = site.random, site.canvas
     corners, turn = random.choice(((24, 0.0), (3, -pi / 2), (4, pi / 4), (8, pi / 8), (24, 0.0)))
     rim, face, mark = (canvas.surface("sign", paint(random), z, "smooth", 0.0) for _ in range(3))
@@ -116,6 +116,6 @@ def _board(site: Site, centre: Point, radius: float, z: float) -> None:
     canvas.polygon([(x - w, y - h), (x + w, y - h), (x + w, y + h), (x - w, y + h)], mark)
 
 
-def _ring(centre: Point, radius: float, corners: int, turn: float) -> list[Point]:
+def _ring(centre: Position, radius: float, corners: int, turn: float) -> list[Position]:
     steps = (turn + 2 * pi * corner / corners for corner in range(corners))
     return [(centre[0] + radius * cos(angle), centre[1] + radius * sin(angle)) for angle in steps]

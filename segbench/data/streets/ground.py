@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segbench.data.streets.camera import NEAR
-from segbench.data.streets.light import Colour, jitter, times
+from segbench.data.streets.light import Rgb, jitter, times
 from segbench.data.streets.site import FAR, Site, stone
 
 _SKY_BANDS = 24
@@ -44,21 +44,21 @@ def draw_ground(site: Site) -> None:
     _markings(site)
 
 
-def _behind(site: Site) -> tuple[str, Colour, str]:
+def _behind(site: Site) -> tuple[str, Rgb, str]:
     if site.random.random() < 0.5:
         return "tree", jitter(site.random, (96, 116, 62), 22), "turf"
     return "pavement", stone(site.random), "slabs"
 
 
 def _strip(
-    site: Site, name: str, colour: Colour, texture: str, x0: float, x1: float, near: float, far: float, middle: float
+    site: Site, name: str, colour: Rgb, texture: str, x0: float, x1: float, near: float, far: float, middle: float
 ) -> None:
     contrast = _CONTRAST[texture]
     surface = site.canvas.surface(name, colour, middle, texture, contrast)
     site.canvas.polygon(site.camera.floor(x0, x1, near, far), surface)
 
 
-def _patches(site: Site, road: Colour) -> None:
+def _patches(site: Site, road: Rgb) -> None:
     """Mended asphalt and manholes, which are road all the same."""
     for _ in range(site.random.randrange(4)):
         z, x = site.random.uniform(5, 30), site.random.uniform(site.left + 0.5, site.right - 1.5)
@@ -68,7 +68,7 @@ def _patches(site: Site, road: Colour) -> None:
         site.canvas.polygon(site.camera.floor(x, min(x + width, site.right), z, z + length), surface)
 
 
-def _side_street(site: Site, road: Colour) -> None:
+def _side_street(site: Site, road: Rgb) -> None:
     side, z = site.random.choice((-1, 1)), site.random.uniform(12, 40)
     surface = site.canvas.surface("road", road, z, "asphalt", _CONTRAST["asphalt"])
     x = site.kerb(side)
@@ -99,6 +99,6 @@ def _markings(site: Site) -> None:
             x += 1.0
 
 
-def _mark(site: Site, colour: Colour, x0: float, x1: float, near: float, far: float) -> None:
+def _mark(site: Site, colour: Rgb, x0: float, x1: float, near: float, far: float) -> None:
     surface = site.canvas.surface("road", colour, (near * far) ** 0.5, "asphalt", 0.18)
     site.canvas.polygon(site.camera.floor(x0, x1, max(near, NEAR / 2), far), surface)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-Colour = tuple[float, float, float]
+Rgb = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Light:
         gain: exposure.
     """
 
-    zenith: Colour
-    skyline: Colour
+    zenith: Rgb
+    skyline: Rgb
     clouds: float
-    sun: Colour
+    sun: Rgb
     side: float
     shadow: float
     haze: float
@@ -62,13 +62,13 @@ def any_light(random: Random) -> Light:
     )
 
 
-def jitter(random: Random, colour: Colour, amount: float) -> Colour:
+def jitter(random: Random, colour: Rgb, amount: float) -> Rgb:
     """A colour near the given one: lighter or darker, and a little off."""
     shift = random.uniform(-amount, amount)
     red, green, blue = (min(max(value + shift + random.uniform(-amount, amount) / 3, 0), 255) for value in colour)
     return red, green, blue
 
 
-def times(colour: Colour, factor: float) -> Colour:
+def times(colour: Rgb, factor: float) -> Rgb:
     """A colour lighter (factor above 1) or darker."""
     return colour[0] * factor, colour[1] * factor, colour[2] * factor

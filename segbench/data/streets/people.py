@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import pi, sin
 
-from segbench.data.streets.camera import Point
-from segbench.data.streets.light import Colour, jitter, times
+from segbench.data.streets.camera import Position
+from segbench.data.streets.light import Rgb, jitter, times
 from segbench.data.streets.site import Site, paint
 
-_SKIN: tuple[Colour, ...] = ((224, 184, 156), (198, 150, 118), (140, 98, 72), (92, 64, 50))
+_SKIN: tuple[Rgb, ...] = ((224, 184, 156), (198, 150, 118), (140, 98, 72), (92, 64, 50))
 
 
 def draw_pedestrian(site: Site, x: float, z: float) -> None:
@@ -53,7 +53,7 @@ def _rider(site: Site, x: float, z: float, sense: int) -> None:
     canvas, camera, random = site.canvas, site.camera, site.random
     legs, coat, skin = _clothes(site, "bicyclist", z)
 
-    def place(*points: Point) -> list[Point]:
+    def place(*points: Position) -> list[Position]:
         return [camera.point(x + sense * along, up, z) for along, up in points]
 
     canvas.polygon(place((-0.24, 1.0), (-0.02, 1.0), (0.22, 0.66), (0.06, 0.3), (-0.06, 0.34), (0.05, 0.66)), legs)
@@ -69,7 +69,7 @@ def _person(site: Site, name: str, x: float, floor: float, z: float, tall: float
     canvas, camera = site.canvas, site.camera
     legs, coat, skin = _clothes(site, name, z)
 
-    def place(*points: Point) -> list[Point]:
+    def place(*points: Position) -> list[Position]:
         return [camera.point(x + across * tall, floor + up * tall, z) for across, up in points]
 
     for foot in (-stride / 2, stride / 2):
@@ -96,7 +96,7 @@ def _clothes(site: Site, name: str, z: float) -> tuple[int, int, int]:
     return legs, canvas.surface(name, paint(random), z, "grain", 0.06), canvas.surface(name, skin, z, "smooth", 0.0)
 
 
-def _head(site: Site, name: str, centre: Point, scale: float, skin: int, z: float) -> None:
+def _head(site: Site, name: str, centre: Position, scale: float, skin: int, z: float) -> None:
     hair = site.canvas.surface(name, jitter(site.random, (70, 52, 40), 30), z, "smooth", 0.0)
     site.canvas.ellipse((centre[0], centre[1] - scale * 0.03), scale * 0.22, scale * 0.26, hair)
     site.canvas.ellipse((centre[0], centre[1] + scale * 0.02), scale * 0.17, scale * 0.2, skin)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from segbench.data.streets.light import Colour, jitter, times
+from segbench.data.streets.light import Rgb, jitter, times
 from segbench.data.streets.site import Site
 
-_FOLIAGE: tuple[Colour, ...] = (
+_FOLIAGE: tuple[Rgb, ...] = (
     (84, 106, 52),
     (62, 88, 46),
     (108, 122, 66),

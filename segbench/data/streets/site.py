@@ -7,7 +7,7 @@ from random import Random
 
 from segbench.data.streets.camera import Camera
 from segbench.data.streets.canvas import Canvas
-from segbench.data.streets.light import Colour, Light, jitter
+from segbench.data.streets.light import Light, Rgb, jitter
 
 FAR = 160.0
 """Metres at which the street ends."""
@@ -45,7 +45,7 @@ class Site:
         return 1 + 0.22 * self.light.side * -side
 
 
-_STONE: tuple[Colour, ...] = (
+_STONE: tuple[Rgb, ...] = (
     (150, 146, 140),
     (118, 116, 114),
     (92, 92, 94),
@@ -59,7 +59,7 @@ _STONE: tuple[Colour, ...] = (
     (222, 216, 204),
     (104, 96, 88),
 )
-_PAINT: tuple[Colour, ...] = (
+_PAINT: tuple[Rgb, ...] = (
     (170, 34, 38),
     (36, 64, 128),
     (24, 92, 70),
@@ -77,11 +77,11 @@ _PAINT: tuple[Colour, ...] = (
 )
 
 
-def stone(random: Random) -> Colour:
+def stone(random: Random) -> Rgb:
     """A colour of masonry, asphalt, slabs, concrete or weathered wood: all of them share these."""
     return jitter(random, random.choice(_STONE), 16)
 
 
-def paint(random: Random) -> Colour:
+def paint(random: Random) -> Rgb:
     """A colour of whatever people paint or wear, masonry's included."""
     return jitter(random, random.choice(_PAINT if random.random() < 0.75 else _STONE), 16)

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
 
-import numpy as np
-from numpy.typing import NDArray
-
+from segbench.data.dataset import Pixels
 from segbench.data.streets.buildings import draw_building
 from segbench.data.streets.camera import Camera
 from segbench.data.streets.canvas import FINE, Canvas
@@ -19,8 +17,6 @@ from segbench.data.streets.people import draw_cyclist, draw_pedestrian
 from segbench.data.streets.plants import draw_hedge, draw_tree
 from segbench.data.streets.site import FAR, Site, paint
 from segbench.data.streets.traffic import draw_crossing_vehicle, draw_vehicle
-
-Pixels = NDArray[np.uint8]
 
 Item = tuple[float, Callable[[], None]]
 """A thing's distance in metres and what draws it."""

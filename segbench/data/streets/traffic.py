@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from segbench.data.streets.camera import NEAR, Point
-from segbench.data.streets.light import Colour, times
+from segbench.data.streets.camera import NEAR, Position
+from segbench.data.streets.light import Rgb, times
 from segbench.data.streets.site import Site, paint
 
-Outline = tuple[Point, ...]
+Outline = tuple[Position, ...]
 """Corners as fractions: along the length (0 the end that faces the camera), and of the height."""
 
-_Place = Callable[[Sequence[Point]], list[Point]]
+_Place = Callable[[Sequence[Position]], list[Position]]
 """Puts an outline into the picture."""
 
 
@@ -65,7 +65,7 @@ _KINDS = (
     ),
 )  # fmt: skip
 
-_GLASS: Colour = (46, 54, 64)
+_GLASS: Rgb = (46, 54, 64)
 
 
 def draw_vehicle(site: Site, x: float, z: float, towards: bool, parked: bool = False) -> None:
@@ -91,7 +91,7 @@ def draw_crossing_vehicle(site: Site, z: float) -> None:
     colour = paint(random)
     site.canvas.shadow(camera.floor(start - 0.2, start + sense * body.length + 0.2, z - 0.3, z + 1.8))
 
-    def place(outline: Sequence[Point]) -> list[Point]:
+    def place(outline: Sequence[Position]) -> list[Position]:
         return [camera.point(start + sense * along * body.length, up * body.height, z) for along, up in outline]
 
     _profile(site, body, colour, z, place)
@@ -100,10 +100,10 @@ def draw_crossing_vehicle(site: Site, z: float) -> None:
         _wheel(site, camera.point(start + sense * along * body.length, 0.31, z), wheel, wheel, z)
 
 
-def _flank(site: Site, body: _Body, colour: Colour, x: float, near: float, far: float) -> None:
+def _flank(site: Site, body: _Body, colour: Rgb, x: float, near: float, far: float) -> None:
     camera = site.camera
 
-    def place(outline: Sequence[Point]) -> list[Point]:
+    def place(outline: Sequence[Position]) -> list[Position]:
         return [camera.point(x, up * body.height, near + along * (far - near)) for along, up in outline]
 
     _profile(site, body, times(colour, 0.82), near, place)
@@ -114,7 +114,7 @@ def _flank(site: Site, body: _Body, colour: Colour, x: float, near: float, far: 
         _wheel(site, camera.point(x, 0.31, z), max(wide, 2), tall, z)
 
 
-def _profile(site: Site, body: _Body, colour: Colour, z: float, place: _Place) -> None:
+def _profile(site: Site, body: _Body, colour: Rgb, z: float, place: _Place) -> None:
     canvas = site.canvas
     canvas.polygon(place(body.side), canvas.surface("car", colour, z, "smooth", 0.0))
     sill = canvas.surface("car", times(colour, 0.6), z, "smooth", 0.0)
@@ -124,14 +124,14 @@ def _profile(site: Site, body: _Body, colour: Colour, z: float, place: _Place) -
         canvas.polygon(place(window), glass)
 
 
-def _end(site: Site, body: _Body, colour: Colour, x: float, z: float, towards: bool) -> None:
+def _end(site: Site, body: _Body, colour: Rgb, x: float, z: float, towards: bool) -> None:
     canvas, camera = site.canvas, site.camera
     half = body.width / 2
 
-    def place(outline: Sequence[Point]) -> list[Point]:
+    def place(outline: Sequence[Position]) -> list[Position]:
         return [camera.point(x + across * half, up * body.height, z) for across, up in outline]
 
-    def box(x0: float, y0: float, x1: float, y1: float, paint_of: Colour, glows: bool = False) -> None:
+    def box(x0: float, y0: float, x1: float, y1: float, paint_of: Rgb, glows: bool = False) -> None:
         surface = canvas.surface("car", paint_of, 0.0 if glows else z, "smooth", 0.0)
         canvas.polygon(place(((x0, y0), (x0, y1), (x1, y1), (x1, y0))), surface)
 
@@ -143,13 +143,13 @@ def _end(site: Site, body: _Body, colour: Colour, x: float, z: float, towards: b
     glint = canvas.surface("car", times(site.light.skyline, 0.55), z, "smooth", 0.0)
     low, high = body.screen[0], body.screen[1]
     canvas.polygon(place((high, (high[0] + 0.5, high[1]), (low[0] + 0.3, low[1]), low)), glint)
-    lamp: Colour = (236, 232, 212) if towards else (176, 26, 28)
+    lamp: Rgb = (236, 232, 212) if towards else (176, 26, 28)
     for across in (-0.84, 0.84):
         box(across - 0.13, 0.4, across + 0.13, 0.5, lamp, site.light.dark)
     box(-0.27, 0.3, 0.27, 0.38, (226, 214, 120) if not towards else (226, 226, 220))
 
 
-def _wheel(site: Site, centre: Point, wide: float, tall: float, z: float) -> None:
+def _wheel(site: Site, centre: Position, wide: float, tall: float, z: float) -> None:
     canvas = site.canvas
     canvas.ellipse(centre, wide, tall, canvas.surface("car", (26, 26, 28), z, "smooth", 0.0))
     canvas.ellipse(centre, wide * 0.5, tall * 0.5, canvas.surface("car", (140, 142, 146), z, "smooth", 0.0))
