@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from segbench.cards import card
 from segbench.cards.catalogue import model_sets
 from segbench.cards.model import find_models
 from segbench.cells.executor import LocalExecutor
 from segbench.devices.choice import Device
 from segbench.records.case import Case
+from segbench.records.options import EpochOptions, PredictOptions
 from segbench.studies import gpu_check
 from segbench.studies.gpu_check import CheckStage, check_stages, missing_packages, scale_for
 from segbench.studies.planning import stage_of
@@ -24,7 +26,9 @@ CPU = Device("cpu", "Test CPU")
 
 @pytest.fixture(autouse=True)
 def _only_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is installed; the networks' sources, which are part of a key, are not read."""
     monkeypatch.setattr(gpu_check, "package_version", lambda _: None)
+    monkeypatch.setattr(card, "source_text", lambda _: b"")
 
 
 def stages(where: Device = H100) -> list[CheckStage]:
@@ -64,7 +68,8 @@ def test_every_measured_peak_has_a_prediction_for_this_very_gpu() -> None:
         if case.task == "predict"
     }
     assert predicted == {case for case in cases if case.task == "memory"}
-    assert {case.option("cublas_bytes") for case in cases if case.task == "predict"} == {32 * 2**20}
+    options = [case.options_as(PredictOptions) for case in cases if case.task == "predict"]
+    assert {item.cublas_bytes for item in options} == {32 * 2**20}
 
 
 def test_nothing_is_asked_twice() -> None:
@@ -101,7 +106,7 @@ def test_latency_is_taken_eager_as_a_graph_and_compiled_in_both_batches() -> Non
 
 def test_rivals_are_trained_with_one_batch_and_their_own_number_of_images() -> None:
     (cases,) = ([*asked(stage)] for stage in stages() if "beside" in stage.title)
-    assert {(case.model, case.batch_size, case.option("images")) for case in cases} == {
+    assert {(case.model, case.batch_size, case.options_as(EpochOptions).images) for case in cases} == {
         ("hrnetv2", 16, 16),
         ("segnode", 16, 16),
     }
