@@ -62,13 +62,13 @@ def test_what_is_short_still_begins_when_something_long_was_left_out(clock: Cloc
 def test_jobs_that_take_longer_than_expected_make_the_next_ones_be_expected_longer(clock: Clock) -> None:
     box = TimeBox(50, clock)
     assert begun(box, clock, MEASURED, expected=10, taken=20) == MEASURED[:2]
-    assert box.pace == 2
+    assert box.slowdown == 2
 
 
 def test_jobs_that_take_less_do_not_make_the_next_ones_be_expected_shorter(clock: Clock) -> None:
     box = TimeBox(100, clock)
     begun(box, clock, MEASURED, expected=10, taken=1)
-    assert box.pace == 1
+    assert box.slowdown == 1
 
 
 def test_a_comparison_is_expected_to_take_as_long_as_all_its_networks(clock: Clock) -> None:

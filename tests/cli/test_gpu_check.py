@@ -108,7 +108,8 @@ def test_without_a_gpu_it_says_so_in_one_sentence(segbench: Run, machine: Any) -
     assert machine.cases == []
 
 
-def test_the_plan_needs_no_gpu_and_runs_nothing(segbench: Run, machine: Any) -> None:
+def test_the_plan_needs_no_gpu_and_runs_nothing(segbench: Run, machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(card, "source_text", lambda _: b"")
     result = segbench("gpu-check", "--plan")
     assert result.exit_code == 0, result.output
     shown = in_one_line(result.stdout)
