@@ -200,7 +200,7 @@ def test_a_folder_of_somebody_elses_is_refused_before_anything_is_measured(segbe
 
 
 def as_asked(case: Case) -> Case:
-    """A search without what it assumes before its first try: `max-batch` knows the GPU's cuBLAS, Table 2 does not ask."""
+    """A search without what it assumes at first, to which `max-batch` adds the GPU's cuBLAS."""
     return replace(case, options=None) if case.task == "max_batch" and case.device != "none" else case
 
 
