@@ -21,10 +21,16 @@ from segbench.records.ledger import Entry, Ledger
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell that is to be measured: the network and the case, with the resume key they have where it is answered."""
+    """A cell that is to be measured.
+
+    Attributes:
+        card_hash: of the network's card and source text, as they were when this was planned.
+        key: the resume key where it is answered.
+    """
 
     model: Model
     case: Case
+    card_hash: str
     key: str
 
 
@@ -52,7 +58,8 @@ def plan(models: Sequence[Model], cases: Callable[[Model], Sequence[Case]], exec
         card_hash = model.card.hash()
         for case in cases(model):
             machine = executor.probe(case.device)
-            planned.append(Planned(model, case, case.key(card_hash, machine.device_name, machine.torch)))
+            key = case.key(card_hash, machine.device_name, machine.torch)
+            planned.append(Planned(model, case, card_hash, key))
     return planned
 
 
@@ -136,7 +143,7 @@ def _entry(run: str, cell: Planned, result: Result) -> Entry:
         run=run,
         key=cell.key,
         model=cell.model.name,
-        card_hash=cell.model.card.hash(),
+        card_hash=cell.card_hash,
         arguments={**cell.model.card.arguments, **dict(cell.case.arguments)},
         case=replace(
             result.case,
