@@ -25,6 +25,7 @@ from segbench.estimate.overheads import Overheads
 from segbench.estimate.prediction_warnings import PredictionWarnings
 from segbench.estimate.shortcuts import answer_without_running
 from segbench.estimate.worst_case import SHAPED_BY_DATA, chosen_by, is_mask, lists_of_places
+from segbench.workload.dtypes import require_one_dtype
 
 _aten = torch.ops.aten
 _MATRIX_PRODUCTS = by_identity(
@@ -95,6 +96,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        require_one_dtype(function, args)
         self._settle_fan_out()
         self.operators += 1
         self.lifetimes.module = self.modules.present()

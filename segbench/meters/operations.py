@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from segbench.meters.operation_rules import macs_of, may_multiply, name_of
+from segbench.workload.dtypes import require_one_dtype
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if _is_composite(func):  # comes whole under inference_mode; elsewhere autograd has taken it apart already
             with self:
                 return func._op_dk(_COMPOSITE, *args, **kwargs)
+        require_one_dtype(func, args)
         output = func(*args, **kwargs)
         self._tally.add(func, args, kwargs, output)
         return output

@@ -35,6 +35,7 @@ NEEDED = {
     "trajectory": (),
     "params": ("-m", "unet"),
     "datasets check": ("camvid",),
+    "gpu-check": (),
     "reproduce": ("table2",),
     "train": ("-m", "unet", "-d", "synthetic", "--device", "cpu"),
     "fits": ("--budget", "32GB"),
