@@ -2,8 +2,9 @@
 
 Order of reading: `log` (what a trace leaves), `allocator` (what CUDA would make of it), `lifetimes` and `trace` (how it
 is taken), `step` (what is traced), `prediction` (the answer). What makes `meta` behave as CUDA does: `corrections`,
-`program` (devices that a program names), `attention_backends`, `attention` and `fast_paths` (its kernels), `mirrors`
-(values of small tensors), `assumed_steps` (adaptive solvers), `autocast`, `overheads`; `prediction_warnings` says where
-it does not. From a log on: `affine` and `largest` (every batch at once), `timeline`, `snapshot`. `log` and
-`allocator` need no torch.
+`program` (what a program asks of torch and of its device), `attention_backends`, `attention` and `fast_paths` (its
+kernels), `older_torch` and `buckets` (assumptions that can be made), `mirrors` (values of small tensors), `worst_case`
+(shapes that depend on other values), `assumed_steps` (adaptive solvers), `autocast`, `overheads` and
+`convolution_workspaces`; `prediction_warnings` says where it does not. From a log on: `affine` and `largest` (every
+batch at once), `timeline`, `snapshot`. `log` and `allocator` need no torch.
 """
