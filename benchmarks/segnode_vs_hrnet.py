@@ -164,7 +164,7 @@ def _case(name: str, given: argparse.Namespace) -> Case:
     """Times: two images; everything trains with SGD."""
     width, height = given.input
     return Case(
-        "segnode_vs_hrnet",
+        "benchmark",
         name.removesuffix(CHANNELS_LAST),
         width=width,
         height=height,

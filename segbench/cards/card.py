@@ -113,8 +113,8 @@ class ModelCard(Strict):
         builder comes from (`segbench.cards.source_code`); not prose or references."""
         builder = Path(self.builder).name  # another folder is not another network
         text = self.model_dump_json(include={"arguments", "recipe"})
-        told = f"{builder} {text}".encode(errors="surrogateescape")
-        return hashlib.sha256(told + source_text(self.builder)).hexdigest()[:12]
+        described = f"{builder} {text}".encode(errors="surrogateescape")
+        return hashlib.sha256(described + source_text(self.builder)).hexdigest()[:12]
 
     def references_for(self, quantity_name: str) -> list[Reference]:
         """The published numbers for a quantity, by its name or by its family."""

@@ -26,6 +26,7 @@ def source_text(builder: str) -> bytes:
     todo = [Path(place)] if place.endswith(".py") else list(_files(place, folders))
     seen: dict[Path, None] = {}
     packages: set[str] = set()
+    names: set[str] = set()
     while todo:
         path = todo.pop()
         if path in seen or not path.is_file():
@@ -34,8 +35,9 @@ def source_text(builder: str) -> bytes:
             packages.add(_package(path))
             continue
         seen[path] = None
-        for name in _imports(path, path.stat().st_mtime_ns, folders):
-            todo += _files(name, folders)
+        new = [name for name in _imports(path, path.stat().st_mtime_ns, folders) if name not in names]
+        names.update(new)
+        todo += [file for name in new for file in _files(name, folders)]
     texts = [path.read_bytes() for path in sorted(seen, key=lambda path: (path.name, str(path)))]
     return b"\0".join([*texts, *(f"{name} {_version(name)}".encode() for name in sorted(packages))])
 

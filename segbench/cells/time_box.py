@@ -38,7 +38,7 @@ class TimeBox:
         return self._end - self._clock()
 
     @property
-    def pace(self) -> float:
+    def slowdown(self) -> float:
         """How much longer jobs took than was expected of them; 1 where they took less."""
         return max(1.0, self._taken / self._expected) if self._expected else 1.0
 
@@ -52,7 +52,7 @@ class TimeBox:
         """
         for job in sorted(jobs, key=lambda job: job.alone):
             expected = seconds * len(job.cases) if job.alone else 0.0
-            if self.left < max(_LEAST_S, expected * self.pace):
+            if self.left < max(_LEAST_S, expected * self.slowdown):
                 self.left_out += job.cases
                 continue
             started = self._clock()

@@ -16,20 +16,20 @@ from typing import Any
 
 import torch
 
-from segbench.estimate.operators import identities
+from segbench.estimate.operators import by_identity
 
 MOST_BYTES = 32 * 1024
 """Storages up to this are mirrored: solver tableaus and time grids are far smaller, images and features larger."""
 
 _aten = torch.ops.aten
-_WITHOUT_CONTENT = identities(
+_WITHOUT_CONTENT = by_identity(
     _aten.empty.memory_format,
     _aten.empty_strided.default,
     _aten.empty_like.default,
     _aten.new_empty.default,
     _aten.new_empty_strided.default,
 )
-_OVERWRITES = identities(
+_OVERWRITES = by_identity(
     _aten.zero_.default,
     _aten.fill_.Scalar,
     _aten.fill_.Tensor,
@@ -37,7 +37,7 @@ _OVERWRITES = identities(
     _aten.normal_.default,
     _aten.uniform_.default,
 )
-_LOOK_AT_NO_VALUE = identities(
+_LOOK_AT_NO_VALUE = by_identity(
     _aten.full_like.default,
     _aten.zeros_like.default,
     _aten.ones_like.default,

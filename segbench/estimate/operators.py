@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 
-def identities(*operators: Any) -> frozenset[int]:
+def by_identity(*operators: Any) -> frozenset[int]:
     """The operators by `id`: each is one object for good, and hashing it itself is a call into Python."""
     return frozenset(id(operator) for operator in operators)

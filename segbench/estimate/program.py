@@ -88,22 +88,23 @@ def _answering(answer: Callable[..., Any]) -> Callable[[Callable[..., Any]], Cal
     Functions written in Python call it by its name, past every mode.
     """
 
-    def wrap(_original: Callable[..., Any]) -> Callable[..., Any]:
-        def function(first: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def function(*args: Any, **kwargs: Any) -> Any:
             if torch._C._is_torch_function_mode_enabled():
-                return handle_torch_function(functools.wraps(_original)(function), (first,), first, *args, **kwargs)
-            return answer(first, *args, **kwargs)
+                return handle_torch_function(named, (), *args, **kwargs)
+            return answer(*args, **kwargs)
 
+        named = functools.wraps(original)(function)
         return function
 
     return wrap
 
 
-def _linear(images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+def _linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """`linear` adds its bias in place, but out of place under any dispatch mode (`Linear.cpp`)."""
-    if bias is None or images.ndim == 2 or images.is_contiguous() or not images.is_meta:
-        return _ORIGINAL_LINEAR(images, weight, bias)
-    return torch.matmul(images, weight.t()).add_(bias)
+    if bias is None or input.ndim == 2 or input.is_contiguous() or not input.is_meta:
+        return _ORIGINAL_LINEAR(input, weight, bias)
+    return torch.matmul(input, weight.t()).add_(bias)
 
 
 _ORIGINAL_LINEAR = functional.linear

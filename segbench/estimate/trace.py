@@ -20,7 +20,7 @@ from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.log import StorageLog
 from segbench.estimate.mirrors import MOST_BYTES, Mirrors
 from segbench.estimate.modules import ModuleNames
-from segbench.estimate.operators import identities
+from segbench.estimate.operators import by_identity
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.prediction_warnings import PredictionWarnings
 from segbench.estimate.shortcuts import answer_without_running
@@ -28,7 +28,7 @@ from segbench.estimate.worst_case import SHAPED_BY_DATA, chosen_by, is_mask, lis
 from segbench.workload.dtypes import require_one_dtype
 
 _aten = torch.ops.aten
-_MATRIX_PRODUCTS = identities(
+_MATRIX_PRODUCTS = by_identity(
     _aten.mm.default,
     _aten.addmm.default,
     _aten.bmm.default,
@@ -37,7 +37,7 @@ _MATRIX_PRODUCTS = identities(
     _aten.addmv.default,
     _aten.dot.default,
 )
-_IN_PLACE_WITHOUT_A_MODE = identities(
+_IN_PLACE_WITHOUT_A_MODE = by_identity(
     _aten.add.Tensor,
     _aten.scatter.src,
     _aten.scatter_add.default,
@@ -45,7 +45,7 @@ _IN_PLACE_WITHOUT_A_MODE = identities(
     _aten.index_add.default,
     _aten.masked_scatter.default,
 )
-_SHAPED_BY_DATA = identities(*SHAPED_BY_DATA)
+_SHAPED_BY_DATA = by_identity(*SHAPED_BY_DATA)
 _ZEROS = {"aten.new_zeros", "aten.zeros", "aten.zeros_like"}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segbench.estimate.operators import identities
+from segbench.estimate.operators import by_identity
 
 _aten = torch.ops.aten
 _BINS = 256
@@ -95,7 +95,7 @@ def lists_of_places(function: Any, args: Sequence[Any]) -> tuple[int, ...]:
     return tuple(8 * index.ndim * index.numel() for index in args[1] if is_mask(index))
 
 
-_BY_INDICES = identities(_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default)
+_BY_INDICES = by_identity(_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default)
 
 
 def is_mask(index: Any) -> bool:

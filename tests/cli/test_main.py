@@ -60,7 +60,8 @@ def test_what_an_output_cannot_show_is_escaped(encoding: str, tmp_path: Path) ->
 
 
 def test_a_network_in_a_file_of_any_name_is_measured_and_every_command_after_it_works(tmp_path: Path) -> None:
-    text = "import torch\ndef Net(classes):\n    return torch.nn.Conv2d(3, classes, 1)\n"
+    text = "from torch import nn\nclass Net(nn.Conv2d):\n    def __init__(self, classes):\n"
+    text += "        super().__init__(3, classes, 1)\n"
     for name in ("n\udce9t.py", "a\nb\x1b[31m.py", "x" * 240 + ".py"):
         (tmp_path / name).write_text(text)
         child = called(

@@ -47,6 +47,7 @@ SOFTMAXES: list[Callable[[Tensor], Tensor]] = [
     lambda x: functional.log_softmax(x, dim=1),
     lambda x: torch.softmax(x, 1),
     lambda x: x.softmax(1),
+    lambda x: functional.softmax(input=x, dim=1),
     nn.Softmax(dim=1),
 ]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from segbench.estimate.program import is_cuda
 from tests.estimate.test_step import CLASSES, births, real_peak, traced
@@ -104,3 +105,14 @@ def test_a_layer_over_transposed_rows_adds_its_bias_in_place() -> None:
             return self.mix(features.flatten(2).transpose(1, 2)).transpose(1, 2).view_as(features)  # type: ignore[no-any-return]
 
     assert traced(Rows, "infer", target="cpu").log.peak[1] == pytest.approx(real_peak(Rows, "infer", 2), rel=1e-3)
+
+
+def test_replaced_functions_take_the_same_keywords() -> None:
+    def attended(features: Tensor) -> Tensor:
+        rows = features.flatten(2).transpose(1, 2)
+        rows = functional.linear(input=rows, weight=torch.zeros(8, 8, device=rows.device), bias=rows[0, 0])
+        heads = rows.unsqueeze(1)
+        mixed = functional.scaled_dot_product_attention(query=heads, key=heads, value=heads, is_causal=True)
+        return mixed.squeeze(1).transpose(1, 2).view_as(features)
+
+    assert traced(lambda: Adding(attended)).attention == {"efficient: float32, heads of 8": 3}

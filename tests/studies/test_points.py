@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from segbench.cards.naming import told_apart
 from segbench.records.case import Case
@@ -34,6 +35,13 @@ def test_training_and_inference_batches_of_two_budgets_share_no_column(make_entr
     entries = [largest("unet", "train", 32 * 2**30), largest("hrnetv2", "train", 32 * 2**30)]
     (axis,) = pareto_of([*entries, largest("segnode", "infer", 24 * 2**30)]).axes
     assert (axis.title, axis.conditions) == ("largest batch", "480x360, training within 32.0 GiB, predicted")
+
+
+def test_epochs_of_different_numbers_of_images_share_no_column(timed: Callable[..., Entry]) -> None:
+    entries = [timed(name, "epoch_s", 1.0) for name in ("unet", "hrnetv2")]
+    step = timed("segnode", "epoch_s", 0.1)
+    pareto = pareto_of([*entries, replace(step, case=step.case.with_options(images=16))])
+    assert [spot.network for spot in pareto.spots] == ["unet", "hrnetv2"]
 
 
 def test_changed_arguments_make_another_network(make_entry: Make) -> None:

@@ -90,6 +90,13 @@ def test_times_of_a_cpu_are_not_comparable_and_the_order_neither(timed: Callable
     assert order(table, "test_time") == "not comparable"
 
 
+def test_an_epoch_of_another_number_of_images_is_not_the_papers(timed: Callable[..., Entry]) -> None:
+    epoch = timed("hrnetv2", "epoch_s", 18.0, batch=24)
+    assert judged([epoch]).cells["hrnetv2", "epoch_time"].value == 18.0
+    step = replace(epoch, case=epoch.case.with_options(images=16))
+    assert judged([step]).cells["hrnetv2", "epoch_time"].value is None
+
+
 def test_an_epoch_is_compared_only_at_the_largest_batch(paper_entries: Make, timed: Callable[..., Entry]) -> None:
     entries = [*paper_entries(), timed("hrnetv2", "epoch_s", 18.0, batch=24), timed("unet", "epoch_s", 10.0, batch=8)]
     table = judged(entries)
