@@ -49,7 +49,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if not self.scales or not all(0 < scale <= _LARGEST_SCALE for scale in self.scales):
-            found = ", ".join(f"{scale:g}" for scale in self.scales)
+            found = ", ".join(f"{scale:g}" for scale in self.scales) or "none"
             raise UserError(f"scales {found} must be above 0 and at most {_LARGEST_SCALE}, as in 0.5,1,1.5")
         if not 0 < self.stride <= 1:
             raise UserError(f"a window's stride is {self.stride}; it must be above 0 and at most 1")

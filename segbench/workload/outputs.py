@@ -60,9 +60,9 @@ class OutputReader:
             UserError: nothing of the kind was returned, or no output of the wanted name.
         """
         if isinstance(output, Tensor) and output.ndim == 4:
-            return _enlarged(output, size)
+            return _enlarged(self._scores(output), size)
         maps = _maps_of(output)
-        return _enlarged(maps[self._main(output, maps)], size)
+        return _enlarged(self._scores(maps[self._main(output, maps)]), size)
 
     def supervised(self, output: Any, size: tuple[int, int]) -> list[tuple[float, Tensor]]:
         """What a loss reads, with weights: the main output with 1, then the others that have as many classes.
@@ -71,17 +71,36 @@ class OutputReader:
             UserError: as `logits`.
         """
         if isinstance(output, Tensor) and output.ndim == 4:
-            return [(1.0, _enlarged(output, size))]
+            return [(1.0, _enlarged(self._scores(output), size))]
         maps = _maps_of(output)
         main = self._main(output, maps)
         weight = AUXILIARY_WEIGHT if self.aux_weight is None else self.aux_weight
         others = [item for name, item in maps.items() if name != main and item.shape[1] == maps[main].shape[1]]
-        read = [(1.0, maps[main]), *((weight, item) for item in others if weight)]
+        read = [(1.0, self._scores(maps[main])), *((weight, item) for item in others if weight)]
         return [(share, _enlarged(item, size)) for share, item in read]
 
     def notes(self) -> list[str]:
         """What was chosen, for people; empty where there was no choice."""
         return [] if self.choice is None else [f"{self.choice}; --network-output NAME or INDEX takes another"]
+
+    def _scores(self, maps: Tensor) -> Tensor:
+        """The main output itself.
+
+        Raises:
+            UserError: it is no class score of any image, or has its classes last.
+        """
+        shape = tuple(maps.shape)
+        if not maps.is_floating_point() or not maps.numel():
+            kind = str(maps.dtype).removeprefix("torch.")
+            raise UserError(
+                f"the network returned {kind} of shape {shape}; segbench needs real class scores of each image"
+            )
+        if shape[1] != self.classes == shape[3]:
+            raise UserError(
+                f"the network returned {shape}, its classes last; segbench needs (N, classes, H, W), as after"
+                " permute(0, 3, 1, 2)"
+            )
+        return maps
 
     def _main(self, output: Any, maps: Maps) -> str:
         """The name of the main output, remembered with the reason."""

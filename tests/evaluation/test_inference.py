@@ -177,7 +177,7 @@ def test_a_protocol_survives_a_round_trip():
 
 
 def test_bad_protocols_are_refused_with_advice():
-    with pytest.raises(UserError, match="positive"):
+    with pytest.raises(UserError, match="must be above 0"):
         Protocol(scales=())
     with pytest.raises(UserError, match="stride"):
         Protocol(stride=0)

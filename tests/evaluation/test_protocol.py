@@ -25,7 +25,7 @@ def test_images_of_many_sizes_keep_their_aspect():
 
 def test_cityscapes_is_validated_whole_where_it_is_trained_on_the_usual_crop():
     case = replace(CASE, dataset="cityscapes", width=1024, height=512)
-    assert protocol_of(replace(case, task="train")).input_size(2048, 1024) == (2048, 1024)
+    assert protocol_of(case.for_task("train", modes=())).input_size(2048, 1024) == (2048, 1024)
     assert protocol_of(case).input_size(2048, 1024) == (1024, 512), "an evaluation shows what it was asked for"
     assert protocol_of(replace(case, width=512, height=256)).input_size(2048, 1024) == (512, 256)
 

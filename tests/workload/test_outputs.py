@@ -135,3 +135,21 @@ def test_smaller_scores_are_enlarged_to_the_image() -> None:
 def test_what_is_no_segmentation_is_refused(output: Any, found: str) -> None:
     with pytest.raises(UserError, match=f"returned {found}; segbench needs class scores"):
         logits_of(output, (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("scores", "sentence"),
+    [
+        (torch.zeros(1, 5, 2, 2, dtype=torch.bool), "returned bool of shape"),
+        (torch.zeros(1, 5, 2, 2, dtype=torch.complex64), "returned complex64"),
+        (torch.zeros(0, 5, 2, 2), "real class scores of each image"),
+        (torch.zeros(1, 2, 3, 5), r"classes last; .*permute\(0, 3, 1, 2\)"),
+    ],
+)
+def test_what_is_no_score_of_the_classes_is_refused(scores: torch.Tensor, sentence: str) -> None:
+    reader = OutputReader(classes=5)
+    for output in (scores, {"out": scores}):
+        with pytest.raises(UserError, match=sentence):
+            reader.logits(output, (4, 4))
+        with pytest.raises(UserError, match=sentence):
+            reader.supervised(output, (4, 4))

@@ -19,6 +19,14 @@ class Net(nn.Sequential):
 class Three(Net):
     def __init__(self):
         super().__init__(3)
+
+class Fixed(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, images):
+        return images[:, :1].expand(-1, self.classes, -1, -1)
 """
 
 
@@ -89,6 +97,12 @@ def test_another_number_of_classes_is_the_users_mistake(net: str) -> None:
     workload = build_workload(case(net, "Three"), "cpu")
     with pytest.raises(UserError, match="gives 3 classes, asked are 5; use --classes 3"):
         check_classes(workload, workload.infer(workload.make_batch()[0]))
+
+
+def test_a_network_without_parameters_infers(net: str) -> None:
+    workload = build_workload(case(net, "Fixed"), "cpu")
+    assert workload.optimizer is None
+    assert workload.infer(workload.make_batch()[0]).shape[1] == 5
 
 
 def test_fp16_on_the_cpu_is_refused(net: str) -> None:
