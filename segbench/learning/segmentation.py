@@ -20,7 +20,6 @@ from segbench.learning.feed import HeldSamples, fits_in_memory
 from segbench.learning.losses import median_frequency_weights
 from segbench.learning.plan import TrainingPlan
 from segbench.records.case import Case
-from segbench.records.options import TrainOptions
 from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast
 
@@ -35,7 +34,9 @@ _LOOKED_AT = 8
 """Images of a split that are searched for a label."""
 
 
-def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
+def open_split(
+    case: Case, split: str, workers: int, tell: Tell, *, skip_broken: bool = False, cache: str = "off"
+) -> Dataset:
     """A split of the case's data set, from the cache or decoded into memory where it is small.
 
     Worker processes would each hold a copy, so that memory is only for a training without them.
@@ -45,8 +46,7 @@ def open_split(case: Case, split: str, workers: int, tell: Tell) -> Dataset:
         UserError: it has more classes than the network gives, or no labels.
     """
     assert case.dataset is not None
-    asked = case.options_as(TrainOptions)
-    dataset = open_dataset(case.dataset, case.data_root, split, skip_broken=asked.skip_broken, cache=asked.cache)
+    dataset = open_dataset(case.dataset, case.data_root, split, skip_broken=skip_broken, cache=cache)
     if dataset.classes > case.classes:
         raise UserError(f"{dataset.name} has {dataset.classes} classes, the case says {case.classes}; use --classes")
     looked_at = (dataset[index].label for index in range(min(_LOOKED_AT, len(dataset))))

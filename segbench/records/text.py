@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-Json = Any
-"""As in `segbench.records.case`, which is above."""
+_Json = Any
+"""As `Json` in `segbench.records.case`, which is above."""
 
 LONGEST = 400
 """Characters of a name or path that are kept; records stay readable and lines stay lines."""
@@ -44,7 +44,7 @@ def printable(text: str, longest: int | None = LONGEST) -> str:
     return f"{escaped[:half]}..{digest}..{escaped[-half:]}"
 
 
-def encodable(value: Json) -> Json:
+def encodable(value: _Json) -> _Json:
     r"""The JSON value with every lone surrogate escaped, at any depth, so that it can be written as UTF-8.
 
     >>> encodable({"cause": ["caf\udce9.png"]})

@@ -20,7 +20,7 @@ from segbench.workload.step import Workload, build_workload, check_classes
 def run(case: Case, report: Reporter) -> None:
     """Reports parameters, MACs, FLOPs, kernel launches and activation bytes of one forward pass of one image.
 
-    The option `crosscheck` (default true) has fvcore count as well, which runs the network on the CPU.
+    The option `crosscheck` has fvcore count as well, which runs the network on the CPU.
     """
     case = replace(case, precision="fp32", channels_last=False)
     workload, counted, where = _count(case, report)

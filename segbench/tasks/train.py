@@ -129,7 +129,8 @@ class _Request:
 
     def _opened(self, split: str, tell: Tell) -> Dataset:
         """A split; what was left out of it is told, and kept for the rows."""
-        found = open_split(self.case, split, self.plan.workers, tell)
+        asked = self.asked
+        found = open_split(self.case, split, self.plan.workers, tell, skip_broken=asked.skip_broken, cache=asked.cache)
         if sentence := left_out(found.broken, len(found), f"{found.name} {split}"):
             self.broken[split] = len(found.broken)
             self.report.note(sentence)

@@ -78,6 +78,6 @@ def test_the_optimizer_of_the_card_counts_where_the_case_names_none() -> None:
 
 def test_how_long_was_measured_is_no_condition_of_todays_rule_nor_of_a_ledgers_of_0_1_0() -> None:
     case = Case("trajectory", "segnode", modes=("infer",))
-    earlier = replace(entry(), case=case.with_options(runs=11, seconds=60.0))
+    earlier = replace(entry(), case=Case.from_json({**case.to_json(), "options": {"runs": 11, "seconds": 60.0}}))
     today = replace(entry(), case=case.with_options(**StopRule(min_rounds=3).options()))
     assert differences(earlier, today) == []

@@ -38,12 +38,14 @@ def test_other_classes_are_refused_by_number_or_by_name(facts: dict[str, Any], s
 
 def test_scores_on_the_trainings_own_images_are_noted() -> None:
     facts = {"data": {"dataset": "synthetic", "fingerprint": STREETS.fingerprint}}
-    assert list(notes_on_origin(facts, STREETS)) == ["the checkpoint was trained on these very images (synthetic val)"]
+    assert list(notes_on_origin(facts, STREETS, WEIGHTS)) == [
+        "the checkpoint was trained on these very images (synthetic val)"
+    ]
 
 
 def test_another_data_set_is_noted_and_the_same_one_is_not() -> None:
     def of(name: str) -> list[str]:
-        return list(notes_on_origin({"data": {"dataset": name, "fingerprint": "other"}}, STREETS))
+        return list(notes_on_origin({"data": {"dataset": name, "fingerprint": "other"}}, STREETS, WEIGHTS))
 
     assert of("camvid:11") == ["the checkpoint was trained on camvid, and is asked about synthetic"]
     assert of("synthetic:count=9") == []
