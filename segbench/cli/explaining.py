@@ -22,6 +22,17 @@ from segbench.records.ledger import Entry
 FIGURE_SUFFIXES = (".svg", ".png", ".pdf")
 
 
+_TOLD = ("workspaces", "nfe", "attention", "strategy", "assume_torch")
+"""Assumptions, besides the context, that a table tells where they are not the usual."""
+
+
+def assumed(done: Sequence[Done]) -> list[str]:
+    """What the user had predictions assume, as `attention flash`."""
+    given = [item.entry.case.options.given() for item in done if item.entry.case.options is not None]
+    found = [f"{name.replace('_', ' ')} {values[name]}" for values in given for name in _TOLD if name in values]
+    return list(dict.fromkeys(found))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExplainFlags(Group):
     """What is wanted beside the table."""
@@ -46,7 +57,8 @@ class ExplainFlags(Group):
     def cost(self, done: Sequence[Done], context: str) -> str:
         """What was assumed and how long it took, in one clause."""
         seconds = sum(item.entry.seconds for item in done)
-        return f"predicted in {seconds:.1f} s, a context of {context} is added to the process only"
+        usual = f"predicted in {seconds:.1f} s, a context of {context} is added to the process only"
+        return ", ".join([usual, *assumed(done)])
 
     def tables(self, entries: Sequence[Entry]) -> list[Table]:
         """The tables of `--explain`."""

@@ -43,7 +43,8 @@ class PredictionFlags(Group):
         ),
     ] = "500MiB"
     workspaces: Annotated[
-        Literal["none", "upper"], Option("--workspaces", help="cuDNN's workspaces; upper is a crude Winograd bound.")
+        Literal["none", "expected", "upper"],
+        Option("--workspaces", help="cuDNN's workspaces: expected fits published peaks best, upper is a crude bound."),
     ] = "none"
     cublas: Annotated[
         str | None,
@@ -66,6 +67,11 @@ class PredictionFlags(Group):
         ),
     ] = "single"
 
+    assume_torch: Annotated[
+        str | None,
+        Option("--assume-torch", help="Predict what this older release kept, as in 1.8. \\[default: the torch here]"),
+    ] = None
+
     def options(self, kind: type[AssumptionsT], gpus: Sequence[str] = ()) -> AssumptionsT:
         """As options of a task that predicts.
 
@@ -85,6 +91,7 @@ class PredictionFlags(Group):
                 "nfe": self.nfe,
                 "attention": self.attention,
                 "strategy": self.strategy,
+                "assume_torch": self.assume_torch,
             }
         )
 

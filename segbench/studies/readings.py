@@ -80,7 +80,7 @@ def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[s
     return entry.model == model and is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity)
 
 
-_ASSUMED = {"cublas_bytes": None, "workspaces": "none", "attention": None, "strategy": "single"}
+_ASSUMED = {"cublas_bytes": None, "workspaces": "none", "attention": None, "strategy": "single", "assume_torch": None}
 """Options of a prediction -> what they are unless the user says otherwise."""
 _WHATEVER_IT_TOOK = ("parameters", "macs", "miou")
 """Quantities that switches, optimizers and assumptions do not change, or that are about the result alone."""
