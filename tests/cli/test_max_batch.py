@@ -144,7 +144,7 @@ def test_fits_asks_for_batches_and_inputs_of_every_network(predictor: FakePredic
         (("--budget", "rtx-4080"), "rtx-4090"),
         (("--mode", "both ways"), "choose train, infer or both"),
         (("--context", "some"), "not an amount of memory"),
-        (("--workspaces", "lower"), "'none', 'upper'"),
+        (("--workspaces", "lower"), "'expected', 'upper'"),
         (("--device", "cpu"), "searches on CUDA or predicts"),
     ],
 )
