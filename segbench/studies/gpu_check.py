@@ -87,8 +87,10 @@ class Scale:
 
 
 _BF16, _NHWC = {"precision": "bf16"}, {"channels_last": True}
+_ATTENTION = "segbench.zoo.patch_attention:PatchAttention"
 OTHER_KINDS: tuple[tuple[str, Mapping[str, Json]], ...] = (
-    ("hrnetv2", _BF16),
+    (_ATTENTION, {}),
+    (_ATTENTION, _BF16),
     ("hrnetv2", {**_BF16, **_NHWC}),
     ("deeplabv3", {**_NHWC, "tf32": True}),
     ("unet", {"precision": "fp16"}),
@@ -97,15 +99,14 @@ OTHER_KINDS: tuple[tuple[str, Mapping[str, Json]], ...] = (
     ("segnode", _BF16),
     ("segnode?gradient=checkpoint-stage", {}),
     ("segnode?gradient=reversible&solver=reversible-heun", {}),
-    ("unode", {}),
 )
-"""Other arithmetic, layouts, optimizers, memory optimisations, gradients and solvers than Table 2's."""
+"""Attention; other arithmetic, layouts, optimizers, memory optimisations, gradients and solvers than Table 2's."""
 
 _ELSEWHERE = {
     "segmentation-models-pytorch": "segmentation_models_pytorch:Segformer?encoder_name=mit_b0&encoder_weights=null",
     "torchvision": "torchvision.models.segmentation:lraspp_mobilenet_v3_large?weights_backbone=null",
 }
-"""Package -> a network of a kind that the catalogue lacks: attention, depthwise convolutions; where it is installed."""
+"""Package -> a network of a kind that is not here, hierarchical attention and depthwise convolutions; if installed."""
 
 SMALL = Scale(
     networks=("segnode-w8",),

@@ -83,6 +83,7 @@ def test_ten_networks_of_other_kinds_differ_from_table_2s_in_all_that_moves_memo
     assert {case.precision for case in cases} == {"fp32", "bf16", "fp16"}
     assert {case.channels_last for case in cases} == {True, False}
     assert any("+checkpoint" in case.model for case in cases)
+    assert {case.precision for case in cases if "PatchAttention" in case.model} == {"fp32", "bf16"}
     assert any("reversible" in case.model for case in cases)
 
 
