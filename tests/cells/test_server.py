@@ -267,9 +267,10 @@ def test_another_way_to_start_is_refused_in_a_sentence(monkeypatch: pytest.Monke
 
 
 COMMAND = """
-import sys
+import signal, sys
 from segbench.cells.child import Child
 from segbench.records.case import Case
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in its background
 for event in Child("probe", Case("memory", sys.argv[1]), 600.0, start="warm").events():
     print(event["event"], flush=True)
 """
@@ -291,7 +292,7 @@ def started_command() -> subprocess.Popen[str]:
 def test_server_child_and_grandchild_end_with_their_command(end: signal.Signals) -> None:
     command = started_command()
     command.send_signal(end)
-    command.communicate()
+    command.communicate(timeout=60)
     assert all(gone(pid) for pid in pids())
 
 
