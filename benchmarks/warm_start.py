@@ -25,12 +25,13 @@ from segbench.cells.child import Child
 from segbench.cells.server import SERVERS
 from segbench.records.case import Case
 from segbench.records.quantities import QUANTITIES
+from segbench.records.tasks import TASKS
 from segbench.statistics.comparison import ComparedValue, Contrast, contrast
 
 WAYS = ("cold", "warm")
 FASTER, RSS_WITHIN = 3.0, 0.03
 SHORT = {"round_min_runs": 10, "round_max_runs": 30, "round_seconds": 2.0, "images": 1}
-TASKS = ("memory", "latency", "epoch")
+MEASURED = ("memory", "latency", "epoch")
 TIMES = ("latency_s", "train_step_s")
 PEAKS = ("train_peak_live_bytes", "train_peak_process_bytes")
 
@@ -69,8 +70,8 @@ def main() -> None:
 
 def cases(model: str, width: int, height: int) -> Iterator[Case]:
     """One of each task, on one thread, and short: what is compared is the processes."""
-    for task in TASKS:
-        case = Case(task, model, width=width, height=height, modes=("train",), threads=1)
+    for task in MEASURED:
+        case = Case(task, model, width=width, height=height, modes=TASKS[task].modes[:1], threads=1)
         yield case.with_options(**{name: value for name, value in SHORT.items() if hasattr(case.options, name)})
 
 
@@ -90,7 +91,7 @@ def measure(case: Case, way: str, found: Found) -> None:
 def report(found: dict[str, Found]) -> bool:
     """Prints the table; whether the claim holds."""
     cold, warm, first = (found[way] for way in ("cold", "warm", "first"))
-    starts = [f"seconds to the first step of {task}" for task in TASKS]
+    starts = [f"seconds to the first step of {task}" for task in MEASURED]
     soon = [compared(cold, warm, name) for name in starts]
     peaks = [compared(cold, warm, name) for name in PEAKS]
     times = [compared(cold, warm, name) for name in TIMES]
