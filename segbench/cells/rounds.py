@@ -1,6 +1,6 @@
 """Interleaved rounds: each network in a fresh process in every round, in shuffled order, until its time is known.
 
-What the machine does meanwhile (another program, a warming card) then hits all networks alike, and a median rests on
+What the machine does meanwhile (another program, a warming GPU) then hits all networks alike, and a median rests on
 several processes with their own memory layout, not on many samples of one.
 """
 
@@ -16,7 +16,7 @@ from segbench.cells.cell import Listener, Result, RunCase
 from segbench.cells.jobs import Job, JobsOf
 from segbench.cells.merge import merge_rounds, samples_of
 from segbench.records.case import Case, Json
-from segbench.statistics.intervals import RoundSamples as SampleRounds
+from segbench.statistics.intervals import RoundSamples
 from segbench.statistics.stopping import StopDecision, StopRule
 
 _UNDECIDED = StopDecision(False, False, math.inf, "")
@@ -110,7 +110,7 @@ class _Entrant:
             decisions = [self.judge(rounds) for rounds in samples_of(self.results, self.headline)]
             self.decision = max(decisions, key=lambda decision: decision.half_width, default=_UNTIMED)
 
-    def judge(self, rounds: SampleRounds) -> StopDecision:
+    def judge(self, rounds: RoundSamples) -> StopDecision:
         """What the rule says of these samples after the time spent so far."""
         compiling = sum(sum(block) for row in samples_of(self.results, "compile_s") for block in row)
         return self.rule.judge(rounds, sum(result.seconds for result in self.results) - compiling)

@@ -57,7 +57,7 @@ GPU_BUDGETS = {
         _counted("h200", 143771),
     )
 }
-"""Cards by name; what a CUDA program may use in all, its own context included."""
+"""GPUs by name; what a CUDA program may use in all, its own context included."""
 
 PAPER_GPU = "v100-32gb"
 """The GPU of the paper's tables."""

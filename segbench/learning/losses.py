@@ -20,7 +20,7 @@ OHEM_THRESHOLD = 0.9
 """Pixels whose true class has less than this probability are hard (HRNet's configurations)."""
 
 OHEM_KEPT = 1 / 12
-"""At least this share is kept: HRNet's 131072 of the 3 x 512 x 1024 pixels a card sees (B3; as a share: ours)."""
+"""At least this share is kept: HRNet's 131072 of the 3 x 512 x 1024 pixels a GPU sees (B3; as a share: ours)."""
 
 
 @dataclass(frozen=True)
