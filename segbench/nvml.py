@@ -49,7 +49,7 @@ def visible_gpus() -> list[Gpu]:
         if nvml is None:
             return []
         try:
-            return [_card(nvml, index, handle) for index, handle in enumerate(_visible_handles(nvml))]
+            return [_gpu(nvml, index, handle) for index, handle in enumerate(_visible_handles(nvml))]
         except nvml.NVMLError:
             return []
 
@@ -101,7 +101,7 @@ def _visible_handles(nvml: ModuleType) -> list[object]:
     return chosen
 
 
-def _card(nvml: ModuleType, index: int, handle: object) -> Gpu:
+def _gpu(nvml: ModuleType, index: int, handle: object) -> Gpu:
     total, used = memory_of(nvml, handle) or (None, None)
     return Gpu(index, _text(nvml.nvmlDeviceGetName(handle)), total, used)
 

@@ -47,20 +47,20 @@ def machine_facts(ledger: Path) -> dict[str, str]:
 
 
 def _machine() -> dict[str, str]:
-    cards = nvml.visible_gpus()
+    gpus = nvml.visible_gpus()
     facts = {"CPU": f"{cpu_name()}, {cpu_count()} cores", "memory": in_bytes(psutil.virtual_memory().total)}
-    for card in cards:
-        facts[f"cuda:{card.index}"] = f"{card.name}, {_memory(card)}"
+    for gpu in gpus:
+        facts[f"cuda:{gpu.index}"] = f"{gpu.name}, {_memory(gpu)}"
     facts["NVIDIA driver"] = nvml.driver_version() or "none found"
     chosen = choose_device("auto", "latency")
     facts["--device auto"] = f"{chosen.name} ({chosen.why})"
     return facts
 
 
-def _memory(card: nvml.Gpu) -> str:
-    if card.memory_bytes is None or card.used_bytes is None:
+def _memory(gpu: nvml.Gpu) -> str:
+    if gpu.memory_bytes is None or gpu.used_bytes is None:
         return "memory not told by NVML"
-    return f"{in_bytes(card.memory_bytes)}, {in_bytes(card.memory_bytes - card.used_bytes)} free"
+    return f"{in_bytes(gpu.memory_bytes)}, {in_bytes(gpu.memory_bytes - gpu.used_bytes)} free"
 
 
 def _software() -> dict[str, str]:
@@ -74,7 +74,7 @@ def _files(folder: Path) -> dict[str, str]:
         state = f"{book.path} ({len(book.entries())} cells)"
     except SegbenchError as error:
         state = str(error)
-    return {"models": f"{len(card_names())} cards in {models_folder()}", "ledger": state}
+    return {"models": f"{len(card_names())} model cards in {models_folder()}", "ledger": state}
 
 
 def _abilities(cuda: bool) -> dict[str, str]:

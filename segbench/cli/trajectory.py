@@ -41,9 +41,6 @@ from segbench.units import parse_size
 
 SHIPPED = "segnode-synthetic"
 """The card whose weights come with segbench."""
-TIMED = "latency_s"
-"""What the rounds of a curve are about."""
-
 _Models = Annotated[
     list[str] | None,
     Option("-m", "--model", help=f"An ODE network, or one with exits; repeatable. \\[default: {SHIPPED}]"),
@@ -153,16 +150,6 @@ def _case_of(case: partial[Case], curve: TrainedNetwork, ends: EndFlags, strip: 
     sized = case(model=curve.model.spec.text, width=width, height=height, options=options)
     sized = sized.with_arguments(**trained_arguments(curve.checkpoint, dict(sized.arguments)))
     return sized.with_arguments(solver=curve.solver, gradient="backprop") if curve.solver else sized
-
-
-def timing_rule(rounds: int = 3, runs: int = 12, max_seconds: float = 60.0) -> StopRule:
-    """How long the ends of a curve are timed: a few calls of each in a few processes, for there are many ends.
-
-    Raises:
-        UserError: no time at all.
-    """
-    most = rounds * math.ceil(runs / rounds)
-    return StopRule(min_rounds=rounds, min_runs=min(2 * rounds, most), max_runs=most, max_seconds=max_seconds)
 
 
 def _draw(done: Sequence[Done], title: str, folder: Path) -> None:

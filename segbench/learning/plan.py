@@ -11,7 +11,6 @@ from segbench.cards.card import Recipe
 from segbench.errors import UserError
 
 Supervision = Literal["end", "all", "end+half", "end+random", "end-then-all"]
-ClassWeights = Literal["none", "median-frequency", "sqrt-median-frequency"]
 
 
 @dataclass(frozen=True)
