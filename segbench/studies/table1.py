@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from segbench.cards.card import ModelCard
+from segbench.cards.dataset_card import TARGET
 from segbench.present.formats import PERCENT
 from segbench.present.table import Cell, Column, Table
 from segbench.present.values import measured
@@ -135,5 +136,9 @@ def _scores(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Reading]]:
 
 
 def _plain(dataset: str | None) -> str:
-    """A data set's name without reader options; 59 classes is what the paper means by PASCAL-Context."""
-    return (dataset or "").partition(":")[0].removesuffix("-59")
+    """A data set's name without reader options; 59 classes is what the paper means by PASCAL-Context.
+
+    With one class against the rest it is another set.
+    """
+    name, _, options = (dataset or "").partition(":")
+    return dataset or "" if f"{TARGET}=" in options else name.removesuffix("-59")

@@ -89,7 +89,7 @@ class ObjectAttention(nn.Module):
 
 
 def soft_regions(scores: Tensor) -> Tensor:
-    """Coarse scores `(N, K, H, W)` -> how much each pixel belongs to each object, `(N, K, H * W)`, sum 1 over pixels."""
+    """Coarse scores `(N, K, H, W)` -> the part of each pixel in each object, `(N, K, H * W)`, sum 1 over pixels."""
     return torch.softmax(scores.flatten(2), dim=-1)
 
 
