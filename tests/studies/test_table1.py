@@ -63,6 +63,21 @@ def test_scores_of_half_solved_networks_and_of_other_data_are_left_out(score: Sc
     assert [row[0].value for row in table.rows] == list(TABLE1_ROWS)
 
 
+def test_a_score_of_one_class_stands_below_the_table(score: Score) -> None:
+    table = table1([score("level-set-node-small", 0.9, "camvid:target=road")], paper_cards())
+    assert [row[0].value for row in table.rows] == list(TABLE1_ROWS)
+    assert "level-set-node-small on camvid:target=road, 90.0 %" in table.notes[-1]
+
+
+def test_every_cell_without_a_number_says_why() -> None:
+    cells = table1([], paper_cards()).cells
+    why = {key: cell.judgement.why for key, cell in cells.items() if cell.judgement}
+    assert len(why) == len(cells)
+    assert "not trained" in why["segnode-ocr", "camvid"]
+    assert "Mapillary" in why["segnode-ocr-mapillary", "cityscapes"]
+    assert why["segnode-ocr-mapillary", "lip"] == "nothing was published"
+
+
 def test_a_network_trained_on_other_data_is_not_the_papers(score: Score) -> None:
     def trained_on(dataset: str | None) -> Entry:
         entry = score("hrnetv2", 0.3)
