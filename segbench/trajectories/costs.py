@@ -49,10 +49,10 @@ def effort(subject: Subject, images: Sequence[Tensor], end: End) -> Effort:
         [value for item in efforts if (value := getattr(item, name)) is not None]
         for name in ("macs", "evaluations", "accepted", "rejected")
     ]
-    macs, *others = [mean(values) if values else None for values in found]
+    macs, evaluations, accepted, rejected = [mean(values) if values else None for values in found]
     assert macs is not None
     by_block = tuple(mean(counts) for counts in zip(*(item.by_block for item in efforts), strict=True))
-    return Effort(macs, *others, by_block=by_block)
+    return Effort(macs, evaluations, accepted, rejected, by_block)
 
 
 def _depends_on_data(subject: Subject) -> bool:

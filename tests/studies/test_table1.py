@@ -66,7 +66,7 @@ def test_scores_of_half_solved_networks_and_of_other_data_are_left_out(score: Sc
 def test_a_score_of_one_class_stands_below_the_table(score: Score) -> None:
     table = table1([score("level-set-node-small", 0.9, "camvid:target=road")], paper_cards())
     assert [row[0].value for row in table.rows] == list(TABLE1_ROWS)
-    assert "level-set-node-small on camvid:target=road, 90.0 %" in table.notes[-1]
+    assert "stands in no column: camvid:target=road, 90.0 %" in table.notes[-1]
 
 
 def test_every_cell_without_a_number_says_why() -> None:
