@@ -198,7 +198,7 @@ def test_published_numbers_are_found_for_what_is_measured() -> None:
     assert (found["max_batch"], found["epoch_s"], found["latency_s"], found["miou"]) == (62, 34, 117, 81.8)
 
 
-@pytest.mark.parametrize("name", ["segnode-paper", "pspnet", "baseline"])
+@pytest.mark.parametrize("name", ["segnode-paper", "pspnet", "baseline", "segnode-ocr", "nodes-unet", "level-set-node"])
 def test_readings_of_ours_say_so(name: str) -> None:
     assert "our" in card(name).note or "unidentified" in card(name).note
 
