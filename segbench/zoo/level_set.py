@@ -33,7 +33,7 @@ class LevelSetNode(nn.Module):
 
     Only these two ideas are verified (abstract of the article). Layers, the state's extra channels, which start as
     zeros, the scale of phi, training both networks at once and cross-entropy of (phi, -phi), which is binary
-    cross-entropy of sigmoid(-phi / tau), are ours.
+    cross-entropy of sigmoid(-phi / tau), are ours; there is no Dice term.
 
     With two classes there is one contour, class 1 against the rest, as in the article. With more, one contour a
     class and a softmax over them, which is ours and not in the article.
