@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.errors import UnknownName
-from segbench.zoo.level_u import LevelU
+from segbench.zoo.block_unet import BlockUNet
 from segbench.zoo.map_ode import MapODE, TimeConv, answers_at
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -49,8 +49,8 @@ class UNodeField(nn.Module):
         return self._activate(self.second.at(time, functional.instance_norm(maps)))
 
 
-class UNode(LevelU):
-    """`LevelU` with an ODE in each of its nine places, in the authors' order: encoder, bottom, decoder.
+class UNode(BlockUNet):
+    """`BlockUNet` with an ODE in each of its nine places, in the authors' order: encoder, bottom, decoder.
 
     Solved by dopri5 with tolerance 1e-3 and the adjoint method, as in the authors' notebook.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from segbench.zoo.level_u import LevelU
+from segbench.zoo.block_unet import BlockUNet
 from segbench.zoo.unode import UNodeField
 
 
@@ -20,7 +20,7 @@ class ResidualField(nn.Module):
         return maps + self.f(0.0, maps)  # type: ignore[no-any-return]
 
 
-class UResNet(LevelU):
+class UResNet(BlockUNet):
     """U-Node's graph with nine residual blocks; as in the released code the way down takes a block's input.
 
     2,074 thousand parameters at width 16 and 2 classes; the authors report 2 million.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from segbench.zoo.blocks import resize, size_of
 
 
-class LevelU(nn.Module):
+class BlockUNet(nn.Module):
     """Five levels, nine blocks, and no other 3x3 convolution: between the levels only the width changes.
 
     Down: the block's result is the level's skip; a 1x1 convolution doubles the width and the map is halved bilinearly.
