@@ -11,6 +11,7 @@ from rich.console import Console
 from typer import Argument, Option
 
 from segbench.cards.model import Model, find_models
+from segbench.cards.naming import told_apart
 from segbench.cells.parts import once_and_in_rounds
 from segbench.cells.series import Done
 from segbench.cli.cases import default_classes
@@ -199,6 +200,6 @@ def _run(session: Session, stage: StudyStage, fresh: bool) -> list[Done]:
 
 
 def _sheets(names: Sequence[str], entries: Sequence[Entry]) -> list[Table]:
-    found = findings(names, entries)
+    found = findings(names, told_apart(entries))
     along = [entry for entry in entries if entry.case.task == "trajectory"] if set(names) & set(FIGURE_NAMES) else []
     return [*found.judged, *found.tables, *trajectory_tables(along)]

@@ -77,8 +77,8 @@ def table1(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
 
 def _cell(entries: Sequence[Entry], cards: Mapping[str, ModelCard], card: str | None, row: str, dataset: str) -> Cell:
     paper = _published(cards, card, row, dataset)
-    ours = _score(entries, card, dataset) if card else None
-    reference = _score(entries, REFERENCE_MODEL, dataset)
+    ours = _newest(_of_card(entries, card), dataset) if card else None
+    reference = _newest(_of_card(entries, REFERENCE_MODEL), dataset)
     pair = OursAndPaper(
         ours.value if ours else None,
         paper,
@@ -91,7 +91,7 @@ def _cell(entries: Sequence[Entry], cards: Mapping[str, ModelCard], card: str | 
 
 
 def _own_cell(entries: Sequence[Entry], model: str, dataset: str) -> Cell:
-    return _with_source(_score(entries, model, dataset))
+    return _with_source(_newest([entry for entry in entries if entry.model == model], dataset))
 
 
 def _one_class(entries: Sequence[Entry]) -> list[str]:
@@ -135,9 +135,14 @@ def _conditions(ours: Reading) -> str:
     return f"{case.dataset} {case.split or 'val'}{images}, {case.width}x{case.height}, {protocol}"
 
 
-def _score(entries: Sequence[Entry], model: str, dataset: str) -> Reading | None:
-    """The newest score of a network on a data set."""
-    found = [item for entry, item in _scores(entries) if entry.model == model and _plain(entry.case.dataset) == dataset]
+def _of_card(entries: Sequence[Entry], card: str) -> list[Entry]:
+    """Of the network as its card builds it; where several trainings are told apart, of all of them."""
+    return [entry for entry in entries if entry.case.model == card and not entry.case.arguments]
+
+
+def _newest(entries: Sequence[Entry], dataset: str) -> Reading | None:
+    """The newest score on a data set."""
+    found = [item for entry, item in _scores(entries) if _plain(entry.case.dataset) == dataset]
     return found[-1] if found else None
 
 

@@ -59,6 +59,13 @@ def test_small_networks_of_the_ledger_get_rows_of_their_own(score: Score) -> Non
     assert table.cells["segnode-w8", "pascal-context"].value == 0.31
 
 
+def test_trainings_told_apart_have_rows_and_the_papers_row_has_the_newest(score: Score) -> None:
+    seeds = [replace(score("hrnetv2", value), model=f"hrnetv2 {seed}") for seed, value in (("a", 0.6), ("b", 0.7))]
+    cells = table1(seeds, paper_cards()).cells
+    found = [cells[row, "camvid"].value for row in ("hrnetv2", "hrnetv2 a", "hrnetv2 b")]
+    assert found == [0.7, 0.6, 0.7]
+
+
 def test_scores_of_half_solved_networks_and_of_other_data_are_left_out(score: Score) -> None:
     table = table1([score("segnode-w8", 0.5, task="trajectory"), score("unet", 0.5, "synthetic")], paper_cards())
     assert [row[0].value for row in table.rows] == list(TABLE1_ROWS)
