@@ -22,6 +22,7 @@ from segbench.data import Sample
 from segbench.data.dataset import Pixels
 from segbench.evaluation.inference import resize_batch, swapped
 from segbench.learning.plan import Augmentation
+from segbench.libraries.traits import Traits
 from segbench.workload.images import MEAN, STD
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -92,6 +93,15 @@ def colour_matrix(brightness: float = 1.0, contrast: float = 1.0, saturation: fl
     mixed = saturation * np.eye(3) + (1 - saturation) * np.tile(_LUMA, (3, 1))
     matrix = np.column_stack([contrast * brightness * mixed, (1 - contrast) * mean - mean])
     return np.asarray(matrix / std[:, None], np.float32)
+
+
+def renormalised(colour: NDArray[np.float32], traits: Traits | None) -> NDArray[np.float32]:
+    """A colour matrix for a network that has another mean or deviation than ImageNet's taken out of its images."""
+    if traits is None or traits.mean is None or traits.std is None:
+        return colour
+    mean, std = np.array(traits.mean), np.array(traits.std)
+    shift = np.column_stack([np.zeros((3, 3)), np.array(MEAN) - mean])
+    return np.asarray((colour * np.array(STD)[:, None] + shift) / std[:, None], np.float32)
 
 
 def crop(
