@@ -22,6 +22,9 @@ from segbench.cards.datasets import IGNORE
 _ASSIGN = "linear_sum_assignment"
 """What every such model of transformers imports from scipy."""
 
+MASK_LOSS = "its own loss, of masks and classes of queries that the Hungarian algorithm matches"
+STAND_IN = "every class in every image, and query i matched to class i"
+
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 

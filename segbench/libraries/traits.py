@@ -9,6 +9,11 @@ from torch import Tensor, nn
 
 _NAME = "segbench_traits"
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's training images per channel, the field's usual normalisation."""
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Standard deviation of the same."""
+
 
 @dataclass(frozen=True)
 class Traits:
@@ -20,6 +25,8 @@ class Traits:
         square: they must be equal too.
         mean, std: of the pixels 0..1 per channel, taken out of the images; None for ImageNet's.
         aux_weight: of each auxiliary output in its library's loss; None where the library has no word on it.
+        loss: what `training_loss` is, as a phrase; None where the scores' cross-entropy is the loss.
+        assumed: what of that loss a prediction assumes, as a phrase.
     """
 
     channels: int = 3
@@ -28,11 +35,37 @@ class Traits:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     aux_weight: float | None = None
+    loss: str | None = None
+    assumed: str | None = None
 
     def padded(self, size: tuple[int, int]) -> tuple[int, int]:
         """The smallest (H, W) it takes that an image of (H, W) fits into."""
         height, width = (side + -side % self.divisor for side in size)
         return (max(height, width),) * 2 if self.square else (height, width)
+
+    def near(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """The sizes that it takes next to (H, W), the smaller first."""
+        height, width = (max(self.divisor, side - side % self.divisor) for side in size)
+        smaller = (min(height, width),) * 2 if self.square else (height, width)
+        return list(dict.fromkeys([smaller, self.padded(size)]))
+
+    @property
+    def normalisation(self) -> str | None:
+        """In words, where it is not ImageNet's."""
+        if self.mean is None or self.std is None or (self.mean, self.std) == (IMAGENET_MEAN, IMAGENET_STD):
+            return None
+        return (
+            "mean "
+            + "/".join(f"{part:g}" for part in self.mean)
+            + ", deviation "
+            + "/".join(f"{part:g}" for part in self.std)
+        )
+
+    @property
+    def images(self) -> str:
+        """What it takes, in words."""
+        sides = f" with sides divisible by {self.divisor}" if self.divisor > 1 else ""
+        return ("square images" if self.square else "images") + sides
 
 
 def with_traits(network: nn.Module, traits: Traits) -> nn.Module:

@@ -5,6 +5,7 @@ cross-entropy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from inspect import signature
 from types import MethodType
 from typing import Any
@@ -14,6 +15,7 @@ from torch import nn
 
 from segbench.errors import CardError
 from segbench.libraries.library import found, library, require_known
+from segbench.libraries.mask_classification import MASK_LOSS, STAND_IN
 from segbench.libraries.mask_classification import training_loss as mask_classification_loss
 from segbench.libraries.traits import Traits, with_traits
 
@@ -42,22 +44,13 @@ def build(
         CardError: the library is not installed, or the cache has no such configuration.
     """
     maker, configuration = _configured(network, classes, arguments)
-    square = configuration.model_type in _SQUARE
-    mean, std = (image_mean, image_std) if image_mean and image_std else _processed(configuration)
-    traits = Traits(
-        channels=getattr(configuration, "num_channels", 3),
-        divisor=configuration.patch_size if square else 1,
-        square=square,
-        mean=tuple(mean) if mean else None,
-        std=tuple(std) if std else None,
-    )
-    if square and input_hw and "image_size" not in arguments:
+    traits = _traits(configuration, image_mean, image_std)
+    if traits.square and input_hw and "image_size" not in arguments:
         configuration.image_size = traits.padded(input_hw)[0]
     made = maker(configuration)
-    _give_its_loss(made)
     if _TASK_TOKENS in signature(made.forward).parameters:
         made.register_forward_pre_hook(_with_task, with_kwargs=True)
-    return with_traits(made, traits)
+    return with_traits(made, _with_its_loss(made, traits))
 
 
 _SQUARE = ("beit", "data2vec-vision", "dpt", "eomt", "eomt_dinov3", "sapiens2")
@@ -107,15 +100,32 @@ def _configured(network: str, classes: int, arguments: Mapping[str, Any]) -> tup
     return found("network of transformers", name, {item: getattr(transformers, item) for item in known}), configuration
 
 
-def _give_its_loss(network: Any) -> None:
-    """`training_loss` where the library's is more than the cross-entropy of the logits."""
+def _traits(configuration: Any, mean: Sequence[float] | None, std: Sequence[float] | None) -> Traits:
+    square = configuration.model_type in _SQUARE
+    if not (mean and std):
+        mean, std = _processed(configuration)
+    return Traits(
+        channels=getattr(configuration, "num_channels", 3),
+        divisor=configuration.patch_size if square else 1,
+        square=square,
+        mean=tuple(mean) if mean else None,
+        std=tuple(std) if std else None,
+    )
+
+
+def _with_its_loss(network: Any, traits: Traits) -> Traits:
+    """Gives the network `training_loss` where the library's is more than the cross-entropy of the scores."""
     if "mask_labels" in signature(network.forward).parameters:
         network.training_loss = MethodType(mask_classification_loss, network)
-    elif getattr(network, "auxiliary_head", None) is not None:
-        network.training_loss = MethodType(_own_loss, network)
+        return replace(traits, loss=MASK_LOSS, assumed=STAND_IN)
+    if getattr(network, "auxiliary_head", None) is None:
+        return traits
+    network.training_loss = MethodType(_library_loss, network)
+    weight = network.config.auxiliary_loss_weight
+    return replace(traits, loss=f"cross-entropy of two heads, the auxiliary one weighted {weight:g}")
 
 
-def _own_loss(network: Any, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _library_loss(network: Any, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Main and auxiliary head, weighted as the configuration says."""
     return network(images, labels=labels).loss  # type: ignore[no-any-return]
 

@@ -12,13 +12,8 @@ from torch import Tensor
 from segbench.data import Sample, open_dataset
 from segbench.data.images import resized
 from segbench.errors import UserError
-from segbench.libraries.traits import Traits
+from segbench.libraries.traits import IMAGENET_MEAN, IMAGENET_STD, Traits
 from segbench.records.case import Case
-
-MEAN = (0.485, 0.456, 0.406)
-"""Mean of ImageNet's training images per channel, the field's usual normalisation."""
-STD = (0.229, 0.224, 0.225)
-"""Standard deviation of the same."""
 
 
 class Samples(Protocol):
@@ -85,22 +80,22 @@ def real_batch(
 def normalise_images(images: Tensor, traits: Traits | None = None) -> Tensor:
     """`(N, H, W, 3)` uint8 to `(N, 3, H, W)` float32; the network's mean and deviation are taken out, or ImageNet's."""
     taken = traits or Traits()
-    mean, std = _mean_and_std(images.device, taken.mean or MEAN, taken.std or STD)
+    mean, std = _mean_and_std(images.device, (taken.mean or IMAGENET_MEAN, taken.std or IMAGENET_STD))
     return images.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std).contiguous()
 
 
-_Colour = tuple[float, ...]
-_KEPT: dict[tuple[torch.device, _Colour, _Colour], tuple[Tensor, Tensor]] = {}
+_Colour = tuple[tuple[float, ...], tuple[float, ...]]
+_KEPT: dict[tuple[torch.device, _Colour], tuple[Tensor, Tensor]] = {}
 
 
-def _mean_and_std(device: torch.device, *numbers: *tuple[_Colour, _Colour]) -> tuple[Tensor, Tensor]:
+def _mean_and_std(device: torch.device, colour: _Colour = (IMAGENET_MEAN, IMAGENET_STD)) -> tuple[Tensor, Tensor]:
     """Each `(1, 3, 1, 1)`, on the device; copied there once, since such a copy makes the host wait for the GPU.
 
     Under a mode that only pretends to compute (a prediction's) they are pretended too, and not kept.
     """
-    if (device, *numbers) in _KEPT:
-        return _KEPT[device, *numbers]
-    mean, std = (torch.tensor(item, device=device).view(1, 3, 1, 1) for item in numbers)
+    if (device, colour) in _KEPT:
+        return _KEPT[device, colour]
+    mean, std = (torch.tensor(numbers, device=device).view(1, 3, 1, 1) for numbers in colour)
     if type(mean) is Tensor and not mean.is_inference():
-        _KEPT[device, *numbers] = mean, std
+        _KEPT[device, colour] = mean, std
     return mean, std

@@ -59,13 +59,12 @@ def fit_to_size(network: nn.Module, case: Case) -> None:
     if case.pad:
         pad_inputs(network)
         return
-    height, width = traits.padded((case.height, case.width))
-    if (height, width) != (case.height, case.width):
-        shape = "square images" if traits.square else "images"
-        sides = f", sides divisible by {traits.divisor}" if traits.divisor > 1 else ""
+    size = case.height, case.width
+    if traits.padded(size) != size:
+        good = " or ".join(f"{width}x{height}" for height, width in traits.near(size))
         raise UserError(
-            f"{find_model(case.model).name} takes {shape}{sides}, not {case.width}x{case.height}; give --input"
-            f" {width}x{height}, or pad to it with --pad"
+            f"{find_model(case.model).name} takes {traits.images}, not {case.width}x{case.height}; give --input {good},"
+            " or pad with --pad"
         )
 
 

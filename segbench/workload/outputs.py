@@ -14,7 +14,7 @@ section 3.4).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -53,7 +53,8 @@ class OutputReader:
         wanted: the name or the number (from 0, or from the end: -1) of the main output; None: by convention.
         aux_weight: of every other output in the loss; None: 0.4.
         classes: of the answer, where it is known: maps of other depth are features.
-        pads: how the network pads its images; None where it does not.
+        traits: of the network.
+        pads: whether the network pads its images.
         choice: what was taken of the last answer that had several maps, and why, as a phrase.
         stride: of the last answer's class scores, in pixels of the image: above 1 they were enlarged.
         auxiliary: how many outputs the last loss read beside the main one.
@@ -63,7 +64,8 @@ class OutputReader:
     wanted: str | None = None
     aux_weight: float | None = None
     classes: int | None = None
-    pads: Traits | None = None
+    traits: Traits = field(default_factory=Traits)
+    pads: bool = False
     choice: str | None = None
     stride: int = 1
     auxiliary: int = 0
@@ -74,7 +76,7 @@ class OutputReader:
         """As a case says, and otherwise as the network's library does."""
         traits = traits_of(network)
         weight = traits.aux_weight if case.aux_weight is None else case.aux_weight
-        return cls(case.output, weight, case.classes, traits if case.pad else None)
+        return cls(case.output, weight, case.classes, traits, case.pad)
 
     def logits(self, output: Any, size: tuple[int, int]) -> Tensor:
         """Full-size class scores `(N, classes, H, W)`; smaller maps are enlarged bilinearly to `size` = (H, W).
@@ -148,7 +150,7 @@ class OutputReader:
 
     def _enlarged(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """To the image's size; what answers for padding is cut off."""
-        full = size if self.pads is None else self.pads.padded(size)
+        full = self.traits.padded(size) if self.pads else size
         if maps.shape[-2:] != full:
             maps = functional.interpolate(maps, size=full, mode="bilinear", align_corners=False)
         return maps if full == size else maps[..., : size[0], : size[1]]

@@ -12,7 +12,8 @@ from segbench.data import Sample
 from segbench.errors import UserError
 from segbench.learning.augment import DRAWN, Box, Draw, colour_jittered, colour_matrix, crop, draw
 from segbench.learning.plan import PLAIN, Augmentation
-from segbench.workload.images import MEAN, normalise_images
+from segbench.libraries.traits import IMAGENET_MEAN as MEAN
+from segbench.workload.images import normalise_images
 
 
 def numbered(height: int = 12, width: int = 16) -> Sample:

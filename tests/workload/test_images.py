@@ -62,4 +62,4 @@ def test_the_constants_are_copied_to_the_device_once(monkeypatch: pytest.MonkeyP
 def test_constants_of_a_pretended_device_are_not_kept() -> None:
     with FakeTensorMode():
         images._mean_and_std(torch.device("cuda"))
-    assert all(device.type != "cuda" for device in images._KEPT)
+    assert all(device.type != "cuda" for device, _ in images._KEPT)
