@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from segbench.errors import CardError, UnknownName
 
-Value = TypeVar("Value")
+_Value = TypeVar("_Value")
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def library(extra: str, package: str) -> Iterator[None]:
         ) from error
 
 
-def found(kind: str, name: str, known: Mapping[str, Value]) -> Value:
+def found(kind: str, name: str, known: Mapping[str, _Value]) -> _Value:
     """The value of a name, whatever its capitals.
 
     Raises:

@@ -9,7 +9,7 @@ from torch import nn
 from segbench.libraries.library import library, require_known
 from segbench.libraries.traits import Traits, with_traits
 
-AUXILIARY_WEIGHT = 0.5
+_AUXILIARY_WEIGHT = 0.5
 """Of the auxiliary output (`criterion` of torchvision's references/segmentation/train.py)."""
 
 
@@ -30,7 +30,7 @@ def build(architecture: str, classes: int = 11, **arguments: Any) -> nn.Module:
 
     require_known("builder of torchvision.models.segmentation", [architecture], known)
     network = get_model(architecture, num_classes=classes, **arguments)
-    return with_traits(network, Traits(aux_weight=AUXILIARY_WEIGHT))
+    return with_traits(network, Traits(aux_weight=_AUXILIARY_WEIGHT))
 
 
 def names() -> dict[str, list[str]]:

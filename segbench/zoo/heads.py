@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from segbench.zoo.blocks import conv_norm_relu, pooled, resize, size_of
 
-Maps = Sequence[Tensor]
+StageMaps = Sequence[Tensor]
 """Of the backbone's stages, finest first."""
 
 
@@ -27,7 +27,7 @@ class FCNHead(nn.Sequential):
         width = channels[-1] // 4
         super().__init__(*conv_norm_relu(channels[-1], width), nn.Dropout(dropout), nn.Conv2d(width, classes, 1))
 
-    def forward(self, maps: Maps) -> Tensor:
+    def forward(self, maps: StageMaps) -> Tensor:
         """Scores at the last stage's stride."""
         return super().forward(maps[-1])  # type: ignore[no-any-return, no-untyped-call]
 
@@ -63,7 +63,7 @@ class ASPPHead(nn.Module):
         self.projection = nn.Sequential(*conv_norm_relu((len(rates) + 2) * width, width, 1), nn.Dropout(dropout))
         self.classifier = nn.Sequential(*conv_norm_relu(width, width), nn.Conv2d(width, classes, 1))
 
-    def forward(self, maps: Maps) -> Tensor:
+    def forward(self, maps: StageMaps) -> Tensor:
         """Scores at the last stage's stride."""
         last = maps[-1]
         seen = [branch(last) for branch in self.ranges]
@@ -100,7 +100,7 @@ class UPerHead(nn.Module):
         self.fusion = nn.Sequential(*conv_norm_relu(len(channels) * width, width), nn.Dropout2d(dropout))
         self.classifier = nn.Conv2d(width, classes, 1)
 
-    def forward(self, maps: Maps) -> Tensor:
+    def forward(self, maps: StageMaps) -> Tensor:
         """Scores at the first stage's stride."""
         *finer, last = maps
         context = [resize(grid(last), size_of(last)) for grid in self.grids]
@@ -130,7 +130,7 @@ class SegformerHead(nn.Module):
         self.fusion = nn.Sequential(*conv_norm_relu(len(channels) * width, width, 1), nn.Dropout(dropout))
         self.classifier = nn.Conv2d(width, classes, 1)
 
-    def forward(self, maps: Maps) -> Tensor:
+    def forward(self, maps: StageMaps) -> Tensor:
         """Scores at the first stage's stride."""
         size = size_of(maps[0])
         levels = [resize(project(level), size) for project, level in zip(self.projections, maps, strict=True)]
