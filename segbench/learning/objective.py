@@ -142,6 +142,7 @@ class Segmentation(Objective):
             yield 1.0, network.decode(network.ode(state) if hasattr(network, "ode") else state, size)
         else:
             yield from self._outputs.supervised(network(images), size)
+            self._outputs.stride *= max(1, images.shape[-1] // size[1])  # labels may be smaller than images
 
     def _on_the_way(self, images: Tensor, size: tuple[int, int], chosen: list[int], steps: int) -> list[Tensor]:
         network: Any = self.network

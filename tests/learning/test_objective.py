@@ -180,3 +180,10 @@ def test_a_loss_of_the_networks_own_is_a_mean_and_weighs_as_many_pixels_as_it_sa
     labels = torch.tensor([[[0, 1, 255]]])
     assert objective(torch.ones(1, 3, 1, 3), labels, START) == 2 * 0.5
     assert objective.weight(labels) == 2
+
+
+def test_the_stride_told_is_the_images_also_where_labels_are_smaller():
+    outputs = OutputReader()
+    objective = Segmentation(nn.AvgPool2d(4), PixelLoss(), outputs=outputs)
+    objective(torch.ones(1, 3, 8, 8), torch.zeros(1, 4, 4, dtype=torch.long), START)
+    assert outputs.stride == 4
