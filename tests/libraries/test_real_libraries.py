@@ -16,6 +16,7 @@ from segbench.libraries.mask_classification import matched_in_order
 from segbench.libraries.traits import own_loss, traits_of
 from segbench.meters.live_bytes import measure_live_peaks
 from segbench.records.case import Case
+from segbench.tasks.predict import workload_on_meta
 from segbench.workload.network import build_from_card
 from segbench.workload.outputs import OutputReader
 from segbench.workload.step import build_workload
@@ -35,10 +36,8 @@ def built(text: str, size: tuple[int, int] = (64, 96), classes: int = 5, **argum
 
 @pytest.mark.parametrize("name", model_sets()["common"])
 def test_a_network_people_compare_answers_with_its_classes(name: str) -> None:
-    with torch.device("meta"):
-        network = built(name, (64, 64)).eval()
-        scores = OutputReader(classes=5).logits(network(torch.zeros(1, 3, 64, 64)), (64, 64))
-    assert scores.shape == (1, 5, 64, 64)
+    workload = workload_on_meta(Case("predict", name, classes=5, width=64, height=64, device="none"))
+    assert workload.infer(workload.make_batch(1)[0]).shape == (1, 5, 64, 64)
 
 
 @pytest.mark.parametrize("name", ["Beit", "Data2VecVision", "DPT"])
