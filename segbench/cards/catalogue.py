@@ -33,6 +33,6 @@ def card_names() -> list[str]:
 
 @lru_cache(maxsize=1)
 def model_sets() -> dict[str, list[str]]:
-    """The named sets: `table2` -> its cards in the paper's order."""
+    """The named sets: `table2` -> its cards in the paper's order; and `all`."""
     data = tomllib.loads((models_folder() / _SETS_FILE).read_text(encoding="utf-8"))
-    return {name: list(members) for name, members in data.items()}
+    return {**{name: list(members) for name, members in data.items()}, "all": card_names()}

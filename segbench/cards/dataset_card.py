@@ -19,6 +19,9 @@ IGNORE = 255
 MOST_CLASSES = 254
 """Train ids are bytes; 255 is ignored and 254 marks values that mean nothing."""
 
+TARGET = "target"
+"""The option that every data set has: the class that is told from all others, as in `camvid:target=road`."""
+
 Channel = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -300,19 +303,26 @@ class DatasetCard(Strict):
                 raise UnknownName(f"split of {self.name}", part, self.splits, "(join several with +)")
         return tuple(dict.fromkeys(parts))
 
+    def against_rest(self, target: str) -> DatasetCard:
+        """The same images with two classes: `rest`, and one of the card's."""
+        entries = (ClassEntry(name="rest", colour=(0, 0, 0)), self.entries[self.class_names.index(target)])
+        return self.model_copy(update={"entries": entries, "mirrored": ()})
+
     def settle(self, options: Mapping[str, object]) -> dict[str, str]:
-        """Every option of the reader with the user's value or its default, checked.
+        """Every option of the reader with the user's value or its default, checked; and `target` where it is given.
 
         Raises:
             UnknownName: an option or a value that does not exist.
         """
-        known = {option.name: option for option in self.options}
+        target = Option(name=TARGET, choices=self.class_names, meaning="one class against the rest", default="")
+        known = {option.name: option for option in (*self.options, target)}
         for name, value in options.items():
             if name not in known:
                 raise UnknownName(f"option of {self.name}", name, known)
             if known[name].choices and str(value) not in known[name].choices:
                 raise UnknownName(f"value of {self.name}'s option {name}", str(value), known[name].choices)
-        return {name: str(options.get(name, option.default)) for name, option in known.items()}
+        asked = known if TARGET in options else known.keys() - {TARGET}
+        return {name: str(options.get(name, known[name].default)) for name in known if name in asked}
 
     def hash(self) -> str:
         """Changes with whatever decides a sample or a measurement; not with titles, colours shown, or the place."""

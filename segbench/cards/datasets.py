@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from segbench.cards.colours import Colour
-from segbench.cards.dataset_card import IGNORE, Crops, DatasetCard, Option
+from segbench.cards.dataset_card import IGNORE, TARGET, Crops, DatasetCard, Option
 from segbench.cards.validation import read_toml, validated
 from segbench.errors import CardError, UnknownName, UserError
 from segbench.records.dataset_spec import DatasetSpec, dataset_name
@@ -54,14 +54,15 @@ ALIASES = {"pascal-context": "pascal-context-59", "pascal_context": "pascal-cont
 
 
 def dataset_card(spec: str) -> DatasetCard:
-    """The card of a data set, by its name or its file; options behind a colon are allowed and passed over.
+    """The card of a data set, by its name or its file; of the options behind a colon, `target` leaves two classes.
 
     Raises:
         UnknownName: no such data set; near names are suggested.
         CardError: a user's card that cannot be read or does not validate.
         UserError: options that cannot be read.
     """
-    return read_dataset_spec(spec)[0]
+    card, options = read_dataset_spec(spec)
+    return card.against_rest(options[TARGET]) if TARGET in options else card
 
 
 def read_dataset_spec(spec: str) -> tuple[DatasetCard, dict[str, str]]:

@@ -37,7 +37,7 @@ _Warmup = Annotated[
     Option(
         "-w",
         "--warmup",
-        help="Steps before measuring. \\[default: 3; 1 on the CPU]",
+        help="Steps before measuring. \\[default: 3; 0 on the CPU, whose bytes are exact at once]",
         min=0,
         rich_help_panel="Conditions",
     ),
@@ -69,7 +69,7 @@ def memory(
     own = {
         "batch_size": batch.batch_size or _default_batch(where),
         "infer_batch": batch.infer_batch,
-        "warmup": (3 if where.is_cuda else 1) if warmup is None else warmup,
+        "warmup": (3 if where.is_cuda else 1 if predicted else 0) if warmup is None else warmup,
     }
     fields = {**case_fields(where, network, conditions, size, data), **own}
     if predicted:

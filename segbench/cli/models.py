@@ -73,11 +73,12 @@ def _unheard(*_: object) -> None:
 def _catalogue() -> Table:
     folder = models_folder()
     cards = {name: read_card(folder / f"{name}.toml") for name in card_names()}
-    sets = {name: [label for label, members in model_sets().items() if name in members] for name in cards}
+    named = {label: members for label, members in model_sets().items() if label != "all"}
+    sets = {name: [label for label, members in named.items() if name in members] for name in cards}
     rows = [[name, card.title, ", ".join(sets[name]), _parameters(card)] for name, card in cards.items()]
-    unfolded = "; ".join(f"{label} = {', '.join(members)}" for label, members in model_sets().items())
+    unfolded = "; ".join(f"{label} = {', '.join(members)}" for label, members in named.items())
     notes = [
-        f"sets: {unfolded}",
+        f"sets: {unfolded}; all = every card",
         "your own: -m card.toml, -m file.py:Name or -m package.module:Name",
         f"of a library: {', '.join(f'-m {item.example}' for item in LIBRARIES)}; --source NAME lists them",
     ]

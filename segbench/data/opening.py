@@ -8,7 +8,9 @@ from importlib import import_module
 from pathlib import Path
 
 from segbench.cards.data_roots import find_root
+from segbench.cards.dataset_card import TARGET
 from segbench.cards.datasets import DatasetCard, read_dataset_spec
+from segbench.data.against_rest import AgainstRest
 from segbench.data.cache import cached, require_mode
 from segbench.data.dataset import Dataset
 from segbench.data.files import FileDataset, require_whole, without_broken
@@ -32,7 +34,8 @@ def open_dataset(
     """The data set of that name.
 
     Args:
-        name: of `DATASETS`, or a user's card (`mine.toml`); options may follow a colon (`camvid:grouping=strict`).
+        name: of `DATASETS`, or a user's card (`mine.toml`); options may follow a colon (`camvid:grouping=strict`,
+            `camvid:target=road` for one class against the rest).
         root: its folder, or one that holds it; None looks in SEGBENCH_DATA and the config file.
         split: `train`, `val`, `test`, or several joined: `train+val+coarse`.
         skip_broken: decode everything once now, and leave out and count what cannot be used.
@@ -49,7 +52,7 @@ def open_dataset(
     card, written = read_dataset_spec(name)
     settled = card.settle({**written, **options})
     if not card.needs_files:
-        return open_synthetic(card, split, settled)
+        return _aimed(open_synthetic(card, split, settled), settled)
     source = find_source(card, root, split, settled)
     if skip_broken:
         source = without_broken(source)
@@ -57,7 +60,7 @@ def open_dataset(
         require_whole(source)
     if not source.pairs:
         raise DataError(f"{card.title}, split {split}: not one usable image ({len(source.broken)} broken)")
-    return cached(FileDataset(source), cache)
+    return _aimed(cached(FileDataset(source), cache), settled)
 
 
 def open_as_is(
@@ -73,8 +76,13 @@ def open_as_is(
         DataError: no such folder, or no known layout.
     """
     if not card.needs_files:
-        return open_synthetic(card, split, options)
-    return FileDataset(find_source(card, root, split, options))
+        return _aimed(open_synthetic(card, split, options), options)
+    return _aimed(FileDataset(find_source(card, root, split, options)), options)
+
+
+def _aimed(dataset: Dataset, options: Mapping[str, str]) -> Dataset:
+    """One class against the rest, where that is asked."""
+    return AgainstRest(dataset, options[TARGET]) if TARGET in options else dataset
 
 
 def find_source(

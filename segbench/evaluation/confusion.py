@@ -80,10 +80,11 @@ def confusion_of(prediction: Tensor, label: Tensor, classes: int) -> Confusion:
         label: `(N, H, W)` true classes, 255 where a pixel does not count.
         classes: C.
     """
-    counted = label != IGNORE
-    pairs = label[counted].long() * classes + prediction[counted].long()
-    counts = torch.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-    return Confusion(counts.cpu().numpy())
+    rows = label.long().masked_fill(label == IGNORE, classes)  # a row of their own, left out below
+    pairs = (rows * classes + prediction).flatten()
+    count = np.bincount if pairs.device.type == "cpu" else torch.bincount  # numpy's is far faster on the CPU
+    counts = torch.as_tensor(count(pairs, minlength=classes**2))[: classes**2]
+    return Confusion(counts.reshape(classes, classes).cpu().numpy())
 
 
 def mean_iou(matrices: Matrices) -> Floats:

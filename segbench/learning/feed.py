@@ -4,6 +4,7 @@ processes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,10 +67,11 @@ class HeldSamples(Forwarding):
     def __init__(self, dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> None:
         super().__init__(dataset)
         self._samples: list[Sample] = []
-        for index in range(len(dataset)):
-            self._samples.append(dataset[index])
-            if progress is not None:
-                progress(index + 1, len(dataset))
+        with ThreadPoolExecutor(torch.get_num_threads()) as readers:
+            for sample in readers.map(dataset.__getitem__, range(len(dataset))):
+                self._samples.append(sample)
+                if progress is not None:
+                    progress(len(self._samples), len(dataset))
 
     def __len__(self) -> int:
         return len(self._samples)

@@ -15,7 +15,7 @@ from segbench.learning.losses import PixelLoss
 from segbench.learning.plan import Supervision
 from segbench.libraries.traits import own_loss
 from segbench.workload.network import require_classes
-from segbench.workload.outputs import OutputReader, logits_of
+from segbench.workload.outputs import OutputReader
 from segbench.zoo import HasTrajectory
 
 END_FIRST = 2 / 3
@@ -67,8 +67,8 @@ class Decodable(Protocol):
     def encode(self, images: Tensor) -> Any:
         """`(N, 3, H, W)` to whatever `decode` reads."""
 
-    def decode(self, state: Any, size: tuple[int, int]) -> Tensor:
-        """Class scores `(N, C, *size)`."""
+    def decode(self, state: Any, size: tuple[int, int]) -> Any:
+        """Class scores `(N, C, *size)`, also several of them."""
 
 
 class Segmentation(Objective):
@@ -132,25 +132,28 @@ class Segmentation(Objective):
         steps = grid_steps(self.network)
         assert steps is not None  # checked when it was built
         chosen = supervised_steps(supervision, steps, moment.draw)
-        for step, logits in zip(chosen, self._on_the_way(images, size, chosen, steps), strict=True):
-            yield step / steps if step else ENTRY_WEIGHT, logits
+        for step, answer in zip(chosen, self._on_the_way(images, size, chosen, steps), strict=True):
+            for share, logits in self._outputs.supervised(answer, size):
+                yield share * (step / steps if step else ENTRY_WEIGHT), logits
 
     def _end(self, images: Tensor, size: tuple[int, int]) -> Iterator[tuple[float, Tensor]]:
         network: Any = self.network
         if _decodes(network):
             state = network.encode(images)
-            yield 1.0, network.decode(network.ode(state) if hasattr(network, "ode") else state, size)
+            answer = network.decode(network.ode(state) if hasattr(network, "ode") else state, size)
         else:
-            yield from self._outputs.supervised(network(images), size)
-            self._outputs.stride *= max(1, images.shape[-1] // size[1])  # labels may be smaller than images
+            answer = network(images)
+        yield from self._outputs.supervised(answer, size)
+        if self._outputs.stride > 1:  # of the labels, which may be smaller than the images
+            self._outputs.stride *= max(1, images.shape[-1] // size[1])
 
-    def _on_the_way(self, images: Tensor, size: tuple[int, int], chosen: list[int], steps: int) -> list[Tensor]:
+    def _on_the_way(self, images: Tensor, size: tuple[int, int], chosen: list[int], steps: int) -> list[Any]:
         network: Any = self.network
         if _decodes(network) and hasattr(network, "ode"):
             times = [network.ode.t_end * step / steps for step in chosen]
             return [network.decode(state, size) for state in network.ode.trajectory(network.encode(images), times)]
         times = [network.t_end * step / steps for step in chosen]
-        return [logits_of(logits, size) for logits in network.trajectory(images, times)]
+        return list(network.trajectory(images, times))
 
 
 def _decodes(network: nn.Module) -> bool:

@@ -37,16 +37,20 @@ class _Event:
     bytes: int
 
 
-def measure_live_peaks(network: nn.Module, step: Callable[[], object], repeats: int) -> list[LivePeak]:
+def measure_live_peaks(
+    network: nn.Module, step: Callable[[], object], repeats: int, prepare: Callable[[], object] = lambda: None
+) -> list[LivePeak]:
     """Runs `step` so many times under the profiler; the peak of each.
 
     Args:
         network: its parameters and buffers are alive before the first step.
         step: makes its own batch, so that the batch is counted, and keeps nothing alive but optimizer state.
-        repeats: the first is where the optimizer makes its state.
+        repeats: the first is where the optimizer makes its state, unless `prepare` does.
+        prepare: runs before the steps; what it leaves alive counts in them.
     """
     base = storage_bytes([*network.parameters(), *network.buffers()])
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        prepare()
         for _ in range(repeats):
             with torch.profiler.record_function(_STEP):
                 step()

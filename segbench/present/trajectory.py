@@ -100,6 +100,8 @@ def _notes(points: Sequence[Point]) -> list[str]:
     ]
     if any(point.value("solver_accepted_steps") is not None for point in points):
         notes.append("NFE (a+r): a accepted and r rejected steps")
+    if by_block := points[-1].detail("nfe_forward", "by_block") if points else None:
+        notes.append(f"NFE by block, {points[-1].label}: {', '.join(f'{count:g}' for count in by_block)}")
     sentence = half_sentence(points)
     return [*notes, sentence] if sentence else notes
 

@@ -70,7 +70,8 @@ def _factors(case: Case, mode: str) -> dict[str, int]:
 
 
 def _on_cpu(case: Case, mode: str, step: Callable[[], None], workload: Workload) -> Iterator[Measurement]:
-    peaks = measure_live_peaks(workload.network, step, case.warmup + _MEASURED_STEPS["cpu"])
+    prepare = workload.make_momenta if mode == "train" and not case.warmup else lambda: None
+    peaks = measure_live_peaks(workload.network, step, case.warmup + _MEASURED_STEPS["cpu"], prepare)
     rss = peak_rss_bytes()
     factors = _factors(case, mode)
 

@@ -27,12 +27,14 @@ class Effort:
         macs: multiply-accumulates.
         evaluations: of f; None for a network without a solver.
         accepted, rejected: steps of an adaptive solver, None elsewhere.
+        by_block: evaluations of each ODE block in the order of the network's modules.
     """
 
     macs: float
     evaluations: float | None = None
     accepted: float | None = None
     rejected: float | None = None
+    by_block: tuple[float, ...] = ()
 
 
 @torch.no_grad()
@@ -47,9 +49,10 @@ def effort(subject: Subject, images: Sequence[Tensor], end: End) -> Effort:
         [value for item in efforts if (value := getattr(item, name)) is not None]
         for name in ("macs", "evaluations", "accepted", "rejected")
     ]
-    macs, *others = [mean(values) if values else None for values in found]
+    macs, evaluations, accepted, rejected = [mean(values) if values else None for values in found]
     assert macs is not None
-    return Effort(macs, *others)
+    by_block = tuple(mean(counts) for counts in zip(*(item.by_block for item in efforts), strict=True))
+    return Effort(macs, evaluations, accepted, rejected, by_block)
 
 
 def _depends_on_data(subject: Subject) -> bool:
@@ -62,11 +65,12 @@ def _counted(subject: Subject, image: Tensor, end: End) -> Effort:
     macs = count_operations(subject.network, lambda: subject.answer(image, end)).total_macs
     if not subject.blocks:
         return Effort(macs)
-    evaluations = sum(block.nfe_forward for block in subject.blocks)
+    by_block = tuple(float(block.nfe_forward) for block in subject.blocks)
     if not _depends_on_data(subject):
-        return Effort(macs, evaluations)
+        return Effort(macs, sum(by_block), by_block=by_block)
     accepted = sum(block.steps_accepted for block in subject.blocks)
-    return Effort(macs, evaluations, accepted, sum(block.steps_rejected for block in subject.blocks))
+    rejected = sum(block.steps_rejected for block in subject.blocks)
+    return Effort(macs, sum(by_block), accepted, rejected, by_block)
 
 
 class NetworkEndingAt(nn.Module):

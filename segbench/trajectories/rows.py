@@ -64,9 +64,11 @@ def count_rows(found: Effort, at: End, batch: int) -> Iterator[Measurement]:
         "solver_rejected_steps": found.rejected,
     }
     factors = {**factors_of(at), "batch_size": batch}
+    blocks = {"by_block": list(found.by_block)} if len(found.by_block) > 1 else {}
     for name, count in counts.items():
         if count is not None:
-            yield Measurement(name, count, "counted", "infer", factors=factors, detail={"knob": at.knob})
+            detail = {"knob": at.knob, **(blocks if name == "nfe_forward" else {})}
+            yield Measurement(name, count, "counted", "infer", factors=factors, detail=detail)
 
 
 def speed_row(at: End, speeds: Sequence[float] | str, method: str) -> Measurement:

@@ -20,6 +20,9 @@ from segbench.workload.optimizer import build_optimizer
 from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast, require_trainable
 
+_LEAST_SIDE = 64
+"""Pixels that a network with strides up to 32 still takes."""
+
 
 @dataclass
 class Workload:
@@ -70,6 +73,20 @@ class Workload:
         if self.optimizer is None or self.optimizer.state:
             return False
         return not (isinstance(self.optimizer, torch.optim.SGD) and not self.optimizer.defaults["momentum"])
+
+    def make_momenta(self) -> None:
+        """Lets the optimizer make its state, which is the same after a step on a corner of the images.
+
+        A network that does not take the smaller size makes a whole step.
+        """
+        if not self.awaits_momenta:
+            return
+        images, labels = self.make_batch()
+        height, width = (max(_LEAST_SIDE, side // 4) for side in images.shape[-2:])
+        try:
+            self.train_step(images[..., :height, :width], labels[..., :height, :width])
+        except Exception:  # a fixed input size, or one value a channel for batch norm: whatever its code raises
+            self.train_step(images, labels)
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy of full-size class scores; of all outputs, weighted, where there are several.

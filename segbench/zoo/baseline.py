@@ -8,9 +8,10 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from segbench.errors import UnknownName
-from segbench.zoo.blocks import size_of
+from segbench.zoo.blocks import Answer, size_of
 from segbench.zoo.exchange import ExchangeModule
 from segbench.zoo.hrnet import ConcatHead, HRNetFront
+from segbench.zoo.ocr import OCRHead
 from segbench.zoo.streams import W48, StreamEntry, StreamExit, Streams, add_streams
 
 Variant = Literal["streams", "hrnet_front"]
@@ -40,6 +41,7 @@ class Baseline(nn.Module):
         skip: small blocks add their input.
         recompute: keep one tensor instead of two for each norm, ReLU and convolution.
         variant: `streams` or `hrnet_front`.
+        ocr_width: channels of an OCR head over the streams in the place of the exit (ours); None: no OCR.
 
     Raises:
         UnknownName: another variant.
@@ -56,6 +58,7 @@ class Baseline(nn.Module):
         skip: bool = False,
         recompute: bool = False,
         variant: Variant = "streams",
+        ocr_width: int | None = None,
     ) -> None:
         super().__init__()
         if variant not in get_args(Variant):
@@ -71,12 +74,13 @@ class Baseline(nn.Module):
         self.exchanges = nn.ModuleList(
             ExchangeModule(widths, blocks, norm, skip, descent, recompute) for _ in range(count)
         )
-        self.exit = StreamExit(widths, classes) if plain else ConcatHead(widths, classes)
+        usual = StreamExit if plain else ConcatHead
+        self.exit = usual(widths, classes) if ocr_width is None else OCRHead(widths, classes, ocr_width, norm)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Answer:
         """`images` `(N, 3, H, W)` -> logits `(N, classes, H, W)`."""
         streams: Streams = self.entry(images)
         for module in self.exchanges:
             streams = add_streams(streams, module(streams))
-        logits: Tensor = self.exit(streams, size_of(images))
-        return logits
+        answer: Answer = self.exit(streams, size_of(images))
+        return answer

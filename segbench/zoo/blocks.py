@@ -12,6 +12,14 @@ from torch.nn import functional
 Size = tuple[int, int]
 """Height and width in pixels."""
 
+Answer = Tensor | dict[str, Tensor]
+"""Logits, or in training also those of an auxiliary head: `out` and `aux`."""
+
+
+def main_logits(answer: Answer) -> Tensor:
+    """Without the auxiliary ones."""
+    return answer["out"] if isinstance(answer, dict) else answer
+
 
 def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> list[nn.Module]:
     """A convolution without bias that keeps the size at stride 1, and its batch norm.

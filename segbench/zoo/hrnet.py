@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.zoo.blocks import Size, add_resized, conv_norm, conv_norm_relu, resize, size_of
+from segbench.zoo.blocks import Answer, Size, add_resized, conv_norm, conv_norm_relu, resize, size_of
+from segbench.zoo.ocr import OCRHead
 from segbench.zoo.residual import BasicBlock, Bottleneck
 from segbench.zoo.streams import W48, Streams
 
@@ -21,7 +22,7 @@ class HRNetV2(nn.Module):
     and a 1x1 convolution mixes them before the classifier.
 
     65,853,611 parameters at 11 classes, 65,859,379 at Cityscapes' 19, which is the official network's count;
-    `segbench.zoo.hrnet_weights` loads its weight files.
+    `segbench.zoo.hrnet_weights` loads its weight files. With their OCR head (`ocr_width=512`) 70,372,678 at 19.
 
     Args:
         classes: of the logits.
@@ -32,6 +33,7 @@ class HRNetV2(nn.Module):
         stage1_width: inner channels of stage one's bottlenecks; they put out four times as many.
         stage1_blocks: how many there are.
         align_corners: how the streams are resized. Authors' files that were trained with their OCR branch want True.
+        ocr_width: channels of an OCR head in the place of the usual one (`segbench.zoo.ocr`); None: no OCR.
     """
 
     def __init__(
@@ -44,13 +46,18 @@ class HRNetV2(nn.Module):
         stage1_width: int = 64,
         stage1_blocks: int = 4,
         align_corners: bool = False,
+        ocr_width: int | None = None,
     ) -> None:
         super().__init__()
         self.front = HRNetFront(widths, modules[:2], blocks, stem, stage1_width, stage1_blocks, align_corners)
         self.stage4 = stage(widths, modules[2], blocks, align_corners)
-        self.head = ConcatHead(widths, classes, align_corners)
+        self.head = (
+            ConcatHead(widths, classes, align_corners)
+            if ocr_width is None
+            else OCRHead(widths, classes, ocr_width, align_corners=align_corners)
+        )
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Answer:
         """`images` `(N, 3, H, W)` -> logits `(N, classes, H, W)`."""
         return self.decode(self.encode(images), size_of(images))
 
@@ -59,10 +66,10 @@ class HRNetV2(nn.Module):
         streams: Streams = self.stage4(self.front(images))
         return streams
 
-    def decode(self, streams: Streams, size: Size) -> Tensor:
+    def decode(self, streams: Streams, size: Size) -> Answer:
         """Streams -> logits `(N, classes, *size)`."""
-        logits: Tensor = self.head(streams, size)
-        return logits
+        answer: Answer = self.head(streams, size)
+        return answer
 
 
 class HRNetFront(nn.Module):

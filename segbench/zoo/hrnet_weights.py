@@ -23,6 +23,20 @@ _PREFIX = re.compile(r"^(?:module\.|model\.)+")
 _BLOCK_LAYERS = {"0": "conv1", "1": "bn1", "3": "conv2", "4": "bn2", "6": "conv3", "7": "bn3"}
 """Position in the flat body of our residual blocks -> the authors' attribute; 2 and 5 are ReLUs."""
 
+_OCR_PARTS = {
+    "auxiliary": "aux_head",
+    "pixels": "conv3x3_ocr",
+    "classifier": "cls_head",
+    "merge": "ocr_distri_head.conv_bn_dropout",
+    "attention.query": "ocr_distri_head.object_context_block.f_pixel",
+    "attention.key": "ocr_distri_head.object_context_block.f_object",
+    "attention.value": "ocr_distri_head.object_context_block.f_down",
+    "attention.output": "ocr_distri_head.object_context_block.f_up",
+}
+"""Of the OCR head -> the authors' attribute (branch HRNet-OCR, `lib/models/seg_hrnet_ocr.py`)."""
+
+_HEADS = ("last_layer.", "aux_head.", "conv3x3_ocr.", "ocr_distri_head.", "cls_head.")
+
 _OPTIONAL = "num_batches_tracked"
 """Files older than PyTorch 0.4.1 do not have it, and nothing is computed from it."""
 
@@ -56,7 +70,16 @@ def official_name(name: str) -> str:
     name = re.sub(r"\bfuse\.(\d)\.(\d)\.(\d)", _official_fuse, name)
     name = re.sub(r"^transition1\.1\.", "transition1.1.0.", name)
     name = re.sub(r"^transition([23])\.", lambda found: f"transition{found[1]}.{found[1]}.0.", name)
+    for own, theirs in _OCR_PARTS.items():
+        name = re.sub(rf"^head\.{own}\.", f"{theirs}.", name)
+    name = re.sub(r"^(ocr_distri_head\..*)\.(\d)\.", _official_pair, name)
     return name.replace("head.layers.", "last_layer.")
+
+
+def _official_pair(found: re.Match[str]) -> str:
+    """In the attention, the authors wrap norm and ReLU in a `Sequential`; ours are flat triples."""
+    triple, place = divmod(int(found[2]), 3)
+    return f"{found[1]}.{2 * triple}." if place == 0 else f"{found[1]}.{2 * triple + 1}.0."
 
 
 def _official_fuse(found: re.Match[str]) -> str:
@@ -77,7 +100,7 @@ def load_official_state_dict(network: HRNetV2, state: Mapping[str, Any]) -> Load
     fitting = {name for name, own in mapping.items() if name in given and given[name].shape == ours[own].shape}
     missing = tuple(name for name in mapping if name not in fitting and not name.endswith(_OPTIONAL))
     for name in missing:
-        if not name.startswith("last_layer."):
+        if not name.startswith(_HEADS):
             found = f"the shape {tuple(given[name].shape)}" if name in given else "no such weight"
             wanted = tuple(ours[mapping[name]].shape)
             raise CheckpointError(

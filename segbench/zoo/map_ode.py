@@ -17,13 +17,20 @@ class TimeConv(nn.Conv2d):
     """A 3x3 convolution with bias that also reads t, as a constant channel behind the others.
 
     The way of torchdiffeq's example (`odenet_mnist.py`), which U-Node follows.
+
+    Args:
+        channels: in and out.
+        timed: False for a plain convolution that does not see t.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels + 1, channels, 3, padding=1)
+    def __init__(self, channels: int, timed: bool = True) -> None:
+        super().__init__(channels + timed, channels, 3, padding=1)
+        self.timed = timed
 
     def at(self, time: float | Tensor, maps: Tensor) -> Tensor:
         """`(N, channels, H, W)` -> the same shape."""
+        if not self.timed:
+            return self(maps)  # type: ignore[no-any-return]
         clock = torch.ones_like(maps[:, :1]) * time
         return self(torch.cat([maps, clock], dim=1))  # type: ignore[no-any-return]
 

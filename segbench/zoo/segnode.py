@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from segbench.errors import UnknownName
 from segbench.ode.block import ODEBlock
 from segbench.ode.methods import stages_of
-from segbench.zoo.blocks import Size, size_of
+from segbench.zoo.blocks import Answer, Size, main_logits, size_of
 from segbench.zoo.exchange import ExchangeModule
 from segbench.zoo.hrnet import HRNetFront
+from segbench.zoo.ocr import OCRHead
 from segbench.zoo.streams import W48, StreamEntry, StreamExit, Streams, add_streams
 
 Time = Literal["autonomous", "film"]
@@ -81,6 +82,9 @@ class SegNode(nn.Module):
         front: what makes `h(0)`: `convs` as above, or `hrnet`, HRNetV2 up to the entry of stage four (ours; more
             parameters, batch norm).
         front_modules: of stages two and three, for `hrnet`.
+        ocr_width: channels of an OCR head (`segbench.zoo.ocr`) that reads the four streams after the solver, resized
+            and concatenated as HRNetV2's, in the place of the exit. The paper names SegNode+OCR and does not say how
+            OCR is attached: this is ours. None: no OCR.
 
     Raises:
         UnknownName: another norm, time, front, solver or gradient method.
@@ -109,6 +113,7 @@ class SegNode(nn.Module):
         recompute: bool = True,
         front: Front = "convs",
         front_modules: Sequence[int] = (1, 1),
+        ocr_width: int | None = None,
     ) -> None:
         super().__init__()
         for kind, value, known in (("time conditioning", time, Time), ("front", front, Front)):
@@ -132,7 +137,7 @@ class SegNode(nn.Module):
             compile_f=compile_f,
             cuda_graph=cuda_graph,
         )
-        self.exit = StreamExit(widths, classes)
+        self.exit = StreamExit(widths, classes) if ocr_width is None else OCRHead(widths, classes, ocr_width, norm)
 
     @property
     def t_end(self) -> float:
@@ -144,16 +149,16 @@ class SegNode(nn.Module):
         streams: Streams = self.entry(images)
         return streams
 
-    def decode(self, streams: Streams, size: Size) -> Tensor:
+    def decode(self, streams: Streams, size: Size) -> Answer:
         """A state at any time -> logits `(N, classes, *size)`."""
-        logits: Tensor = self.exit(streams, size)
-        return logits
+        answer: Answer = self.exit(streams, size)
+        return answer
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Answer:
         """`images` `(N, 3, H, W)` -> logits `(N, classes, H, W)` at `t_end`."""
         return self.decode(self.ode(self.encode(images)), size_of(images))
 
     def trajectory(self, images: Tensor, times: Sequence[float]) -> list[Tensor]:
         """Logits at each of `times` (ascending), from one solve."""
         states = self.ode.trajectory(self.encode(images), times)
-        return [self.decode(state, size_of(images)) for state in states]
+        return [main_logits(self.decode(state, size_of(images))) for state in states]

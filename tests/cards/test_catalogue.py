@@ -17,6 +17,7 @@ TABLE2 = ["unet", "pspnet", "deeplabv3", "hrnetv2", "baseline", "segnode"]
 
 def test_the_sets_name_existing_cards() -> None:
     assert model_sets()["table2"] == TABLE2
+    assert model_sets()["all"] == card_names()
     assert all(find_model(name).card.title for members in model_sets().values() for name in members)
 
 

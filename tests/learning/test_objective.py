@@ -116,6 +116,24 @@ class Auxiliary(nn.Module):
         return {"tuple": (main, other), "mapping": {"out": main, "aux": other}}[self.kind]
 
 
+class AuxiliaryOde(OdeNetwork):
+    """Its second score map is that of the state at time 0."""
+
+    def decode(self, state: torch.Tensor, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+        return {"out": super().decode(state, size), "aux": super().decode(state * 0, size)}
+
+
+@pytest.mark.parametrize(
+    ("supervision", "main"), [("end", loss_at(2.0)), ("end+half", (loss_at(1.0) / 2 + loss_at(2.0)) / 1.5)]
+)
+def test_auxiliary_scores_of_every_decoded_state_count(supervision: str, main: float):
+    objective = Segmentation(AuxiliaryOde(), PixelLoss(), supervision)  # type: ignore[arg-type]
+    labels = torch.zeros(1, 2, 2, dtype=torch.long)
+    total = objective(torch.ones(1, 3, 4, 4), labels, START).detach()
+    value = float(total / objective.weight(labels))
+    assert value == pytest.approx((main + 0.4 * loss_at(0.0)) / 1.4, rel=1e-5)
+
+
 class Exits(nn.Module):
     """Two exits, of which the second says class 0 more loudly; no state to decode."""
 

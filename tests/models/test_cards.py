@@ -20,22 +20,35 @@ CLASSES = 5
 
 PARAMETERS = {
     "baseline": 70_955_004,
+    "baseline-ocr": 75_984_726,
+    "baseline-ocr-w8": 1_225_062,
     "baseline-w8": 1_147_012,
     "deeplabv3": 58_628_427,
     "hrnetv2": 65_853_611,
+    "hrnetv2-ocr": 70_362_806,
+    "hrnetv2-ocr-small": 713_302,
     "hrnetv2-small": 649_979,
     "hrnetv2-w18": 9_638_951,
+    "level-set-node": 31_085_274,
+    "level-set-node-small": 500_930,
     "nodes-unet": 62_517_067,
+    "nodes-unet-32": 15_650_731,
+    "nodes-unet-small": 986_227,
     "pspnet": 23_699_787,
     "pspnet-50": 46_587_467,
     "segnode": 20_948_124,
     "segnode-low-memory": 20_948_124,
+    "segnode-ocr": 25_977_846,
+    "segnode-ocr-w8": 386_934,
     "segnode-paper": 20_948_124,
     "segnode-w8": 308_884,
     "segnode-synthetic": 308_884,
     "unet": 31_038_283,
     "unet-w8": 486_643,
     "unode": 18_693_323,
+    "unode-16": 2_087_499,
+    "unode-small": 525_803,
+    "uresnet": 2_074_251,
 }
 """At 11 classes."""
 
@@ -47,6 +60,10 @@ def card(name: str) -> ModelCard:
 def narrowed(name: str) -> ModelCard:
     """The card with widths cut down and tolerances loosened: the same layers in the same order, fast on a laptop."""
     arguments: dict[str, Any] = dict(card(name).arguments)
+    if "ocr_width" in arguments:
+        arguments["ocr_width"] = 8
+    if "coarse_arguments" in arguments:
+        arguments["coarse_arguments"] = {"width": 4}
     if "widths" in arguments:
         arguments |= {"widths": [4, 8, 16, 32], "stem": 8}
     elif "width" in arguments:
@@ -65,6 +82,11 @@ def built(name: str, seed: int = 0) -> nn.Module:
 
 def images(height: int = 48, width: int = 64, batch: int = 1) -> Tensor:
     return torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(7))
+
+
+def answers(output: Any) -> list[Tensor]:
+    """In training a network may give auxiliary logits too."""
+    return list(output.values()) if isinstance(output, dict) else [output]
 
 
 def parameters(network: nn.Module) -> int:
@@ -104,7 +126,7 @@ def test_the_seed_decides_the_weights(name: str) -> None:
 @pytest.mark.parametrize("name", CARDS)
 def test_a_single_image_trains_every_weight(name: str) -> None:
     network = built(name).train()
-    network(images()).square().mean().backward()
+    sum(logits.square().mean() for logits in answers(network(images()))).backward()
     idle = [key for key, weight in network.named_parameters() if weight.grad is None]
     assert idle == []
     assert all(torch.isfinite(weight.grad).all() for weight in network.parameters())
@@ -133,7 +155,18 @@ def test_a_trajectory_ends_where_the_network_answers(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["segnode", "segnode-low-memory", "hrnetv2", "baseline", "unet", "pspnet", "deeplabv3"]
+    "name",
+    [
+        "segnode",
+        "segnode-low-memory",
+        "segnode-ocr",
+        "hrnetv2",
+        "hrnetv2-ocr",
+        "baseline",
+        "unet",
+        "pspnet",
+        "deeplabv3",
+    ],
 )
 def test_a_full_sized_network_runs_on_the_papers_input_without_memory(name: str) -> None:
     with torch.device("meta"), torch.no_grad():
@@ -165,7 +198,7 @@ def test_published_numbers_are_found_for_what_is_measured() -> None:
     assert (found["max_batch"], found["epoch_s"], found["latency_s"], found["miou"]) == (62, 34, 117, 81.8)
 
 
-@pytest.mark.parametrize("name", ["segnode-paper", "pspnet", "baseline"])
+@pytest.mark.parametrize("name", ["segnode-paper", "pspnet", "baseline", "segnode-ocr", "nodes-unet", "level-set-node"])
 def test_readings_of_ours_say_so(name: str) -> None:
     assert "our" in card(name).note or "unidentified" in card(name).note
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from segbench.cards.catalogue import model_sets
 from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
@@ -61,6 +62,27 @@ def test_small_networks_of_the_ledger_get_rows_of_their_own(score: Score) -> Non
 def test_scores_of_half_solved_networks_and_of_other_data_are_left_out(score: Score) -> None:
     table = table1([score("segnode-w8", 0.5, task="trajectory"), score("unet", 0.5, "synthetic")], paper_cards())
     assert [row[0].value for row in table.rows] == list(TABLE1_ROWS)
+
+
+def test_a_score_of_one_class_stands_below_the_table(score: Score) -> None:
+    table = table1([score("level-set-node-small", 0.9, "camvid:target=road")], paper_cards())
+    assert [row[0].value for row in table.rows] == list(TABLE1_ROWS)
+    assert "stands in no column: camvid:target=road, 90.0 %" in table.notes[-1]
+
+
+def test_the_set_has_every_row_that_is_not_pretrained_on_mapillary() -> None:
+    """The set trains segnode; the row, for the paper's costs too, is the network as the paper solved it."""
+    rows = [card for _, card in TABLE1_ROWS.values() if card]
+    assert [card.removesuffix("-paper") for card in rows] == model_sets()["table1"]
+
+
+def test_every_cell_without_a_number_says_why() -> None:
+    cells = table1([], paper_cards()).cells
+    why = {key: cell.judgement.why for key, cell in cells.items() if cell.judgement}
+    assert len(why) == len(cells)
+    assert "not trained" in why["segnode-ocr", "camvid"]
+    assert "Mapillary" in why["segnode-ocr-mapillary", "cityscapes"]
+    assert why["segnode-ocr-mapillary", "lip"] == "nothing was published"
 
 
 def test_a_network_trained_on_other_data_is_not_the_papers(score: Score) -> None:

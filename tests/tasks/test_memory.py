@@ -113,7 +113,13 @@ def test_the_warm_ups_peak_is_told_apart_from_the_steady_steps(case: Case) -> No
     heard = told(replace(case, warmup=1, modes=("train",)))
     first, steady = heard.value("train_first_step_peak_bytes"), heard.value("train_peak_live_bytes")
     assert steady - first == PARAMETER_BYTES, "the first step has no momentum yet"
-    without = told(replace(case, warmup=0, modes=("train",)))
+
+
+@pytest.mark.parametrize("optimizer", ["none", "sgd", "adamw", "muon"])
+def test_a_step_without_warm_up_has_the_optimizers_state_all_the_same(case: Case, optimizer: str) -> None:
+    training = replace(case, optimizer=optimizer, width=320, height=260, modes=("train",))
+    with_warm_up, without = (told(replace(training, warmup=steps)) for steps in (1, 0))
+    assert without.value("train_peak_live_bytes") == with_warm_up.value("train_peak_live_bytes")
     assert "train_first_step_peak_bytes" not in {row.quantity for row in without.rows}
 
 

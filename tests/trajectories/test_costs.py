@@ -9,6 +9,7 @@ from segbench.trajectories.costs import NetworkEndingAt, effort, inference_at, r
 from segbench.trajectories.subject import Subject
 from segbench.workload.images import normalise_images
 from segbench.zoo.segnode import SegNode
+from segbench.zoo.unode import UNode
 
 TINY = {"widths": (4, 8, 8, 8), "stem": 4, "modules": 1, "blocks": 1}
 IMAGE = torch.randn(1, 3, 64, 64)
@@ -38,6 +39,13 @@ def test_an_adaptive_solver_tells_its_steps() -> None:
     found = effort(subject, [IMAGE, IMAGE], subject.end_at(1.0))
     assert found.accepted is not None and found.rejected is not None and found.evaluations is not None
     assert found.evaluations == 2 + 6 * (found.accepted + found.rejected)
+
+
+def test_several_blocks_are_counted_one_by_one() -> None:
+    network = UNode(width=2, levels=2, solver="heun", gradient="backprop", steps=2).eval()
+    subject = Subject(network)
+    found = effort(subject, [IMAGE], subject.end_at(0.5))
+    assert (found.by_block, found.evaluations) == ((2, 2, 2), 6)
 
 
 def test_a_look_costs_the_exit_alone() -> None:

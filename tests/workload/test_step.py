@@ -20,6 +20,11 @@ class Three(Net):
     def __init__(self):
         super().__init__(3)
 
+class OneSize(Net):
+    def forward(self, images):
+        assert images.shape[-2:] == (260, 200)
+        return super().forward(images)
+
 class Fixed(nn.Module):
     def __init__(self, classes):
         super().__init__()
@@ -116,6 +121,19 @@ def test_an_optimizer_awaits_its_momenta_until_its_first_step(net: str, optimize
     assert workload.awaits_momenta is keeps_state
     workload.train_step(*workload.make_batch())
     assert not workload.awaits_momenta
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"), [("Net", [(65, 64)]), ("OneSize", [(65, 64), (260, 200)])], ids=["a corner", "the whole image"]
+)
+def test_momenta_are_made_on_the_smallest_image_the_network_takes(net: str, name: str, seen: list[object]) -> None:
+    workload = build_workload(case(net, name, width=200, height=260), "cpu")
+    sizes: list[object] = []
+    workload.network.register_forward_pre_hook(lambda _, inputs: sizes.append(tuple(inputs[0].shape[-2:])))
+    workload.make_momenta()
+    assert sizes == seen and not workload.awaits_momenta
+    workload.make_momenta()
+    assert sizes == seen, "there is nothing more to make"
 
 
 def test_steps_that_the_scaler_skips_leave_the_momenta_awaited(net: str) -> None:

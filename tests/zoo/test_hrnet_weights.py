@@ -30,7 +30,7 @@ def conv_norm(conv: str, norm_name: str, inputs: int, outputs: int, kernel: int)
 
 
 def official_shapes(
-    widths: tuple[int, ...] = WIDTHS, classes: int = 19, modules: tuple[int, ...] = (1, 4, 3)
+    widths: tuple[int, ...] = WIDTHS, classes: int = 19, modules: tuple[int, ...] = (1, 4, 3), ocr: int = 0
 ) -> Shapes:
     """Names and shapes of `lib/models/seg_hrnet.py`, written down from its constructors and not from our network."""
     yield from conv_norm("conv1", "bn1", 3, 64, 3)
@@ -50,11 +50,33 @@ def official_shapes(
         for module in range(count):
             yield from module_shapes(f"stage{streams}.{module}", widths[:streams])
     total = sum(widths)
-    yield "last_layer.0.weight", (total, total, 1, 1)
-    yield "last_layer.0.bias", (total,)
-    yield from norm("last_layer.1", total)
-    yield "last_layer.3.weight", (classes, total, 1, 1)
-    yield "last_layer.3.bias", (classes,)
+    yield from mixing_shapes("aux_head" if ocr else "last_layer", total, classes)
+    if ocr:
+        yield from ocr_shapes(total, ocr, classes)
+
+
+def mixing_shapes(name: str, total: int, classes: int) -> Shapes:
+    yield from conv_norm(f"{name}.0", f"{name}.1", total, total, 1)
+    yield f"{name}.0.bias", (total,)
+    yield f"{name}.3.weight", (classes, total, 1, 1)
+    yield f"{name}.3.bias", (classes,)
+
+
+def ocr_shapes(total: int, width: int, classes: int) -> Shapes:
+    """Of `lib/models/seg_hrnet_ocr.py`, where `BNReLU` is a `Sequential`."""
+    yield from conv_norm("conv3x3_ocr.0", "conv3x3_ocr.1", total, width, 3)
+    yield "conv3x3_ocr.0.bias", (width,)
+    for part in ("f_pixel", "f_object"):
+        base = f"ocr_distri_head.object_context_block.{part}"
+        yield from conv_norm(f"{base}.0", f"{base}.1.0", width, width // 2, 1)
+        yield from conv_norm(f"{base}.2", f"{base}.3.0", width // 2, width // 2, 1)
+    for part, inputs, outputs in (("f_down", width, width // 2), ("f_up", width // 2, width)):
+        base = f"ocr_distri_head.object_context_block.{part}"
+        yield from conv_norm(f"{base}.0", f"{base}.1.0", inputs, outputs, 1)
+    base = "ocr_distri_head.conv_bn_dropout"
+    yield from conv_norm(f"{base}.0", f"{base}.1.0", 2 * width, width, 1)
+    yield "cls_head.weight", (classes, width, 1, 1)
+    yield "cls_head.bias", (classes,)
 
 
 def module_shapes(name: str, widths: tuple[int, ...]) -> Shapes:
@@ -86,12 +108,13 @@ def network(classes: int = 19) -> HRNetV2:
     return HRNetV2(classes, widths=WIDTHS)
 
 
-def test_every_name_and_shape_of_the_official_w48_has_its_place() -> None:
+@pytest.mark.parametrize("ocr", [0, 512])
+def test_every_name_and_shape_of_the_official_w48_has_its_place(ocr: int) -> None:
     with torch.device("meta"):
-        ours = HRNetV2(19)
+        ours = HRNetV2(19, ocr_width=ocr or None)
     state = ours.state_dict()
     shapes = {name: tuple(state[own].shape) for name, own in official_key_map(ours).items()}
-    assert shapes == dict(official_shapes((48, 96, 192, 384)))
+    assert shapes == dict(official_shapes((48, 96, 192, 384), ocr=ocr))
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -146,6 +169,11 @@ def test_another_number_of_classes_keeps_its_own_classifier() -> None:
     report = load_official_state_dict(net, official_state())
     assert report.missing == ("last_layer.3.weight", "last_layer.3.bias")
     assert torch.equal(net.head.layers[3].weight, before)
+
+
+def test_a_file_without_ocr_gives_an_ocr_network_its_body() -> None:
+    report = load_official_state_dict(HRNetV2(19, widths=WIDTHS, ocr_width=8), official_state())
+    assert report.missing and report.unused[0].startswith("last_layer.")
 
 
 def test_an_imagenet_file_gives_the_body_and_what_it_has_beyond_is_named() -> None:
