@@ -93,8 +93,8 @@ def _configured(network: str, classes: int, arguments: Mapping[str, Any]) -> tup
     except (OSError, ValueError) as error:
         raise CardError(
             f"transformers: {network!r} is neither a folder with a config.json nor in the cache of Hugging Face, and"
-            f" segbench downloads nothing; fetch it with 'hf download {network} config.json', or name a class:"
-            f" {', '.join(known)}"
+            f" segbench downloads nothing; fetch it with 'hf download {network} config.json', or name a class, as"
+            " 'segbench models --source transformers' lists them"
         ) from error
     (name, *_) = configuration.architectures or ["None"]
     return found("network of transformers", name, {item: getattr(transformers, item) for item in known}), configuration
