@@ -278,9 +278,7 @@ def test_a_name_that_is_none_is_answered_with_the_near_one(build: Any, near: str
 
 
 def test_a_configuration_that_is_nowhere_is_not_downloaded() -> None:
-    with pytest.raises(
-        CardError, match=r"'hf download nvidia/mit config\.json', or name a class, as"
-    ):
+    with pytest.raises(CardError, match=r"'hf download nvidia/mit config\.json', or name a class, as"):
         transformers.build("nvidia/mit")
 
 
