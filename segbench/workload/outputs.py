@@ -114,7 +114,7 @@ class OutputReader:
 
     def _answer(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """The main output at the image's size."""
-        self.stride = round(size[1] / maps.shape[3])
+        self.stride = round(self._asked(size)[1] / maps.shape[3])
         return self._enlarged(self._scores(maps), size)
 
     def _scores(self, maps: Tensor) -> Tensor:
@@ -148,9 +148,13 @@ class OutputReader:
             self.choice = f"read output {main} of {', '.join(maps)} ({why})"
         return main
 
+    def _asked(self, size: tuple[int, int]) -> tuple[int, int]:
+        """What the network saw of an image of (H, W)."""
+        return self.traits.padded(size) if self.pads else size
+
     def _enlarged(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """To the image's size; what answers for padding is cut off."""
-        full = self.traits.padded(size) if self.pads else size
+        full = self._asked(size)
         if maps.shape[-2:] != full:
             maps = functional.interpolate(maps, size=full, mode="bilinear", align_corners=False)
         return maps if full == size else maps[..., : size[0], : size[1]]

@@ -188,3 +188,4 @@ def test_what_answers_for_padding_is_cut_off() -> None:
     ramp = torch.arange(4.0).view(1, 1, 1, 4).expand(1, 2, 4, 4)
     reader = OutputReader(traits=Traits(divisor=8), pads=True)
     assert torch.equal(reader.logits(ramp, (30, 29)), OutputReader().logits(ramp, (32, 32))[..., :30, :29])
+    assert reader.stride == 8
