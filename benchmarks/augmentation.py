@@ -23,7 +23,8 @@ from torch import Tensor
 from segbench.data import Sample, open_dataset
 from segbench.learning.feed import Feed, LabelledAugmenter, batches
 from segbench.learning.plan import TrainingPlan
-from segbench.workload.images import MEAN, STD
+from segbench.libraries.traits import IMAGENET_MEAN as MEAN
+from segbench.libraries.traits import IMAGENET_STD as STD
 
 WIDTH, HEIGHT = 240, 180
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "segbench"
 INTERFACES = {
+    "build": "what every library's adapter builds with",
+    "names": "what every library's adapter lists",
     "run": "a task's entry point, and the command line's",
     "find": "a data set's reader",
     "main": "a program's entry point",

@@ -3,6 +3,7 @@
 segnode                            a model card of the catalogue
 mine.toml                          a model card in a file
 file.py:Net, package.module:Net    a class or function of the user's
+smp:Unet, timm:convnext_tiny, ...  a network of a library (`segbench.cards.sources`)
 NAME?steps=8&norm=batch            builder arguments, JSON or TOML values or plain words
 NAME+checkpoint+recompute          memory optimisations, applied in this order
 """
@@ -50,16 +51,18 @@ class ModelSpec:
         """What tables and ledgers call it: a file by its last name, a card file by its card."""
         if self.source == "card file":
             return replace(self, source="catalogue", place="").text
-        return self._written(Path(self.place).name if self.file else self.place)
+        return self.published().text
 
     @property
     def file(self) -> Path | None:
-        """The user's file that another machine would have to be sent; None for what is installed."""
+        """The user's file or folder that another machine would have to be sent; None for what is installed."""
+        if Path(self.name).is_absolute():
+            return Path(self.name)
         return Path(self.place) if self.place.endswith((".py", ".toml")) else None
 
     def published(self) -> ModelSpec:
         """Without this machine's folders."""
-        return replace(self, place=Path(self.place).name) if self.file else self
+        return replace(self, place=Path(self.place).name, name=Path(self.name).name) if self.file else self
 
     def _written(self, place: str) -> str:
         base = ":".join(part for part in (place, self.name) if part) if self.source != "card file" else place

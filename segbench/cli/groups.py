@@ -58,8 +58,13 @@ class NetworkFlags(Group):
     ] = None
     aux_weight: Annotated[
         float | None,
-        Option("--aux-weight", help="Weight of every other output in the loss. \\[default: 0.4]", min=0),
+        Option(
+            "--aux-weight", help="Weight of every other output in the loss. \\[default: its library's, or 0.4]", min=0
+        ),
     ] = None
+    pad: Annotated[
+        bool, Option("--pad", help="Pad images to the next size that the network takes, where it does not take all.")
+    ] = False
 
     def models(self) -> list[Model]:
         return find_models(self.model)
@@ -70,6 +75,7 @@ class NetworkFlags(Group):
             "classes": self.classes or default_classes(dataset),
             "output": self.network_output,
             "aux_weight": self.aux_weight,
+            "pad": self.pad,
         }
 
 

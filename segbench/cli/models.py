@@ -9,19 +9,65 @@ import typer
 from segbench.cards.card import ModelCard, read_card
 from segbench.cards.catalogue import card_names, model_sets, models_folder
 from segbench.cards.model import find_model
+from segbench.cards.sources import LIBRARIES
+from segbench.cards.sources.library import Library
+from segbench.cells.jobs import Single
 from segbench.cli.groups import PeoplesFormat
+from segbench.cli.session import local_executor
 from segbench.cli.show import for_people, show
+from segbench.errors import UnknownName, UserError
 from segbench.present.amounts import as_published
 from segbench.present.table import Table, table_of
+from segbench.records.case import Case
+from segbench.records.options import LibraryOptions
+
+_LIBRARIES = {library.name: library for library in LIBRARIES}
+_LONGEST_S = 120.0
+"""A library's import takes seconds."""
 
 
 def models(
     name: Annotated[str | None, typer.Argument(help="One card, shown whole.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help=f"What a library has instead: {', '.join(_LIBRARIES)}.")
+    ] = None,
     format: PeoplesFormat = "table",
 ) -> None:
-    """The networks of the catalogue, the named sets, and what was published of them."""
-    table = _whole(find_model(name).card, name) if name else _catalogue()
-    show([table], [], for_people(format))
+    """The networks of the catalogue, the named sets, and what was published of them; or those of a library."""
+    shown = for_people(format)
+    if source is not None:
+        show(_of_library(source), [], shown)
+    else:
+        show([_whole(find_model(name).card, name) if name else _catalogue()], [], shown)
+
+
+def _of_library(name: str) -> list[Table]:
+    """Its networks, and the values of arguments that have names; a child imports it.
+
+    Raises:
+        UnknownName: segbench reads no such library.
+        UserError: it is not installed, or cannot be listed.
+    """
+    if name not in _LIBRARIES:
+        raise UnknownName("source", name, _LIBRARIES)
+    case = Case("library", model="", options=LibraryOptions(library=name))
+    (result,) = local_executor().submit(Single(case), _LONGEST_S, _unheard).result()
+    if not result.measurements:
+        raise UserError(result.cause or f"{name} cannot be listed")
+    (found,) = result.measurements
+    return [_names_of(_LIBRARIES[name], what, names) for what, names in found.detail.items()]
+
+
+def _names_of(library: Library, what: str, names: list[str]) -> Table:
+    if what == "network":
+        note = f"written as in {library.example}"
+        rows = [[f"{library.name}:{item}"] for item in names]
+        return table_of(f"Networks of {library.package}", ["network"], rows, [note], prose=True)
+    return table_of(f"Values of ?{what}=", [what], [[item] for item in names], prose=True)
+
+
+def _unheard(*_: object) -> None:
+    """A list has no progress."""
 
 
 def _catalogue() -> Table:
@@ -34,6 +80,7 @@ def _catalogue() -> Table:
     notes = [
         f"sets: {unfolded}; all = every card",
         "your own: -m card.toml, -m file.py:Name or -m package.module:Name",
+        f"of a library: {', '.join(f'-m {item.example}' for item in LIBRARIES)}; --source NAME lists them",
     ]
     return table_of("Models", ["card", "network", "sets", "published parameters"], rows, notes, prose=True)
 

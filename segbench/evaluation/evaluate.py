@@ -18,6 +18,7 @@ from segbench.evaluation.boundary import BoundaryCounts, boundary_counts
 from segbench.evaluation.confusion import Absent, Confusion, confusion_of
 from segbench.evaluation.inference import FlipPairs, as_batch, class_scores
 from segbench.evaluation.protocol import Protocol
+from segbench.libraries.traits import traits_of
 from segbench.workload.images import Samples
 from segbench.workload.network import require_classes
 from segbench.workload.outputs import OutputReader
@@ -129,7 +130,8 @@ def predictions(
         for samples in _equal_sized(dataset, indices, batch_size):
             height, width = samples[0].label.shape
             images = as_batch([sample.image for sample in samples]).to(device)
-            scores = class_scores(_full_size(network, reader), images, (height, width), protocol, flip_pairs)
+            ask = _full_size(network, reader)
+            scores = class_scores(ask, images, (height, width), protocol, flip_pairs, traits_of(network))
             require_classes(type(network).__name__, scores, dataset.classes)
             require_finite(type(network).__name__, scores, samples)
             yield from zip(samples, scores.argmax(1), strict=True)

@@ -12,6 +12,7 @@ from torch.nn import functional
 from segbench.data.dataset import Pixels
 from segbench.evaluation.fusion import LogMeans, Means
 from segbench.evaluation.protocol import Protocol
+from segbench.libraries.traits import Traits
 from segbench.workload.images import normalise_images
 
 Network = Callable[[Tensor], Tensor]
@@ -28,6 +29,7 @@ def class_scores(
     size: tuple[int, int],
     protocol: Protocol,
     flip_pairs: FlipPairs = (),
+    traits: Traits | None = None,
 ) -> Tensor:
     """Scores `(N, C, h, w)` at the labels' size; their argmax is the answer.
 
@@ -41,6 +43,7 @@ def class_scores(
         size: (h, w) of the labels.
         protocol: what to do.
         flip_pairs: of the data set.
+        traits: of the network: what is taken out of the images.
     """
 
     def ask(inputs: Tensor) -> Tensor:
@@ -53,7 +56,7 @@ def class_scores(
     total: Tensor | None = None
     for scale in protocol.scales:
         scaled = resize_batch(images, round(width * scale), round(height * scale))
-        score = means.enlarged(_at_size(scaled, ask, scale, protocol, means), size)
+        score = means.enlarged(_at_size(scaled, ask, scale, protocol, means, traits), size)
         total = score if total is None else means.sum(total, score)
     assert total is not None  # a protocol has at least one scale
     return total
@@ -71,10 +74,12 @@ def as_batch(images: Sequence[Pixels]) -> Tensor:
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
-def _at_size(images: Tensor, ask: Network, scale: float, protocol: Protocol, means: Means) -> Tensor:
+def _at_size(
+    images: Tensor, ask: Network, scale: float, protocol: Protocol, means: Means, traits: Traits | None
+) -> Tensor:
     """Scores of images already scaled, whole or in windows, padding cut off again."""
     height, width = images.shape[-2:]
-    inputs = normalise_images(images.permute(0, 2, 3, 1))
+    inputs = normalise_images(images.permute(0, 2, 3, 1), traits)
     inputs = functional.pad(inputs, (0, -width % protocol.multiple, 0, -height % protocol.multiple))
     if protocol.window is None or scale <= protocol.whole_up_to:
         return ask(inputs)[..., :height, :width]

@@ -22,7 +22,7 @@ from segbench.data import Sample
 from segbench.data.dataset import Pixels
 from segbench.evaluation.inference import resize_batch, swapped
 from segbench.learning.plan import Augmentation
-from segbench.workload.images import MEAN, STD
+from segbench.libraries.traits import IMAGENET_MEAN, IMAGENET_STD, Traits
 
 _LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the grey that saturation 0 gives (ITU-R BT.601)."""
@@ -88,10 +88,19 @@ def colour_matrix(brightness: float = 1.0, contrast: float = 1.0, saturation: fl
     All are linear in the colour, so one matrix does them and the normalisation. Values are not clipped to 0..1 in
     between, which is our choice: it keeps the map linear.
     """
-    mean, std = np.array(MEAN), np.array(STD)
+    mean, std = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
     mixed = saturation * np.eye(3) + (1 - saturation) * np.tile(_LUMA, (3, 1))
     matrix = np.column_stack([contrast * brightness * mixed, (1 - contrast) * mean - mean])
     return np.asarray(matrix / std[:, None], np.float32)
+
+
+def renormalised(colour: NDArray[np.float32], traits: Traits | None) -> NDArray[np.float32]:
+    """A colour matrix for a network that has another mean or deviation than ImageNet's taken out of its images."""
+    if traits is None or traits.mean is None or traits.std is None:
+        return colour
+    mean, std = np.array(traits.mean), np.array(traits.std)
+    shift = np.column_stack([np.zeros((3, 3)), np.array(IMAGENET_MEAN) - mean])
+    return np.asarray((colour * np.array(IMAGENET_STD)[:, None] + shift) / std[:, None], np.float32)
 
 
 def crop(
@@ -164,7 +173,7 @@ def _cut_box(image: Pixels, box: Box, size: tuple[int, int]) -> Tensor:
     part = resize_batch(seen, across.stop - across.start, down.stop - down.start)[0]
     if part.shape[1:] == (size[1], size[0]):
         return part
-    canvas = (torch.tensor(MEAN) * 255).round().to(torch.uint8).view(3, 1, 1).repeat(1, size[1], size[0])
+    canvas = (torch.tensor(IMAGENET_MEAN) * 255).round().to(torch.uint8).view(3, 1, 1).repeat(1, size[1], size[0])
     canvas[:, down, across] = part
     return canvas
 

@@ -18,8 +18,9 @@ from torch.utils.data import Dataset as TorchDataset
 from segbench.data import Dataset, Sample
 from segbench.data.dataset import Forwarding
 from segbench.errors import DataError, UserError
-from segbench.learning.augment import DRAWN, colour_jittered, crop, draw
+from segbench.learning.augment import DRAWN, colour_jittered, crop, draw, renormalised
 from segbench.learning.plan import TrainingPlan
+from segbench.libraries.traits import Traits
 from segbench.workload.images import Samples
 
 AugmentedSample = tuple[Tensor, Tensor, Tensor]
@@ -105,11 +106,13 @@ class LabelledAugmenter:
         samples: the training set.
         plan: sizes and augmentation.
         flip_pairs: of the data set.
+        traits: of the network; None for images as most take them.
     """
 
     samples: Samples
     plan: TrainingPlan
     flip_pairs: Sequence[tuple[int, int]] = ()
+    traits: Traits | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -119,7 +122,7 @@ class LabelledAugmenter:
         size = self.plan.width, self.plan.height
         drawn = draw(self.plan.augmentation, (sample.image.shape[1], sample.image.shape[0]), size, numbers)
         image, label = crop(sample, drawn, size, self.plan.label_stride, self.flip_pairs)
-        return image, label, torch.from_numpy(drawn.colour)
+        return image, label, torch.from_numpy(renormalised(drawn.colour, self.traits))
 
 
 class Feed(TorchDataset[AugmentedSample]):

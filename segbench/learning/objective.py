@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from segbench.errors import UserError
 from segbench.learning.losses import PixelLoss
 from segbench.learning.plan import Supervision
+from segbench.libraries.traits import own_loss
 from segbench.workload.network import require_classes
 from segbench.workload.outputs import OutputReader
 from segbench.zoo import HasTrajectory
@@ -107,7 +108,10 @@ class Segmentation(Objective):
         self._outputs = outputs or OutputReader(classes=classes)
 
     def forward(self, images: Tensor, targets: Tensor, moment: Moment) -> Tensor:
-        """The weighted sum over the supervised class maps."""
+        """The weighted sum over the supervised class maps; or the network's own loss, a mean, times the weight."""
+        own = own_loss(self.network)
+        if own is not None:
+            return own(images, targets.long()) * self.weight(targets)
         maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), moment))
         if self._classes is not None:
             require_classes(type(self.network).__name__, maps[0][1], self._classes)
@@ -140,6 +144,8 @@ class Segmentation(Objective):
         else:
             answer = network(images)
         yield from self._outputs.supervised(answer, size)
+        if self._outputs.stride > 1:  # of the labels, which may be smaller than the images
+            self._outputs.stride *= max(1, images.shape[-1] // size[1])
 
     def _on_the_way(self, images: Tensor, size: tuple[int, int], chosen: list[int], steps: int) -> list[Any]:
         network: Any = self.network

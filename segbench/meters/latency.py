@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segbench.libraries.traits import traits_of
 from segbench.meters.sampling import Clock, Timing
 from segbench.meters.stopwatch import Stopwatch
 from segbench.workload.graphed import GraphedNetwork
@@ -76,7 +77,7 @@ class Inference:
         workload = self._workload
         pictures = self._pictures.to(workload.device, non_blocking=True)
         lap("copy_in")
-        images = normalise_images(pictures)
+        images = normalise_images(pictures, traits_of(workload.network))
         if workload.case.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
         lap("normalise")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from segbench.cards.card import ModelCard
 from segbench.present.amounts import MISSING, in_bytes
-from segbench.present.formats import Value
+from segbench.present.formats import BYTES, LARGE_COUNT, MILLIONS, Value
 from segbench.present.provenance import provenance
 from segbench.present.table import Cell, Column, Columns, Rows, Table, table_of
-from segbench.present.values import measured, outcome, paper, paper_conditions
+from segbench.present.values import measured, outcome, paper, paper_conditions, value_of
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.records.quantities import QUANTITIES
@@ -50,20 +50,46 @@ def largest_table(entries: Sequence[Entry], cards: Mapping[str, ModelCard], budg
 
 
 def fits_table(entries: Sequence[Entry], name: str, budget: str) -> Table:
-    """One row a network: largest batch and largest input, training and inference."""
-    found = {(entry.model, entry.case.task, entry.case.modes[0]): entry for entry in entries}
-    models = list(dict.fromkeys(entry.model for entry in entries))
-    size = f"{entries[0].case.width}x{entries[0].case.height}"
+    """One row a network: parameters, multiply-adds and memory; largest batch and largest input, by mode."""
+    found = {(entry.model, entry.case.task, mode): entry for entry in entries for mode in entry.case.modes}
+    asked = [task for task in _ASKED if any(entry.case.task == task for entry in entries)]
+    rows: Rows = []
+    for model in dict.fromkeys(entry.model for entry in entries):
+        own = [entry for entry in entries if entry.model == model]
+        cells: list[Value | Cell] = [_first(own, quantity) for quantity in _COSTS]
+        cells += [_bracket(found.get((model, task, mode)))[0] for task in asked for mode in _MODES]
+        rows.append([model, *cells, _outcome(own)])
+    return table_of(f"What fits {name}", _fits_columns(entries, asked), rows, _fits_notes(entries, asked, budget))
+
+
+_COSTS = ("parameters", "macs", *(f"{mode}_peak_reserved_bytes" for mode in _MODES))
+
+
+def _fits_columns(entries: Sequence[Entry], asked: Sequence[str]) -> Columns:
+    case = entries[0].case
+    size, batch = f"{case.width}x{case.height}", max(entry.case.batch_size for entry in entries)
     columns: Columns = [
         "\nnetwork",
-        *(Column(f"batch at {size}\ntraining"), Column("\ninference", name=f"batch at {size} inference")),
-        *(Column("input at batch 1\ntraining"), Column("\ninference", name="input at batch 1 inference")),
+        Column("\nparameters", MILLIONS),
+        Column("\nMACs", LARGE_COUNT),
+        Column(f"memory\ntraining, batch {batch}", BYTES),
+        Column("\ninference", BYTES, "memory inference"),
     ]
-    rows: Rows = []
-    for model in models:
-        cells = [found.get((model, task, mode)) for task in _ASKED for mode in _MODES]
-        rows.append([model, *(_bracket(entry)[0] for entry in cells)])
-    return table_of(f"What fits {name}", columns, rows, _notes(entries, {}, budget))
+    for task in asked:
+        what = f"batch at {size}" if task == "max_batch" else "input at batch 1"
+        columns += [Column(f"{what}\ntraining"), Column("\ninference", name=f"{what} inference")]
+    return [*columns, "\noutcome"]
+
+
+def _fits_notes(entries: Sequence[Entry], asked: Sequence[str], budget: str) -> list[str]:
+    searches = [entry for entry in entries if entry.case.task in asked]
+    meaning = QUANTITIES["train_peak_reserved_bytes"].meaning.partition(" during")[0]
+    return [*_notes(searches, {}, budget), f"MACs: of one image; memory: {meaning}, without the CUDA context"]
+
+
+def _first(entries: Sequence[Entry], quantity: str) -> Value:
+    """The quantity's value in the first entry that has it."""
+    return next((value for entry in entries if (value := value_of(entry, quantity)) is not None), None)
 
 
 def _bracket(entry: Entry | None) -> list[Cell]:

@@ -52,7 +52,8 @@ class Case:
         warmup: steps or calls before measuring starts.
         cuda_graph: an inference's kernels are captured once and launched together.
         output: which of several outputs is the answer, by name or number; None: by convention.
-        aux_weight: of every other output in the loss; None: the usual 0.4.
+        aux_weight: of every other output in the loss; None: the network's library's, or the usual 0.4.
+        pad: images are padded to a size that the network takes.
         options: the task's own parameters.
 
     Raises:
@@ -85,6 +86,7 @@ class Case:
     cuda_graph: bool = False
     output: str | None = None
     aux_weight: float | None = None
+    pad: bool = False
     options: Options | None = None
 
     def __post_init__(self) -> None:

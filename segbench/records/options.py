@@ -264,3 +264,9 @@ class CheckDatasetOptions(Options):
 
     splits: tuple[str, ...] = ()
     contact_sheet: MaybeWritten = None
+
+
+class LibraryOptions(Options):
+    """Of `library`: which, a module of `segbench.libraries`."""
+
+    library: str = ""

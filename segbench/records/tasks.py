@@ -16,6 +16,7 @@ from segbench.records.options import (
     EpochOptions,
     EvaluateOptions,
     GradientsOptions,
+    LibraryOptions,
     MemoryOptions,
     Options,
     ParamsOptions,
@@ -157,6 +158,7 @@ _TABLE = (
     ),
     Task("benchmark", "{mode}_peak_live_bytes"),
     Task("check_dataset", "images_per_s", CheckDatasetOptions, needs_network=False),
+    Task("library", "networks", LibraryOptions, needs_network=False, command="models"),
 )  # fmt: skip
 
 TASKS: Mapping[str, Task] = {task.name: task for task in _TABLE}

@@ -15,10 +15,12 @@ _NOT_CONDITIONS = frozenset(
 )
 """Fields of a case that are named otherwise here, or do not change what is compared."""
 _OF_ONE_MODE = {"batch_size": "train", "infer_batch": "infer", "optimizer": "train"}
-_AUXILIARY = ("aux", "auxiliary", "aux_head", "auxiliary_head", "deep_supervision")
+_AUXILIARY = ("aux", "aux_loss", "use_auxiliary_head", "auxiliary", "aux_head", "auxiliary_head", "deep_supervision")
 """Arguments by which builders in the wild switch an auxiliary head; it costs training memory and often no inference."""
 _MARKED = frozenset({"torch", "cuda", "cudnn", "driver", "threads", "host", "seed", "segbench"})
 """Conditions that make a difference less certain but not senseless."""
+_OF_THE_NETWORK = ("output stride", "normalisation")
+"""Conditions that networks bring along, and that are marked likewise."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,25 @@ def conditions(entry: Entry, optimizer: str | None = None) -> dict[str, Json]:
     if "optimizer" in found:
         found["optimizer"] = case.optimizer or optimizer
     found["seed"] = case.seed
+    found |= _of_outputs(entry)
     if environment is not None:
         found["device"] = environment.device_name
         found |= {name: getattr(environment, name) for name in sorted(_MARKED - {"seed"})}
         found |= {f"switch {name}": _hashable(value) for name, value in environment.switches.items()}
     return found
+
+
+def _of_outputs(entry: Entry) -> dict[str, Json]:
+    """What was done to the network's answer and to its images; a network without a word of it answers at full size."""
+    rows = {item.quantity: item for item in entry.measurements}
+    stride, auxiliary = rows.get("output_stride"), rows.get("auxiliary_outputs")
+    found: dict[str, Json] = {
+        "output stride": stride.value if stride else 1,
+        "normalisation": stride.detail.get("normalisation") if stride else None,
+    }
+    if "train" in entry.case.modes:
+        found["auxiliary outputs"] = auxiliary.value if auxiliary else 0
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def unlike(a: Mapping[str, Json], b: Mapping[str, Json], compared: Collection[str] = ()) -> list[Unlike]:
@@ -90,7 +106,7 @@ def factors_between(a: Mapping[str, Json], b: Mapping[str, Json]) -> list[str]:
 
 
 def _only_marked(name: str) -> bool:
-    return name in _MARKED or name.startswith("switch ")
+    return name in _MARKED or name in _OF_THE_NETWORK or name.startswith("switch ")
 
 
 def _hashable(value: Json) -> Json:

@@ -14,6 +14,7 @@ from segbench.data import Dataset, open_dataset
 from segbench.errors import UserError
 from segbench.learning.feed import Feed, LabelledAugmenter, batches
 from segbench.learning.plan import TrainingPlan
+from segbench.libraries.traits import traits_of
 from segbench.meters.epoch import STEP_PARTS, TrainingStep
 from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
@@ -93,7 +94,7 @@ def _loaded_batches(workload: Workload, dataset: Dataset) -> Callable[[], Batch]
     recipe = find_model(case.model).card.recipe.model_copy(update={"batch_size": case.batch_size})
     workers = case.options_as(EpochOptions).workers
     plan = TrainingPlan(recipe, case.width, case.height, epochs=1, workers=workers, seed=case.seed)
-    feed = Feed(LabelledAugmenter(dataset, plan, dataset.flip_pairs), case.seed)
+    feed = Feed(LabelledAugmenter(dataset, plan, dataset.flip_pairs, traits_of(workload.network)), case.seed)
     stream = batches(feed, plan, 0, workload.device)
 
     def next_batch() -> Batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from segbench.evaluation.pictures import save_prediction, side_by_side
 from segbench.evaluation.plots import plot_confusion
 from segbench.evaluation.protocol import protocol_of
 from segbench.learning.weights import trained_network
+from segbench.libraries.traits import traits_of
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.records.options import EvaluateOptions
@@ -32,6 +34,8 @@ from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.trained import notes_on_origin, require_same_classes
 from segbench.workload.device import device_of
+from segbench.workload.images import require_colours
+from segbench.workload.network import fit_to_size
 from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast
 
@@ -54,7 +58,11 @@ def run(case: Case, report: Reporter) -> None:
         report.note(sentence)
     for sentence in notes_on_origin(facts, dataset, checkpoint):
         report.note(sentence)
-    outputs = OutputReader(case.output or facts.get("output"), classes=dataset.classes)
+    require_colours(case.model, traits_of(network))
+    output, pad = case.output or facts.get("output"), case.pad or bool(facts.get("pad"))
+    as_trained = replace(case, classes=dataset.classes, output=output, pad=pad)
+    fit_to_size(network, as_trained)
+    outputs = OutputReader.of(as_trained, network)
     found = evaluate(
         network.to(device),
         dataset,

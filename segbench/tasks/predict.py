@@ -16,6 +16,7 @@ from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
 from segbench.estimate.step import Traced, trace_step
+from segbench.libraries.traits import own_loss
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.records.options import Assumptions, PredictOptions
@@ -117,7 +118,7 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         strategy=assumed.strategy,
         release=release_of(assumed.assume_torch),
     )
-    if traced.classes is not None:
+    if traced.classes is not None and (mode == "infer" or own_loss(kept[-1].network) is None):
         scores = torch.empty((batch, traced.classes, 0, 0), device="meta")
         require_classes(case.model, scores, case.classes, f"use --classes {traced.classes}")
     return traced

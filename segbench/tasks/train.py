@@ -31,6 +31,7 @@ from segbench.learning.segmentation import SCORES, Tell, Validation, class_weigh
 from segbench.learning.settings import training_plan
 from segbench.learning.trainer import StepProgress, Summary, Trainer, TrainingJob, Validate
 from segbench.learning.weights import initialise
+from segbench.libraries.traits import traits_of
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case
 from segbench.records.dataset_spec import published_dataset
@@ -41,7 +42,8 @@ from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
 from segbench.workload.device import device_of
-from segbench.workload.network import build_whole
+from segbench.workload.images import require_colours
+from segbench.workload.network import build_whole, fit_to_size
 from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import require_trainable
 
@@ -82,7 +84,7 @@ class _Request:
         self.plan = training_plan(case, model.card.recipe)
         self.asked = case.options_as(TrainOptions)
         self.folder = Path(self.asked.folder)
-        self.outputs = OutputReader.of(case)
+        self.outputs = OutputReader(classes=case.classes)
         self.classifies = self.asked.task == "classify"
         self.broken: dict[str, int] = {}
         require_trainable(self.plan.precision, device)
@@ -118,11 +120,13 @@ class _Request:
         images = self._opened(case.split or "train", tell)
         loss = PixelLoss(class_weights(images, plan, self.device), plan.ohem)
         network = self._placed(self._built(case.classes))
-        validate, outputs = None, self.outputs
+        require_colours(self.model.name, traits_of(network))
+        validate, outputs = None, OutputReader.of(case, network)
+        self.outputs = outputs
         if self.asked.val_split:
             shown = self._opened(self.asked.val_split, tell)
             validate = Validation(shown, protocol_of(case), self.world, self.device, plan.precision, tell, outputs)
-        feed = Feed(LabelledAugmenter(images, plan, images.flip_pairs), plan.seed)
+        feed = Feed(LabelledAugmenter(images, plan, images.flip_pairs, traits_of(network)), plan.seed)
         facts = self._facts(images.fingerprint, images.class_names)
         objective = Segmentation(network, loss, plan.recipe.supervision, case.classes, outputs)
         return self._job(objective, feed, facts, validate, SCORES)
@@ -160,7 +164,9 @@ class _Request:
 
     def _built(self, classes: int) -> nn.Module:
         case = self.case
-        return build_whole(self.model.card, (case.height, case.width), classes, dict(case.arguments))
+        network = build_whole(self.model.card, (case.height, case.width), classes, dict(case.arguments))
+        fit_to_size(network, case)
+        return network
 
     def _placed(self, network: nn.Module) -> nn.Module:
         """The network with its first weights, where and as it is to be trained."""
@@ -215,6 +221,7 @@ class _Request:
             "val_split": self.asked.val_split,
             "output": case.output,
             "aux_weight": case.aux_weight,
+            "pad": case.pad,
             "segbench": __version__,
         }
 

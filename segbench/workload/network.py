@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,19 @@ from torch import Tensor, nn
 from segbench.cards.card import ModelCard
 from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
+from segbench.libraries.padding import pad_inputs
+from segbench.libraries.traits import traits_of
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.records.case import Case, Json
 from segbench.workload.first_forward import complete
 from segbench.workload.settings import kept_settings
 
 _CLASS_ARGUMENTS = ("classes", "num_classes", "n_classes")
+"""By which a builder takes the number of classes."""
+_SIZE_ARGUMENT = "input_hw"
+"""By which it takes (H, W) of the images."""
+_WHOLE = ("segbench.zoo.", "segbench.libraries.")
+"""Where no network makes parameters in its first forward pass."""
 
 
 def build_case_network(case: Case) -> nn.Module:
@@ -35,10 +42,30 @@ def build_case_network(case: Case) -> nn.Module:
     model = find_model(case.model)
     torch.manual_seed(case.seed)
     network = build_whole(model.card, (case.height, case.width), case.classes, dict(case.arguments))
+    fit_to_size(network, case)
     if torch.initial_seed() != case.seed:  # its own code seeded; images and labels are drawn with the case's
         torch.manual_seed(case.seed)
     apply_optimisations(network, model.optimisations)
     return network
+
+
+def fit_to_size(network: nn.Module, case: Case) -> None:
+    """Refuses images of a size that the network does not take, or has it pad them, as the case says.
+
+    Raises:
+        UserError: the sentence says the nearest sizes that it takes.
+    """
+    traits = traits_of(network)
+    if case.pad:
+        pad_inputs(network)
+        return
+    size = case.height, case.width
+    if traits.padded(size) != size:
+        good = " or ".join(f"{width}x{height}" for height, width in traits.near(size))
+        raise UserError(
+            f"{find_model(case.model).name} takes {traits.images}, not {case.width}x{case.height}; give --input {good},"
+            " or pad with --pad"
+        )
 
 
 def build_whole(card: ModelCard, size: tuple[int, int], classes: int, arguments: Mapping[str, Json]) -> nn.Module:
@@ -51,12 +78,21 @@ def build_whole(card: ModelCard, size: tuple[int, int], classes: int, arguments:
     Raises:
         CardError, UserError: the builder fails, or lazy parameters are out of reach.
     """
-    build = partial(build_from_card, card, classes, arguments)
-    return complete(build(), size, None if card.builder.startswith("segbench.zoo.") else build)
+    build = partial(build_from_card, card, classes, arguments, size)
+    return complete(build(), size, None if card.builder.startswith(_WHOLE) else build)
 
 
-def build_from_card(card: ModelCard, classes: int = 11, arguments: Mapping[str, Json] | None = None) -> nn.Module:
+def build_from_card(
+    card: ModelCard,
+    classes: int = 11,
+    arguments: Mapping[str, Json] | None = None,
+    size: tuple[int, int] | None = None,
+) -> nn.Module:
     """The network of a card with some of its arguments replaced.
+
+    Args:
+        card, classes, arguments: as they say.
+        size: (H, W) of the images, for a builder that takes them as `input_hw`.
 
     What its code sets of torch (a default dtype, threads) is put back, after the import and after the building.
 
@@ -66,9 +102,12 @@ def build_from_card(card: ModelCard, classes: int = 11, arguments: Mapping[str, 
     with kept_settings():
         builder = _import_builder(card.builder)
     keywords: dict[str, Any] = {**card.arguments, **(arguments or {})}
-    name = _classes_argument(builder)
+    parameters = _parameters(builder)
+    name = next((name for name in _CLASS_ARGUMENTS if name in parameters), None)
     if name is not None:
         keywords[name] = classes
+    if _SIZE_ARGUMENT in parameters:
+        keywords.setdefault(_SIZE_ARGUMENT, size)
     try:
         with kept_settings():
             network = builder(**keywords)
@@ -127,10 +166,9 @@ def _import_file(path: Path) -> object:
     return module
 
 
-def _classes_argument(builder: Callable[..., object]) -> str | None:
-    """The keyword by which the builder takes the number of classes; None where it takes none."""
+def _parameters(builder: Callable[..., object]) -> Collection[str]:
+    """Names of its keywords; none where it does not tell."""
     try:
-        parameters = inspect.signature(builder).parameters
+        return inspect.signature(builder).parameters
     except (TypeError, ValueError):
-        return None
-    return next((name for name in _CLASS_ARGUMENTS if name in parameters), None)
+        return ()

@@ -5,18 +5,24 @@ attributes; or a sequence. Published code has two habits with sequences, and Pyt
 is `return answer, others` (PSPNet, BiSeNet, Fast-SCNN, DANet, U2-Net), a list is gathered on the way, its last the
 answer (HRNet-OCR's `[aux, out]`, UNet++'s deep supervision). A larger map goes before smaller ones in both (nnU-Net's
 list begins with full resolution). The choice is ours, is told, and can be overruled.
+
+Networks that classify masks (MaskFormer and its kin) return classes and masks of queries. Their semantic map is the sum
+over queries of class probabilities, without the last class "no object", times mask probabilities (arXiv 2107.06278,
+section 3.4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.errors import UserError
+from segbench.libraries.traits import Traits, traits_of
 from segbench.records.case import Case
 
 AUXILIARY_WEIGHT = 0.4
@@ -24,6 +30,13 @@ AUXILIARY_WEIGHT = 0.4
 
 _MAIN_NAMES = ("out", "logits", "main", "pred", "preds", "prediction", "output", "seg", "sem_seg", "masks", "mask")
 """Of the answer, the surest first."""
+
+_QUERIES = ("class_queries_logits", "masks_queries_logits")
+"""Of mask classification: `(N, queries, classes + 1)` and `(N, queries, h, w)`, by transformers' names."""
+_COMBINED = "semantic map of the queries"
+_COMBINING = (
+    "classes and masks of the queries combined into a semantic map (softmax without 'no object' times sigmoid, summed)"
+)
 
 _AUXILIARY = ("aux", "deep", "edge", "bound", "feat", "hidden", "coarse")
 """Words in the names of what is not."""
@@ -40,18 +53,30 @@ class OutputReader:
         wanted: the name or the number (from 0, or from the end: -1) of the main output; None: by convention.
         aux_weight: of every other output in the loss; None: 0.4.
         classes: of the answer, where it is known: maps of other depth are features.
+        traits: of the network.
+        pads: whether the network pads its images.
         choice: what was taken of the last answer that had several maps, and why, as a phrase.
+        stride: of the last answer's class scores, in pixels of the image: above 1 they were enlarged.
+        auxiliary: how many outputs the last loss read beside the main one.
+        combined: whether the last answer's class scores were made of classes and masks of queries.
     """
 
     wanted: str | None = None
     aux_weight: float | None = None
     classes: int | None = None
+    traits: Traits = field(default_factory=Traits)
+    pads: bool = False
     choice: str | None = None
+    stride: int = 1
+    auxiliary: int = 0
+    combined: bool = False
 
     @classmethod
-    def of(cls, case: Case) -> OutputReader:
-        """As a case says."""
-        return cls(case.output, case.aux_weight, case.classes)
+    def of(cls, case: Case, network: nn.Module) -> OutputReader:
+        """As a case says, and otherwise as the network's library does."""
+        traits = traits_of(network)
+        weight = traits.aux_weight if case.aux_weight is None else case.aux_weight
+        return cls(case.output, weight, case.classes, traits, case.pad)
 
     def logits(self, output: Any, size: tuple[int, int]) -> Tensor:
         """Full-size class scores `(N, classes, H, W)`; smaller maps are enlarged bilinearly to `size` = (H, W).
@@ -60,9 +85,9 @@ class OutputReader:
             UserError: nothing of the kind was returned, or no output of the wanted name.
         """
         if isinstance(output, Tensor) and output.ndim == 4:
-            return _enlarged(self._scores(output), size)
+            return self._answer(output, size)
         maps = _maps_of(output)
-        return _enlarged(self._scores(maps[self._main(output, maps)]), size)
+        return self._answer(maps[self._main(output, maps)], size)
 
     def supervised(self, output: Any, size: tuple[int, int]) -> list[tuple[float, Tensor]]:
         """What a loss reads, with weights: the main output with 1, then the others that have as many classes.
@@ -71,17 +96,26 @@ class OutputReader:
             UserError: as `logits`.
         """
         if isinstance(output, Tensor) and output.ndim == 4:
-            return [(1.0, _enlarged(self._scores(output), size))]
+            return [(1.0, self._answer(output, size))]
         maps = _maps_of(output)
         main = self._main(output, maps)
         weight = AUXILIARY_WEIGHT if self.aux_weight is None else self.aux_weight
         others = [item for name, item in maps.items() if name != main and item.shape[1] == maps[main].shape[1]]
-        read = [(1.0, self._scores(maps[main])), *((weight, item) for item in others if weight)]
-        return [(share, _enlarged(item, size)) for share, item in read]
+        self.auxiliary = len(others) if weight else 0
+        read = [(weight, item) for item in others if weight]
+        return [(1.0, self._answer(maps[main], size)), *((share, self._enlarged(item, size)) for share, item in read)]
 
     def notes(self) -> list[str]:
-        """What was chosen, for people; empty where there was no choice."""
-        return [] if self.choice is None else [f"{self.choice}; --network-output NAME or INDEX takes another"]
+        """What was chosen and done, for people; empty where there was no choice and nothing to do."""
+        chosen = [] if self.choice is None else [f"{self.choice}; --network-output NAME or INDEX takes another"]
+        combined = [_COMBINING] if self.combined else []
+        enlarged = [f"class scores at stride {self.stride} enlarged bilinearly"] if self.stride > 1 else []
+        return [*chosen, *combined, *enlarged]
+
+    def _answer(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
+        """The main output at the image's size."""
+        self.stride = round(self._asked(size)[1] / maps.shape[3])
+        return self._enlarged(self._scores(maps), size)
 
     def _scores(self, maps: Tensor) -> Tensor:
         """The main output itself.
@@ -109,9 +143,21 @@ class OutputReader:
         else:
             fitting = {name: item for name, item in maps.items() if item.shape[1] == self.classes}
             main, why = _by_convention(output, fitting or maps)
+        self.combined = main == _COMBINED
         if len(maps) > 1:
             self.choice = f"read output {main} of {', '.join(maps)} ({why})"
         return main
+
+    def _asked(self, size: tuple[int, int]) -> tuple[int, int]:
+        """What the network saw of an image of (H, W)."""
+        return self.traits.padded(size) if self.pads else size
+
+    def _enlarged(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
+        """To the image's size; what answers for padding is cut off."""
+        full = self._asked(size)
+        if maps.shape[-2:] != full:
+            maps = functional.interpolate(maps, size=full, mode="bilinear", align_corners=False)
+        return maps if full == size else maps[..., : size[0], : size[1]]
 
 
 def logits_of(output: Any, size: tuple[int, int]) -> Tensor:
@@ -125,7 +171,9 @@ def _maps_of(output: Any) -> Maps:
     Raises:
         UserError: there is none.
     """
-    maps = dict(_maps_in(_fields(output)))
+    fields = _fields(output)
+    combined = _combined(fields) if isinstance(fields, Mapping) and all(name in fields for name in _QUERIES) else None
+    maps = dict(_maps_in(fields)) if combined is None else {_COMBINED: combined}
     if not maps:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise UserError(f"the network returned {found}; segbench needs class scores of shape (N, classes, H, W)")
@@ -179,7 +227,7 @@ def _by_convention(output: Any, maps: Maps) -> tuple[str, str]:
     return largest[0], "the first of a tuple" if isinstance(output, tuple) else "the first"
 
 
-def _enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    if maps.shape[-2:] == size:
-        return maps
-    return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+def _combined(fields: Mapping[str, Tensor]) -> Tensor:
+    """The semantic map `(N, classes, h, w)` of classes and masks of queries."""
+    classes, masks = (fields[name] for name in _QUERIES)
+    return torch.einsum("nqc,nqhw->nchw", classes.softmax(-1)[..., :-1], masks.sigmoid())

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from segbench.cards.datasets import IGNORE
 from segbench.cards.model import find_model
+from segbench.libraries.traits import own_loss, traits_of
 from segbench.records.case import Case
 from segbench.workload.images import Batch, batch_source
 from segbench.workload.network import build_case_network, require_classes
@@ -88,8 +89,14 @@ class Workload:
             self.train_step(images, labels)
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy of full-size class scores; of all outputs, weighted, where there are several."""
+        """Mean cross-entropy of full-size class scores; of all outputs, weighted, where there are several.
+
+        A network with a method `training_loss(images, labels)` has a loss of its own, which goes before it.
+        """
+        own = own_loss(self.network)
         with self.autocast():
+            if own is not None:
+                return own(images, labels)
             read = self.outputs.supervised(self.network(images), (images.shape[-2], images.shape[-1]))
             whole = sum(share for share, _ in read)
             losses = [(share, functional.cross_entropy(logits, labels, ignore_index=IGNORE)) for share, logits in read]
@@ -127,7 +134,8 @@ def build_workload(case: Case, device: torch.device | str) -> Workload:
     recipe = find_model(case.model).card.recipe
     optimizer = build_optimizer(case.optimizer, recipe, network.parameters())
     scaler = torch.amp.GradScaler(device.type, enabled=case.precision == "fp16" and device.type == "cuda")
-    return Workload(case, network, optimizer, device, batch_source(case, device), scaler, outputs=OutputReader.of(case))
+    batches = batch_source(case, device, traits_of(network))
+    return Workload(case, network, optimizer, device, batches, scaler, OutputReader.of(case, network))
 
 
 def check_classes(workload: Workload, logits: Tensor) -> None:

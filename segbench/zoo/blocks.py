@@ -52,6 +52,13 @@ class PooledBatchNorm(nn.BatchNorm2d):
         return super().forward(input)
 
 
+def pooled(side: int, inputs: int, outputs: int) -> nn.Sequential:
+    """The maps' averages over a grid of so many pixels a side, projected by a 1x1 convolution."""
+    norm = PooledBatchNorm(outputs) if side == 1 else nn.BatchNorm2d(outputs)
+    projection = nn.Conv2d(inputs, outputs, 1, bias=False)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(side), projection, norm, nn.ReLU(inplace=True))
+
+
 def resize(maps: Tensor, size: Size, align_corners: bool = False) -> Tensor:
     """`maps` `(N, C, h, w)` resized bilinearly to `size`; the same tensor where it has that size."""
     if maps.shape[-2:] == size:

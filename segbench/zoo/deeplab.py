@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
-from segbench.zoo.blocks import PooledBatchNorm, conv_norm_relu, resize, size_of
+from segbench.zoo.blocks import resize, size_of
+from segbench.zoo.heads import ASPPHead
 from segbench.zoo.resnet import ResNetBody
 
 
@@ -41,22 +41,8 @@ class DeepLabV3(nn.Module):
     ) -> None:
         super().__init__()
         self.body = ResNetBody(depth, output_stride)
-        channels = self.body.channels
-        self.ranges = nn.ModuleList([nn.Sequential(*conv_norm_relu(channels, width, 1))])
-        self.ranges.extend(nn.Sequential(*conv_norm_relu(channels, width, 3, dilation=rate)) for rate in rates)
-        self.average = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(channels, width, 1, bias=False),
-            PooledBatchNorm(width),
-            nn.ReLU(inplace=True),
-        )
-        self.projection = nn.Sequential(*conv_norm_relu((len(rates) + 2) * width, width, 1), nn.Dropout(dropout))
-        self.classifier = nn.Sequential(*conv_norm_relu(width, width), nn.Conv2d(width, classes, 1))
+        self.head = ASPPHead([self.body.channels], classes, rates, width, dropout)
 
     def forward(self, images: Tensor) -> Tensor:
         """`images` `(N, 3, H, W)` -> logits `(N, classes, H, W)`."""
-        maps = self.body(images)
-        seen = [branch(maps) for branch in self.ranges]
-        average = self.average(maps).expand(-1, -1, *maps.shape[-2:])
-        scores = self.classifier(self.projection(torch.cat([*seen, average], dim=1)))
-        return resize(scores, size_of(images))
+        return resize(self.head([self.body(images)]), size_of(images))

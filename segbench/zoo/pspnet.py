@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from segbench.zoo.blocks import PooledBatchNorm, conv_norm_relu, resize, size_of
+from segbench.zoo.blocks import conv_norm_relu, pooled, resize, size_of
 from segbench.zoo.resnet import ResNetBody
 
 
@@ -51,7 +51,7 @@ class PSPNet(nn.Module):
         self.body = ResNetBody(depth, output_stride)
         channels = self.body.channels
         grid_width = channels // len(bins) if pool_width is None else pool_width
-        self.grids = nn.ModuleList(_grid(side, channels, grid_width) for side in bins)
+        self.grids = nn.ModuleList(pooled(side, channels, grid_width) for side in bins)
         self.bottleneck = nn.Sequential(
             *conv_norm_relu(channels + len(bins) * grid_width, width, bottleneck_kernel), nn.Dropout2d(dropout)
         )
@@ -63,9 +63,3 @@ class PSPNet(nn.Module):
         context = [resize(grid(maps), size_of(maps)) for grid in self.grids]
         scores = self.classifier(self.bottleneck(torch.cat([maps, *context], dim=1)))
         return resize(scores, size_of(images))
-
-
-def _grid(side: int, inputs: int, outputs: int) -> nn.Sequential:
-    norm = PooledBatchNorm(outputs) if side == 1 else nn.BatchNorm2d(outputs)
-    projection = nn.Conv2d(inputs, outputs, 1, bias=False)
-    return nn.Sequential(nn.AdaptiveAvgPool2d(side), projection, norm, nn.ReLU(inplace=True))

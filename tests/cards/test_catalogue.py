@@ -7,6 +7,7 @@ import pytest
 from segbench.cards import catalogue
 from segbench.cards.catalogue import card_names, model_sets, models_folder
 from segbench.cards.model import find_model, find_models
+from segbench.cards.sources import LIBRARIES
 from segbench.cards.spec import OPTIMISATIONS
 from segbench.errors import CardError, UnknownName
 from segbench.memory_optimisations.switches import SWITCHES
@@ -17,7 +18,12 @@ TABLE2 = ["unet", "pspnet", "deeplabv3", "hrnetv2", "baseline", "segnode"]
 def test_the_sets_name_existing_cards() -> None:
     assert model_sets()["table2"] == TABLE2
     assert model_sets()["all"] == card_names()
-    assert all(name in card_names() for members in model_sets().values() for name in members)
+    assert all(find_model(name).card.title for members in model_sets().values() for name in members)
+
+
+def test_the_networks_people_compare_come_from_libraries() -> None:
+    found = find_models(["common"])
+    assert len(found) == 15 and {model.spec.source for model in found} <= {library.name for library in LIBRARIES}
 
 
 def test_every_card_of_the_catalogue_is_valid() -> None:

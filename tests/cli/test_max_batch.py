@@ -36,6 +36,9 @@ class FakePredictor:
         return CellResult(case, "ok", None, ENVIRONMENT, tuple(self.rows(case)), 0.5)
 
     def rows(self, case: Case) -> Iterator[Measurement]:
+        if case.task in ("params", "predict"):
+            yield Measurement("parameters", 10**6, "counted")
+            return
         pixels = case.task == "max_input"
         answer, other = (
             ("max_input_pixels", "max_input_fails_at_pixels") if pixels else ("max_batch", "max_batch_fails_at")
@@ -132,7 +135,7 @@ def test_inputs_are_shown_as_width_and_height(predictor: FakePredictor, segbench
 def test_fits_asks_for_batches_and_inputs_of_every_network(predictor: FakePredictor, segbench: Segbench) -> None:
     result = segbench("fits", "--budget", "rtx-4090", "-m", "unet", "-m", "hrnetv2")
     assert result.exit_code == 0
-    assert list(dict.fromkeys(case.task for case in predictor.cases)) == ["max_batch", "max_input"]
+    assert list(dict.fromkeys(case.task for case in predictor.cases)) == ["params", "predict", "max_batch", "max_input"]
     assert "2680x2008" in result.stdout
     assert "What fits rtx-4090" in result.stdout
 

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from segbench.data import Sample
 from segbench.errors import UserError
-from segbench.learning.augment import DRAWN, Box, Draw, colour_jittered, colour_matrix, crop, draw
+from segbench.learning.augment import DRAWN, Box, Draw, colour_jittered, colour_matrix, crop, draw, renormalised
 from segbench.learning.plan import PLAIN, Augmentation
-from segbench.workload.images import MEAN, normalise_images
+from segbench.libraries.traits import IMAGENET_MEAN as MEAN
+from segbench.libraries.traits import Traits
+from segbench.workload.images import normalise_images
 
 
 def numbered(height: int = 12, width: int = 16) -> Sample:
@@ -139,6 +141,13 @@ def test_colours_left_alone_are_the_usual_normalisation():
     images = torch.randint(0, 256, (2, 3, 5, 7), dtype=torch.uint8)
     found = colour_jittered(images, torch.from_numpy(colour_matrix()).expand(2, 3, 4))
     torch.testing.assert_close(found, normalise_images(images.permute(0, 2, 3, 1)), atol=1e-5, rtol=0)
+
+
+def test_colours_are_normalised_as_the_network_wants_them():
+    traits = Traits(mean=(0.5, 0.4, 0.3), std=(0.25, 0.5, 1.0))
+    images = torch.randint(0, 256, (2, 3, 5, 7), dtype=torch.uint8)
+    found = colour_jittered(images, torch.from_numpy(renormalised(colour_matrix(), traits)).expand(2, 3, 4))
+    torch.testing.assert_close(found, normalise_images(images.permute(0, 2, 3, 1), traits), atol=1e-5, rtol=0)
 
 
 def test_each_colour_factor_does_what_its_name_says():

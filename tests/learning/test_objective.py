@@ -186,3 +186,22 @@ def test_auxiliary_outputs_count_four_tenths_or_what_is_asked(kind):
         objective = Segmentation(Auxiliary(kind), PixelLoss(), outputs=outputs)
         value = float(objective(images, labels, START) / objective.weight(labels))
         assert value == pytest.approx((loss_at(2.0) + weight * loss_at(0.0)) / (1 + weight), rel=1e-5)
+
+
+class OwnLoss(nn.Module):
+    def training_loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(0.5)
+
+
+def test_a_loss_of_the_networks_own_is_a_mean_and_weighs_as_many_pixels_as_it_saw():
+    objective = Segmentation(OwnLoss(), PixelLoss())
+    labels = torch.tensor([[[0, 1, 255]]])
+    assert objective(torch.ones(1, 3, 1, 3), labels, START) == 2 * 0.5
+    assert objective.weight(labels) == 2
+
+
+def test_the_stride_told_is_the_images_also_where_labels_are_smaller():
+    outputs = OutputReader()
+    objective = Segmentation(nn.AvgPool2d(4), PixelLoss(), outputs=outputs)
+    objective(torch.ones(1, 3, 8, 8), torch.zeros(1, 4, 4, dtype=torch.long), START)
+    assert outputs.stride == 4

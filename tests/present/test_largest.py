@@ -61,8 +61,12 @@ def test_fits_has_a_row_a_network_with_batches_and_inputs(make_entry: MakeEntry)
         for task in ("max_batch", "max_input")
         for mode in ("train", "infer")
     ]
+    costs = {"parameters": 2 * 10**6, "macs": 3 * 10**9, "train_peak_reserved_bytes": 2**30}
+    found.append(
+        entry(make_entry, "unet", "predict", "train", *(Measurement(*row, "counted") for row in costs.items()))
+    )
     sheet = fits_table(found, "rtx-4090", "rtx-4090: 23.6 GiB")
-    assert sheet.lines() == [["unet", "40", "40", "40", "40"]]
+    assert sheet.lines() == [["unet", "2.00 M", "3.00 G", "1.00 GiB", "-", "40", "40", "40", "40", "ok"]]
     assert "rtx-4090" in sheet.title
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from segbench.records.case import Case
 from segbench.records.environment import Environment
 from segbench.records.ledger import Entry
+from segbench.records.measurement import Measurement
 from segbench.statistics.fairness import conditions, factors_between, unlike
 from segbench.statistics.stopping import StopRule
 
@@ -81,3 +82,16 @@ def test_how_long_was_measured_is_no_condition_of_todays_rule_nor_of_a_ledgers_o
     earlier = replace(entry(), case=Case.from_json({**case.to_json(), "options": {"runs": 11, "seconds": 60.0}}))
     today = replace(entry(), case=case.with_options(**StopRule(min_rounds=3).options()))
     assert differences(earlier, today) == []
+
+
+def test_what_was_done_to_answers_and_images_is_marked_and_an_auxiliary_output_refused() -> None:
+    rows = (
+        Measurement("output_stride", 4, "counted", detail={"normalisation": "mean 0.5"}),
+        Measurement("auxiliary_outputs", 1, "counted", "train"),
+    )
+    told = replace(entry("transformers:Net"), measurements=rows)
+    assert differences(told, entry("unet"), "model") == [
+        ("auxiliary outputs", True),
+        ("normalisation", False),
+        ("output stride", False),
+    ]

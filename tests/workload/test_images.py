@@ -7,6 +7,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from segbench.data import Sample
 from segbench.errors import UserError
+from segbench.libraries.traits import Traits
 from segbench.records.case import Case
 from segbench.workload import images
 from segbench.workload.images import batch_source, normalise_images, real_batch
@@ -62,4 +63,18 @@ def test_the_constants_are_copied_to_the_device_once(monkeypatch: pytest.MonkeyP
 def test_constants_of_a_pretended_device_are_not_kept() -> None:
     with FakeTensorMode():
         images._mean_and_std(torch.device("cuda"))
-    assert all(device.type != "cuda" for device in images._KEPT)
+    assert all(device.type != "cuda" for device, _ in images._KEPT)
+
+
+def test_images_are_normalised_as_the_network_wants_them() -> None:
+    pictures = torch.full((1, 1, 1, 3), 255, dtype=torch.uint8)
+    found = normalise_images(pictures, Traits(mean=(0.5, 0.5, 0.0), std=(0.5, 0.25, 1.0)))
+    assert found.flatten().tolist() == [1, 2, 1]
+
+
+def test_a_network_of_other_channels_gets_random_images_of_them_and_no_real_ones() -> None:
+    infrared = Traits(channels=4)
+    images, _ = batch_source(Case("memory", "x", width=8, height=8), CPU, infrared)(2)
+    assert images.shape == (2, 4, 8, 8)
+    with pytest.raises(UserError, match="x takes images of 4 channels"):
+        batch_source(Case("memory", "x", dataset="synthetic"), CPU, infrared)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from segbench.cards.card import ModelCard
-from segbench.errors import CardError
+from segbench.errors import CardError, UserError
 from segbench.records.case import Case
 from segbench.workload.network import build_case_network, build_from_card
 
@@ -74,3 +74,34 @@ def test_an_unknown_argument_is_the_cards_mistake() -> None:
     card = ModelCard(title="Conv", builder="torch.nn:Conv2d", arguments={"in_channels": 3, "colour": "red"})
     with pytest.raises(CardError, match="unexpected keyword argument 'colour'"):
         build_from_card(card)
+
+
+SIZED = """
+from torch import nn
+from segbench.libraries.traits import Traits, with_traits
+
+def build(classes, input_hw=None):
+    network = nn.Conv2d(3, classes, input_hw)
+    return with_traits(network, Traits(divisor=32))
+"""
+
+
+@pytest.fixture
+def sized(tmp_path: Path) -> str:
+    (tmp_path / "sized.py").write_text(SIZED)
+    return f"{tmp_path}/sized.py:build"
+
+
+def test_a_builder_that_wants_the_images_size_gets_it(sized: str) -> None:
+    network = build_case_network(Case("memory", sized, width=64, height=32))
+    assert network.weight.shape[2:] == (32, 64)
+
+
+def test_a_size_the_network_does_not_take_is_refused_with_those_it_takes(sized: str) -> None:
+    with pytest.raises(UserError, match="sides divisible by 32, not 480x360; give --input 480x352 or 480x384, or pad"):
+        build_case_network(Case("memory", sized, width=480, height=360))
+
+
+def test_a_size_the_network_does_not_take_is_padded_where_that_is_asked(sized: str) -> None:
+    network = build_case_network(Case("memory", sized, width=40, height=20, pad=True))
+    assert network(torch.zeros(1, 3, 20, 40)).shape[2:] == (13, 25), "32 - 20 + 1 and 64 - 40 + 1"

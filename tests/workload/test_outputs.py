@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segbench.errors import UserError
+from segbench.libraries.traits import Traits, with_traits
 from segbench.records.case import Case
 from segbench.workload.outputs import OutputReader, logits_of
 
@@ -114,7 +115,7 @@ def test_a_single_output_leaves_nothing_to_tell() -> None:
 def test_other_outputs_weigh_what_the_case_says_and_features_nothing() -> None:
     output = {"out": MAIN, "aux": AUX, "features": scores(0, classes=64)}
     for given, read in ((None, [1.0, 0.4]), (0.2, [1.0, 0.2]), (0.0, [1.0])):
-        reader = OutputReader.of(Case("train", "x", classes=2, aux_weight=given))
+        reader = OutputReader.of(Case("train", "x", classes=2, aux_weight=given), nn.Identity())
         assert [share for share, _ in reader.supervised(output, (8, 8))] == read
 
 
@@ -153,3 +154,38 @@ def test_what_is_no_score_of_the_classes_is_refused(scores: torch.Tensor, senten
             reader.logits(output, (4, 4))
         with pytest.raises(UserError, match=sentence):
             reader.supervised(output, (4, 4))
+
+
+def test_a_librarys_weight_holds_where_the_case_has_none() -> None:
+    network = with_traits(nn.Identity(), Traits(aux_weight=0.5))
+    for given, weight in ((None, 0.5), (0.2, 0.2)):
+        reader = OutputReader.of(Case("train", "x", classes=2, aux_weight=given), network)
+        assert [share for share, _ in reader.supervised({"out": MAIN, "aux": AUX}, (8, 8))] == [1.0, weight]
+        assert reader.auxiliary == 1
+
+
+def test_classes_and_masks_of_queries_become_a_semantic_map() -> None:
+    """Query 0 is of class 1 and sees the left half, query 1 is of class 0 and sees the right; the last is nothing."""
+    sure = 50.0
+    classes = sure * torch.eye(3)[[1, 0, 2]][None]
+    left = torch.tensor([sure, sure, -sure, -sure]).expand(4, 4)
+    masks = torch.stack([left, -left, torch.full((4, 4), sure)])[None]
+    reader = OutputReader(classes=2)
+    found = reader.logits({"class_queries_logits": classes, "masks_queries_logits": masks, "hidden": scores(0)}, (4, 4))
+    seen = (left > 0).float()
+    torch.testing.assert_close(found, torch.stack([1 - seen, seen])[None])
+    assert reader.combined and "combined into a semantic map" in reader.notes()[0]
+
+
+def test_scores_that_were_enlarged_are_told_with_their_stride() -> None:
+    reader = OutputReader(classes=2)
+    assert reader.logits(scores(1), (32, 32)).shape == (1, 2, 32, 32)
+    assert reader.notes() == ["class scores at stride 4 enlarged bilinearly"]
+
+
+def test_what_answers_for_padding_is_cut_off() -> None:
+    """Enlarged to the padded size first, so that every score stays in its place."""
+    ramp = torch.arange(4.0).view(1, 1, 1, 4).expand(1, 2, 4, 4)
+    reader = OutputReader(traits=Traits(divisor=8), pads=True)
+    assert torch.equal(reader.logits(ramp, (30, 29)), OutputReader().logits(ramp, (32, 32))[..., :30, :29])
+    assert reader.stride == 8

@@ -172,3 +172,22 @@ def test_a_step_trains_all_outputs_with_their_weights(tmp_path: Path, weight: fl
     assert network.main.weight.grad is not None
     assert (network.aux.weight.grad is not None) == trained
     assert torch.equal(workload.infer(images), network(images)["main"])
+
+
+OWN_LOSS = """
+from torch import nn
+
+class Net(nn.Conv2d):
+    def __init__(self, classes):
+        super().__init__(3, classes, 1)
+
+    def training_loss(self, images, labels):
+        return 7 + 0 * self(images).mean() * labels.sum()
+"""
+
+
+def test_a_loss_of_the_networks_own_goes_before_cross_entropy(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(OWN_LOSS)
+    workload = build_workload(case(str(tmp_path / "net.py"), optimizer="none"), "cpu")
+    assert float(workload.train_step(*workload.make_batch())) == 7
+    assert workload.network.weight.grad is not None

@@ -14,7 +14,7 @@ def test_it_counts_as_torchvisions_without_the_auxiliary_head(classes: int, para
 
 def test_the_ranges_have_the_rates_as_dilation() -> None:
     with torch.device("meta"):
-        assert [branch[0].dilation[0] for branch in DeepLabV3(rates=(6, 12, 18)).ranges] == [1, 6, 12, 18]
+        assert [branch[0].dilation[0] for branch in DeepLabV3(rates=(6, 12, 18)).head.ranges] == [1, 6, 12, 18]
 
 
 def test_one_image_is_enough_to_train() -> None:

@@ -10,10 +10,16 @@ from segbench.cards.sources.card_file import CardFile
 from segbench.cards.sources.catalogue import Catalogue
 from segbench.cards.sources.python_file import PythonFile
 from segbench.cards.sources.python_module import PythonModule
+from segbench.cards.sources.smp import SMP
 from segbench.cards.sources.source import ModelSource
+from segbench.cards.sources.timm import TIMM
+from segbench.cards.sources.torchvision import TORCHVISION
+from segbench.cards.sources.transformers import TRANSFORMERS
 from segbench.cards.spec import ModelSpec, split_spec
 
-SOURCES: tuple[ModelSource, ...] = (CardFile(), PythonFile(), PythonModule(), Catalogue())
+LIBRARIES = (SMP, TIMM, TORCHVISION, TRANSFORMERS)
+
+SOURCES: tuple[ModelSource, ...] = (CardFile(), *LIBRARIES, PythonFile(), PythonModule(), Catalogue())
 
 
 def read_spec(text: str) -> ModelSpec:
