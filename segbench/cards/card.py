@@ -85,6 +85,10 @@ class ModelCard(Strict):
     """One network of the catalogue.
 
     `builder` names a class as `package.module:Name`; it is called with `classes` and `arguments`.
+
+    Attributes:
+        own_conditions: commands that measure cost take the card's own input size and batch where they are not told
+            otherwise; the catalogue's networks are compared at one size and batch.
     """
 
     title: str
@@ -95,6 +99,7 @@ class ModelCard(Strict):
     recipe: Recipe = Recipe()
     reference: tuple[Reference, ...] = ()
     weights: Weights | None = None
+    own_conditions: bool = False
 
     @field_validator("builder")
     @classmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 from segbench.cards.card import ModelCard
 from segbench.cards.sources.card_file import CardFile
 from segbench.cards.sources.catalogue import Catalogue
+from segbench.cards.sources.mmseg import MmsegConfig
 from segbench.cards.sources.python_file import PythonFile
 from segbench.cards.sources.python_module import PythonModule
 from segbench.cards.sources.smp import SMP
@@ -17,7 +18,7 @@ from segbench.cards.sources.torchvision import TORCHVISION
 from segbench.cards.sources.transformers import TRANSFORMERS
 from segbench.cards.spec import ModelSpec, split_spec
 
-LIBRARIES = (SMP, TIMM, TORCHVISION, TRANSFORMERS)
+LIBRARIES = (SMP, TIMM, TORCHVISION, TRANSFORMERS, MmsegConfig())
 
 SOURCES: tuple[ModelSource, ...] = (CardFile(), *LIBRARIES, PythonFile(), PythonModule(), Catalogue())
 
