@@ -102,6 +102,7 @@ class Assumptions(Options):
             them there (`ddp-views`).
         capability: CUDA compute capability of the GPU, on which attention's kernels depend; None for Ampere's.
         assume_torch: the release whose habits are meant, such as `1.8`; None for the torch that runs.
+        target: whose memory is meant; `cpu` sets a prediction beside a real step on the CPU, and has live bytes alone.
     """
 
     context_bytes: int = USUAL_CONTEXT
@@ -112,6 +113,7 @@ class Assumptions(Options):
     strategy: Literal["single", "ddp", "ddp-views"] = "single"
     capability: tuple[int, int] | None = None
     assume_torch: str | None = None
+    target: Literal["cuda", "cpu"] = "cuda"
 
 
 class PredictOptions(Assumptions):
