@@ -189,6 +189,9 @@ class EvaluateOptions(ProtocolOptions):
     Attributes:
         checkpoint, weights: the file and its digest.
         folder: of what is left.
+        label_map: the network's classes, each with the train id it counts as, where they are not the data set's.
+        partial: evaluates also where weights are missing or have other shapes.
+        trust_pickle: weights may be a pickle with code in it, which is then run.
         against, against_digest: an earlier evaluation's file.
         predictions, overlays: pictures to save.
     """
@@ -196,6 +199,9 @@ class EvaluateOptions(ProtocolOptions):
     checkpoint: ReadPath = ""
     weights: str | None = None
     folder: WrittenPath = ""
+    label_map: tuple[tuple[str, int | None], ...] = ()
+    partial: bool = False
+    trust_pickle: bool = False
     boundary: bool = True
     predictions: bool = False
     overlays: int = 0
