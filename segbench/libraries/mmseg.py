@@ -18,9 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segbench.cards.sources.mmseg_config import config_paths, read_config
+from segbench.cards.sources.mmseg_config import Config, config_paths, read_config
 from segbench.errors import CardError
 from segbench.libraries.library import library
+from segbench.libraries.traits import Traits, with_traits
 
 _SYNCHRONISED = ("SyncBN", "MMSyncBN", "NaiveSyncBN")
 
@@ -57,7 +58,7 @@ class Segmentor(nn.Module):
         ).sum()
 
 
-def build(config: str, classes: int = 19, digest: str | None = None) -> Segmentor:  # noqa: ARG001
+def build(config: str, classes: int = 19, digest: str | None = None) -> nn.Module:  # noqa: ARG001
     """The network of a config, with weights as its layers draw them.
 
     Args:
@@ -81,7 +82,20 @@ def build(config: str, classes: int = 19, digest: str | None = None) -> Segmento
 
         _import_all(described.get("custom_imports", {}).get("imports", []))
         init_default_scope("mmseg")
-        return Segmentor(MODELS.build(ConfigDict(model)), list(dict.fromkeys(notes)))
+        network = Segmentor(MODELS.build(ConfigDict(model)), list(dict.fromkeys(notes)))
+    return with_traits(network, _traits(described))
+
+
+def _traits(config: Config) -> Traits:
+    """What is taken out of the images, which configs write for pixels from 0 to 255."""
+    found = config.get("data_preprocessor") or config["model"].get("data_preprocessor") or {}
+    mean, std = (tuple(value / 255 for value in found.get(name) or ()) for name in ("mean", "std"))
+    return Traits(mean=mean or None, std=std or None)
+
+
+def names() -> dict[str, list[str]]:
+    """What `build` knows; nothing is imported."""
+    return {"network": list(config_paths())}
 
 
 def _alone(item: Any, classes: int, notes: list[str]) -> Any:

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from segbench.cards.card import InputSize, ModelCard, Recipe
+from segbench.cards.sources.library import Library
 from segbench.cards.sources.mmseg_config import Config, config_paths, read_config
 from segbench.cards.spec import ModelSpec
 from segbench.errors import CardError, UnknownName
 
-_PREFIX = "mmseg:"
 _INSTALL = "pip install mmsegmentation mmengine 'mmcv-lite<2.2' ftfy regex"
 """mmcv-lite is mmcv without compiled operators; mmsegmentation 1.2.2 wants it below 2.2, and does not ask for ftfy."""
 
 _OPTIMIZERS = {"SGD": "sgd", "AdamW": "adamw", "Adam": "adamw"}
 
 
-class MmsegConfig:
+class Mmsegmentation(Library):
     """Its network with its own losses and auxiliary heads; crop, batch per GPU and optimizer become the defaults."""
 
-    name = "mmseg"
-
-    def claims(self, text: str) -> bool:
-        return text.startswith(_PREFIX)
-
     def split(self, text: str) -> tuple[str, str]:
-        name = text.removeprefix(_PREFIX)
-        return "mmseg", str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
+        """A user's config by its absolute path."""
+        place, name = super().split(text)
+        return place, str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
 
     def card(self, spec: ModelSpec) -> ModelCard:
         path = _path_of(spec.name)
@@ -40,18 +36,18 @@ class MmsegConfig:
                 f"config {path.name} has no model with a decode_head, so that it is no segmentation network"
             )
         users = {"digest": _digest(config)} if spec.name.endswith(".py") else {}
-        return ModelCard(
-            title=f"{path.stem} of mmsegmentation",
-            builder="segbench.libraries.mmseg:build",
-            note="; ".join(_notes(config)),
-            arguments={"config": spec.name, **users},
-            input=_crop(config),
-            recipe=_recipe(config),
-            own_conditions=True,
-        )
+        own = {
+            "title": f"{path.stem} of {self.package}",
+            "note": "; ".join(_notes(config)),
+            "input": _crop(config),
+            "recipe": _recipe(config),
+        }
+        return super().card(spec).model_copy(update=own).with_arguments(users)
 
-    def names(self) -> Sequence[str]:
-        return list(config_paths())
+
+MMSEG = Mmsegmentation(
+    "mmseg", "mmsegmentation", argument="config", example="mmseg:pspnet_r50-d8_4xb2-40k_cityscapes-512x1024"
+)
 
 
 def _path_of(name: str) -> Path:
@@ -109,7 +105,7 @@ def _recipe(config: Config) -> Recipe:
 def _notes(config: Config) -> Iterator[str]:
     """What the card cannot say as the config does."""
     kind = _optimizer(config).get("type")
-    if kind not in ("SGD", "AdamW"):
+    if kind not in (None, "SGD", "AdamW"):
         yield f"its optimizer {kind} stands as {_OPTIMIZERS.get(str(kind), 'sgd')}"
     if _at(config, "optim_wrapper", "type") == "AmpOptimWrapper":
         yield "trained in mixed precision: --precision fp16"

@@ -7,9 +7,9 @@ import pytest
 
 from segbench.cards.card import InputSize
 from segbench.cards.model import find_model
-from segbench.cards.sources.mmseg import MmsegConfig
 from segbench.cards.sources.mmseg_config import config_paths
 from segbench.errors import CardError, UnknownName
+from segbench.libraries.mmseg import names as build_names
 
 CONFIG = """
 crop_size = (32, 64)
@@ -44,7 +44,7 @@ def test_crop_batch_and_optimizer_of_a_config_become_the_cards(installed: Path) 
 
 
 def test_configs_are_listed_and_near_names_suggested(installed: Path) -> None:
-    assert MmsegConfig().names() == ["fcn_tiny"]
+    assert build_names()["network"] == ["fcn_tiny"]
     with pytest.raises(UnknownName, match="did you mean fcn_tiny"):
         find_model("mmseg:fcn_tinny")
 
