@@ -38,6 +38,7 @@ class Mmsegmentation(Library):
         users = {"digest": _digest(config)} if spec.name.endswith(".py") else {}
         own = {
             "title": f"{path.stem} of {self.package}",
+            "own_conditions": True,
             "note": "; ".join(_notes(config)),
             "input": _crop(config),
             "recipe": _recipe(config),
