@@ -93,8 +93,7 @@ fpn_r50_4xb2-80k_cityscapes-512x1024 stdc1_4xb12-80k_cityscapes-512x1024
 swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-512x512
 twins_pcpvt-s_uperhead_8xb4-160k_ade20k-512x512 unet-s5-d16_fcn_4xb4-160k_cityscapes-512x1024
 upernet_r18_4xb2-40k_cityscapes-512x1024 vit_deit-s16_upernet_8xb2-160k_ade20k-512x512
-maskformer_r50-d32_8xb2-160k_ade20k-512x512 mask2former_r50_8xb2-160k_ade20k-512x512
-beit-base_upernet_8xb2-160k_ade20k-640x640"""
+maskformer_r50-d32_8xb2-160k_ade20k-512x512 mask2former_r50_8xb2-160k_ade20k-512x512"""
 
 USUAL = (160, 128)
 SIZES = {
@@ -103,6 +102,7 @@ SIZES = {
     "timm:vit": (224, 224),
     "timm:mobilevit": (128, 128),
     "unet-s5": (128, 128),
+    "lraspp_4xb4": (400, 400),
     "Beit": (128, 128),
     "Data2Vec": (128, 128),
     "DPTFor": (128, 128),

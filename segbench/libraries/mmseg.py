@@ -17,12 +17,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from segbench.cards.dataset_card import IGNORE
 from segbench.cards.sources.mmseg_config import Config, config_paths, read_config
 from segbench.errors import CardError
 from segbench.libraries.library import library
 from segbench.libraries.traits import Traits, with_traits
 
+_EDGES = "GenerateEdge"
+"""The transform that makes a map of edges of the labels (PIDNet)."""
 _SYNCHRONISED = ("SyncBN", "MMSyncBN", "NaiveSyncBN")
 
 
@@ -32,12 +36,14 @@ class Segmentor(nn.Module):
     Args:
         network: an `EncoderDecoder`, or what is used as one.
         notes: how it differs from its config, for people.
+        edges: width of the edges between classes that its loss reads beside the labels; None where it reads none.
     """
 
-    def __init__(self, network: nn.Module, notes: list[str]) -> None:
+    def __init__(self, network: nn.Module, notes: list[str], edges: int | None = None) -> None:
         super().__init__()
         self.network: Any = network
         self.notes = tuple(notes)
+        self._edges = edges
 
     def forward(self, images: Tensor) -> Tensor:
         """Class scores `(N, classes, H, W)` of the whole image, by the rule of the decode head."""
@@ -51,7 +57,8 @@ class Segmentor(nn.Module):
             images: `(N, 3, H, W)`.
             labels: `(N, H, W)`, 255 for pixels that do not count.
         """
-        losses = self.network.loss(images, [_sample(images, label) for label in labels])
+        samples = [_sample(images, label, self._edges) for label in labels]
+        losses = self.network.loss(images, samples)
         parts = [item for name, item in losses.items() if "loss" in name]
         return torch.stack(
             [item.mean() for part in parts for item in (part if isinstance(part, list) else [part])]
@@ -82,7 +89,8 @@ def build(config: str, classes: int = 19, digest: str | None = None) -> nn.Modul
 
         _import_all(described.get("custom_imports", {}).get("imports", []))
         init_default_scope("mmseg")
-        network = Segmentor(MODELS.build(ConfigDict(model)), list(dict.fromkeys(notes)))
+        edges = [item.get("edge_width", 3) for item in described.get("train_pipeline", []) if item["type"] == _EDGES]
+        network = Segmentor(MODELS.build(ConfigDict(model)), list(dict.fromkeys(notes)), *edges[:1])
     return with_traits(network, _traits(described))
 
 
@@ -125,11 +133,24 @@ def _facts(images: Tensor) -> dict[str, Any]:
     return {"ori_shape": size, "img_shape": size, "pad_shape": size, "padding_size": [0, 0, 0, 0]}
 
 
-def _sample(images: Tensor, label: Tensor) -> Any:
+def _sample(images: Tensor, label: Tensor, edges: int | None) -> Any:
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample
 
-    return SegDataSample(metainfo=_facts(images), gt_sem_seg=PixelData(data=label[None]))
+    maps = {"gt_sem_seg": label[None]} | ({} if edges is None else {"gt_edge_map": edges_of(label, edges)})
+    return SegDataSample(metainfo=_facts(images), **{name: PixelData(data=item) for name, item in maps.items()})
+
+
+def edges_of(label: Tensor, width: int) -> Tensor:
+    """1 where two classes meet within two by two pixels, widened to a square of `width`: `(1, H, W)` of `(H, W)`.
+
+    As mmsegmentation's `GenerateEdge`, up to a pixel's place.
+    """
+    ignored = label == IGNORE
+    most = functional.max_pool2d(label.float().masked_fill(ignored, -1)[None], 2, 1)
+    least = -functional.max_pool2d(-label.float().masked_fill(ignored, IGNORE)[None], 2, 1)
+    meets = functional.pad((most > least).float(), (0, 1, 0, 1))
+    return functional.max_pool2d(meets, width, 1, width // 2)[:, : label.shape[0], : label.shape[1]].long()
 
 
 def _import_all(modules: str | list[str]) -> None:

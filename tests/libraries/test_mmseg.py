@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from segbench.cards.model import find_model
+from segbench.libraries.mmseg import edges_of
 from segbench.records.case import Case
 from segbench.workload.network import build_from_card
 from segbench.workload.step import build_workload
@@ -81,6 +82,12 @@ def test_its_own_losses_train_it(config: Path) -> None:
     work = build_workload(Case("memory", f"mmseg:{config}", width=8, height=4, batch_size=2, classes=5), "cpu")
     assert work.train_step(*work.make_batch()).item() == 1 + 3 + 5
     assert work.infer(work.make_batch()[0]).shape == (2, 5, 4, 8)
+
+
+def test_edges_are_where_two_classes_meet_and_not_where_a_pixel_is_ignored() -> None:
+    label = torch.tensor([[1, 1, 1, 2, 2, 255, 3, 3]]).repeat(3, 1)
+    assert edges_of(label, 1)[0].tolist() == [[0, 0, 1, 0, 0, 0, 0, 0]] * 2 + [[0] * 8]
+    assert edges_of(label, 3)[0, 1].tolist() == [0, 1, 1, 1, 0, 0, 0, 0]
 
 
 def test_operators_that_mmcv_lite_lacks_refuse_when_they_are_called(
