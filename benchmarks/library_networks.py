@@ -5,8 +5,9 @@
 Networks of segmentation_models_pytorch, torchvision, transformers, timm and mmsegmentation, each with the loss its
 library trains it by, small images, and one of four conditions in turn. Every network is built and run in this process,
 since the libraries take longer to import than such a step to run. What is done is in the ledger `-o/ledger.jsonl`: the
-same command goes on from there. Ends by writing `networks.md` and `networks.csv`, and with 1 if a difference is neither
-within 0.1 % nor explained. WORDs choose networks by parts of their names.
+same command goes on from there. Ends by writing `networks.md` and `networks.csv` of all that the ledger has, and with 1
+if a difference is neither within 0.1 % nor explained. WORDs choose networks by parts of their names; `--table` runs
+none.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import itertools
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from typing import Any
 from segbench.cards.model import find_model
 from segbench.cells.cell import Listener, Result
 from segbench.cells.executor import LocalExecutor
-from segbench.cells.series import Planned, plan, run_series
+from segbench.cells.places import publishable
+from segbench.cells.series import plan, run_series
 from segbench.present.csv_text import table_csv
 from segbench.present.formats import BYTES, PERCENT, Format
 from segbench.present.markdown import to_markdown
@@ -59,10 +61,11 @@ _SMP = {
 _TORCHVISION = """deeplabv3_mobilenet_v3_large?aux_loss=true deeplabv3_resnet50?aux_loss=true deeplabv3_resnet101
 fcn_resnet50?aux_loss=true fcn_resnet101 lraspp_mobilenet_v3_large"""
 
-_LAYERS = "num_hidden_layers=4&num_attention_heads=2&hidden_size=64&intermediate_size=128"
+_SMALL = "num_attention_heads=2&hidden_size=64&intermediate_size=128"
+_LAYERS = f"num_hidden_layers=4&{_SMALL}"
 """Of a configuration: quick, and the same operators."""
 _TRANSFORMERS = f"""SegformerForSemanticSegmentation BeitForSemanticSegmentation?{_LAYERS}&out_indices=[1,2,3,4]
-Data2VecVisionForSemanticSegmentation?{_LAYERS}&out_indices=[1,2,3,4] DPTForSemanticSegmentation?{_LAYERS}
+Data2VecVisionForSemanticSegmentation?{_LAYERS}&out_indices=[1,2,3,4] DPTForSemanticSegmentation?{_SMALL}
 MobileNetV2ForSemanticSegmentation MobileViTForSemanticSegmentation MobileViTV2ForSemanticSegmentation
 UperNetForSemanticSegmentation MaskFormerForInstanceSegmentation Mask2FormerForUniversalSegmentation
 OneFormerForUniversalSegmentation
@@ -198,7 +201,7 @@ def compared(real: Entry, foreseen: Entry) -> Comparison:
     whole = sum(parts.values())
     held = sum(parts.get(role, 0) for role in ("parameters", "gradients", "optimizer state"))
     return Comparison(
-        name=real.model,
+        name=real.case.model,
         conditions=_described(real.case),
         predicted=int(traced.value) if traced and traced.value else None,
         real=int(measured.value) if measured and measured.value else None,
@@ -217,15 +220,20 @@ def _described(case: Case) -> str:
     return ", ".join([f"{case.width}x{case.height}", *filter(None, words)])
 
 
-EXPLAINED: dict[str, str] = {}
-"""Part of a network's name -> why its prediction differs, or why it does not run here."""
+EXPLAINED = {
+    "mmseg:dmnet": "its code takes `view` of a map, which torch refuses of channels last",
+    "mmseg:psanet": "calls psamask_forward, an operator that mmcv-lite does not have",
+    "mmseg:maskformer": "needs mmdet",
+    "mmseg:mask2former": "needs mmdet",
+}
+"""Begin of a network's name -> why its prediction differs, or why it does not run here."""
 
 
 def reason(item: Comparison) -> str:
     """Why a network does not agree; empty where it does, or where nobody knows."""
     if item.agrees:
         return ""
-    return next((sentence for part, sentence in EXPLAINED.items() if part in item.name), item.cause)
+    return next((sentence for begin, sentence in EXPLAINED.items() if item.name.startswith(begin)), "")
 
 
 _DIFFERENCE = Format("fraction", lambda value: f"{100 * value:+.4f} %")
@@ -244,7 +252,15 @@ def table(found: Sequence[Comparison]) -> Table:
         Column("why", left=True),
     ]
     rows = [
-        [item.name, item.conditions, item.predicted, item.real, item.difference, item.activations, reason(item)]
+        [
+            item.name,
+            item.conditions,
+            item.predicted,
+            item.real,
+            item.difference,
+            item.activations,
+            reason(item) or ("" if item.agrees else item.cause),
+        ]
         for item in ordered
     ]
     agree = sum(item.agrees for item in found)
@@ -256,8 +272,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="WORD")
     parser.add_argument("-o", "--output", type=Path, default=Path("reports/local/library-networks"))
+    parser.add_argument("--table", action="store_true", help="only write the tables of what the ledger has")
     options = parser.parse_args()
-    found = list(run(list(cases(options.words)), options.output))
+    if not options.table:
+        run(list(cases(options.words)), options.output)
+    found = list(in_ledger(options.output))
     result = table(found)
     (options.output / "networks.md").write_text(to_markdown(result), encoding="utf-8")
     (options.output / "networks.csv").write_text(table_csv(result), encoding="utf-8")
@@ -265,17 +284,35 @@ def main() -> None:
     sys.exit(1 if any(not item.agrees and not reason(item) for item in found) else 0)
 
 
-def run(asked: Sequence[Case], folder: Path) -> Iterator[Comparison]:
-    """Both answers of every case, from the ledger where it has them."""
+def run(asked: Sequence[Case], folder: Path) -> None:
+    """Both answers of every case, but for those that the ledger has."""
     with LocalExecutor(in_this_process, workers=1) as executor:
-        for case in asked:
-            model = find_model(case.model)
-            cells: list[Planned] = plan([model], lambda _, case=case: [case, predicted(case)], executor)  # type: ignore[misc]
-            done = {item.entry.case.task: item.entry for item in run_series(
-                cells, Ledger(folder), executor, 0.0, lambda *_: None, reuse=True)}  # fmt: skip
-            item = compared(done["memory"], done["predict"])
-            print(f"{item.name:70} {item.conditions:30} {item.difference} {item.cause[:200]}", flush=True)
-            yield item
+        cells = [
+            cell
+            for case in asked
+            for cell in plan([find_model(case.model)], _always([case, predicted(case)]), executor)
+        ]
+        for done in run_series(cells, Ledger(folder), executor, 0.0, lambda *_: None, reuse=True):
+            entry = done.entry
+            print(f"{entry.case.task:8} {entry.outcome:8} {entry.case.model} {entry.cause or ''}", flush=True)
+
+
+def _always(found: list[Case]) -> Callable[[object], list[Case]]:
+    return lambda _: found
+
+
+def in_ledger(folder: Path) -> Iterator[Comparison]:
+    """Every network of the list that the ledger has both answers of, the newest ones."""
+    newest = {(entry.case.task, _question(entry.case)): entry for entry in Ledger(folder).entries()}
+    for case in cases():
+        pair = [newest.get((task, _question(publishable(case)))) for task in ("memory", "predict")]
+        if pair[0] and pair[1]:
+            yield compared(pair[0], pair[1])
+
+
+def _question(case: Case) -> tuple[str, int, int]:
+    """A network stands in the list once."""
+    return case.model, case.width, case.height
 
 
 if __name__ == "__main__":
