@@ -6,20 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segbench.cards.card import Reference
 from segbench.cards.model import Model
 from segbench.errors import CardError
 
 _CARDS = ("catalogue", "card file")
 
 
-def card_text(model: Model, notes: Sequence[str], counted: Reference) -> str:
+def card_text(model: Model, notes: Sequence[str]) -> str:
     """A card in TOML.
 
     Args:
         model: as `--model` names it, with its arguments.
-        notes: of the library, its version, and what it takes out of images, one phrase each.
-        counted: its parameters.
+        notes: the library with its version, its parameters, what it takes out of images: one phrase each.
 
     Raises:
         CardError: the network has a card already, or has memory optimisations, which are no part of one.
@@ -29,15 +27,14 @@ def card_text(model: Model, notes: Sequence[str], counted: Reference) -> str:
         raise CardError(f"{model.name} is a card already; copy its file to change it")
     if spec.optimisations:
         raise CardError(f"{model.name}: memory optimisations are no part of a card; write them behind its name")
-    arguments = ", ".join(f"{name} = {json.dumps(value)}" for name, value in spec.arguments)
+    arguments = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in spec.arguments]
     head = {
-        "title": f"{model.card.title}, {arguments}" if arguments else model.card.title,
+        "title": ", ".join([model.card.title, *arguments]),
         "network": _from_here(spec.text),
         "note": "; ".join(filter(None, [*notes, model.card.note])),
     }
-    tables = {"[input]": model.card.input.model_dump()} if model.card.own_conditions else {}
-    tables["[[reference]]"] = counted.model_dump(exclude_none=True)
-    return "\n\n".join([_lines(head), *(f"{name}\n{_lines(values)}" for name, values in tables.items())]) + "\n"
+    size = f"\n[input]\n{_lines(model.card.input.model_dump())}" if model.card.own_conditions else ""
+    return f"{_lines(head)}\n{size}"
 
 
 def _from_here(text: str) -> str:
@@ -47,4 +44,4 @@ def _from_here(text: str) -> str:
 
 def _lines(values: Mapping[str, object]) -> str:
     """TOML's basic strings and numbers are written as JSON's are."""
-    return "\n".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items())

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from segbench.cards.card import Reference
+from segbench import __version__
 from segbench.cards.model import find_model
 from segbench.cards.sources import LIBRARIES
 from segbench.cards.writing import card_text
@@ -48,14 +48,9 @@ def new(
     parameters = found["parameters"].value if "parameters" in found else None
     if parameters is None:
         raise CardError(result.cause or f"the parameters of {model.name} could not be counted")
-    counted = Reference(
-        quantity="parameters",
-        value=parameters,
-        unit="count",
-        source=f"counted by segbench {package_version('segbench')} with torch {package_version('torch')}",
-        note=f"{classes} classes",
-    )
-    text = card_text(model, [*_library(model.spec.source), *_images(found["parameters"].detail)], counted)
+    counted = f"{int(parameters):,} parameters at {classes} classes"
+    by = f"counted by segbench {__version__} with torch {package_version('torch')}"
+    text = card_text(model, [*_library(model.spec.source), f"{counted}, {by}", *_images(found["parameters"].detail)])
     if output is None:
         typer.echo(text, nl=False)
         return

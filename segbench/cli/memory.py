@@ -88,8 +88,8 @@ def memory(
 
     done = session.measure(session.plan(models, one_mode_a_process))
     chosen = f"-b {usual['batch_size']}"
-    chosen += _own_conditions({model.name: own(model) for model in models})
     chosen += "" if batch.batch_size else ", by default (24 on CUDA or predicted, 1 on the CPU)"
+    chosen += _own_conditions({model.name: own(model) for model in models})
     chosen += f"; --device {conditions.device}: {where.why}" if where.why else ""
     chosen += f"; {explain.cost(done, prediction.context)}" if predicted else ""
     try:

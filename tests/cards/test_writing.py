@@ -4,12 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from segbench.cards.card import Reference
 from segbench.cards.model import find_model
 from segbench.cards.writing import card_text
 from segbench.errors import CardError
-
-COUNTED = Reference(quantity="parameters", value=44, unit="count", source="counted")
 
 
 @pytest.fixture
@@ -31,11 +28,10 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_written_card_is_the_same_network(file: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "tiny.py").write_text("model = dict(decode_head=dict(num_classes=19))\ncrop_size = (32, 64)\n")
     model = find_model(name)
-    (tmp_path / "mine.toml").write_text(card_text(model, ["library 1.0"], COUNTED))
+    (tmp_path / "mine.toml").write_text(card_text(model, ["library 1.0"]))
     again = find_model("mine.toml")
     assert again.card.hash() == model.card.hash()
     assert (again.card.arguments, again.card.input) == (model.card.arguments, model.card.input)
-    assert again.card.references_for("parameters") == [COUNTED]
     assert again.card.note.startswith("library 1.0") and again.card.title.startswith(model.card.title)
     assert str(tmp_path) not in (tmp_path / "mine.toml").read_text()
 
@@ -48,7 +44,7 @@ def test_arguments_behind_the_cards_name_replace_its_own(file: Path, tmp_path: P
 @pytest.mark.parametrize("name", ["segnode?steps=8", "net.py:Net+checkpoint"])
 def test_what_is_a_card_or_no_part_of_one_is_refused(file: Path, name: str) -> None:
     with pytest.raises(CardError, match=r"is a card already|no part of a card"):
-        card_text(find_model(name), [], COUNTED)
+        card_text(find_model(name), [])
 
 
 @pytest.mark.parametrize("text", ['network = "segnode"', 'network = "net.py:Net"\nbuilder = "a:B"', ""])
