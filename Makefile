@@ -4,10 +4,15 @@ TORCH ?= $(shell grep -v '^\#' constraints.txt)
 DEVICE ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 BIN := .venv/bin
 BROWSER ?= chromium
+# The environment of the libraries of networks is shared by all checkouts; what was asked for is part of its stamp's name.
+LIBRARIES ?= $(HOME)/.cache/segbench/libraries
+LIBRARIES_TORCH ?= $(shell grep -E '^torch(vision)?==' constraints-libraries.txt)
+ASKED := $(shell (echo $(LIBRARIES_TORCH); cat constraints-libraries.txt; \
+	sed -n '/^dependencies = /,/^]/p; /^.project.optional/,/^libraries/p; /^libraries = ..p/p' pyproject.toml) | cksum | cut -d' ' -f1)
 DATA := $(firstword $(SEGBENCH_DATA) $(realpath ../shared/data))
 export SEGBENCH_DATA := $(DATA)
 
-.PHONY: venv demo test lint unit wheel-test browser-test gpu clean
+.PHONY: venv demo test lint unit wheel-test browser-test test-libraries gpu clean
 
 venv: .venv/ready
 
@@ -42,6 +47,19 @@ browser-test: venv
 	@if ! command -v $(BROWSER) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -y -qq chromium chromium-driver; fi
 	SEGBENCH_BROWSER="$$(command -v $(BROWSER))" $(BIN)/python -m pytest -m browser tests/browser
+
+# The real libraries of networks against their predictions; segbench itself is taken from this checkout.
+test-libraries: $(LIBRARIES)/asked-$(ASKED)
+	OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(LIBRARIES)/bin/python -m pytest -n 2 -m libraries tests/libraries
+
+$(LIBRARIES)/asked-$(ASKED):
+	test -x $(LIBRARIES)/bin/python || $(PYTHON) -m venv $(LIBRARIES)
+	rm -f $(LIBRARIES)/asked-* && $(LIBRARIES)/bin/python -m pip install --quiet --upgrade pip
+	$(LIBRARIES)/bin/python -m pip install --quiet $(LIBRARIES_TORCH)
+	grep -vE '^torch(vision)?==' constraints-libraries.txt > $(LIBRARIES)/constraints.txt
+	$(LIBRARIES)/bin/python -m pip install --quiet -c $(LIBRARIES)/constraints.txt ".[libraries]" --group libraries $(LIBRARIES_TORCH)
+	$(LIBRARIES)/bin/python -m pip uninstall --quiet --yes segbench
+	touch $@
 
 # What needs a CUDA GPU: its tests, which are not part of the installed package, and the first measurements on it.
 gpu: venv

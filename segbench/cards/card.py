@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from segbench.cards.source_code import source_text
 from segbench.cards.validation import Strict, read_toml, validated
@@ -85,16 +85,24 @@ class ModelCard(Strict):
     """One network of the catalogue.
 
     `builder` names a class as `package.module:Name`; it is called with `classes` and `arguments`.
+
+    Attributes:
+        network: in a builder's place, a network of a library or file as `--model` has it: what its source says of it
+            is the card's too, where the card says nothing itself.
+        own_conditions: commands that measure cost take the card's own input size and batch where they are not told
+            otherwise; the catalogue's networks are compared at one size and batch.
     """
 
     title: str
-    builder: str
+    builder: str = ""
+    network: str = ""
     note: str = ""
     arguments: dict[str, Any] = Field(default_factory=dict)
     input: InputSize = InputSize()
     recipe: Recipe = Recipe()
     reference: tuple[Reference, ...] = ()
     weights: Weights | None = None
+    own_conditions: bool = False
 
     @field_validator("builder")
     @classmethod
@@ -103,6 +111,17 @@ class ModelCard(Strict):
         if not (module and colon and name.isidentifier()):
             raise ValueError(f"{builder!r} is not of the form package.module:Class or file.py:Class")
         return builder
+
+    @model_validator(mode="after")
+    def _says_what_builds_it(self) -> ModelCard:
+        if bool(self.builder) == bool(self.network):
+            raise ValueError('write what builds it, as in builder = "package.module:Class" or network = "smp:Unet"')
+        return self
+
+    def over(self, base: ModelCard) -> ModelCard:
+        """The card of `network`, with everything that this card says instead."""
+        said = {name: getattr(self, name) for name in self.model_fields_set - {"network", "arguments"}}
+        return base.model_copy(update=said).with_arguments(self.arguments)
 
     def with_arguments(self, arguments: dict[str, Any]) -> ModelCard:
         """The card with some of its arguments replaced."""

@@ -18,8 +18,10 @@ from segbench.cli.groups import (
     CompilerFlags,
     ConditionFlags,
     DataFlags,
+    Fields,
     NetworkFlags,
     OutputFlags,
+    OwnFields,
     RunFlags,
     SizeFlags,
     TimingFlags,
@@ -82,10 +84,12 @@ def epoch(
     options = EpochOptions.parse({**timing.rule().options(), "images": count, "workers": workers})
     case = partial(Case, "epoch", warmup=timing.warmup, options=options, **fields)
     if batch_size == "max":
-        sizes = _largest_batches(session, models, fields, where, budget)
+        sizes = _largest_batches(session, models, fields, where, budget, size.own)
     else:
         sizes = dict.fromkeys((model.name for model in models), _number(batch_size))
-    cells = session.plan(models, lambda model: [case(model=model.spec.text, batch_size=sizes[model.name])])
+    cells = session.plan(
+        models, lambda model: [case(model=model.spec.text, batch_size=sizes[model.name], **size.own(model))]
+    )
     done = session.measure(cells, in_rounds(timing.rule()))
     print_advice(done)
     session.finish(done, models, epoch_tables)
@@ -97,7 +101,7 @@ _SEARCHED = ("arguments", "classes", "width", "height", "precision", "optimizer"
 
 
 def _largest_batches(
-    session: Session, models: Sequence[Model], fields: dict[str, object], where: Device, budget: str | None
+    session: Session, models: Sequence[Model], fields: Fields, where: Device, budget: str | None, own: OwnFields
 ) -> dict[str, int]:
     """The largest training batch of each network: tried on the GPU, or predicted for a budget where there is none.
 
@@ -107,9 +111,9 @@ def _largest_batches(
     if where.name == "cpu" and budget is None:
         raise UserError("-b max needs a budget where there is no GPU: give --budget, as in --budget 32GB")
     place = Device("none", "none") if where.name == "cpu" else where
-    own = {name: fields[name] for name in _SEARCHED} | {"device": place.name}
+    asked = {name: fields[name] for name in _SEARCHED} | {"device": place.name}
     limit = chosen_budget(budget, place)
-    done = searched(session, "max_batch", models, own, limit, PredictionFlags(), ("train",), reuse=True)
+    done = searched(session, "max_batch", models, asked, limit, PredictionFlags(), ("train",), own, reuse=True)
     return {item.entry.model: _batch_of(item.entry) for item in done}
 
 

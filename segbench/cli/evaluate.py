@@ -10,6 +10,8 @@ from typing import Annotated, ClassVar
 
 from typer import Option
 
+from segbench.cards.datasets import dataset_card
+from segbench.cards.label_map import LabelMap, read_label_map
 from segbench.cards.model import Model
 from segbench.cli.checkpoints import digest_of, facts_of, found_checkpoint, trained_arguments, usual_run, usual_size
 from segbench.cli.flags import Group, flags
@@ -26,7 +28,9 @@ _Checkpoint = Annotated[
     Path | None,
     Option(
         "--checkpoint",
-        help="A run's folder or one of its files. \\[default: the card's own, or the best of runs/MODEL-DATASET]",
+        "--weights",
+        help="A run's folder or one of its files, or weights of any training: safetensors, .pth. "
+        "\\[default: the card's own, or the best of runs/MODEL-DATASET]",
     ),
 ]
 _InferBatch = Annotated[int, Option("--infer-batch", help="Images per inference.", min=1, rich_help_panel="Conditions")]
@@ -69,6 +73,19 @@ class EvaluationFlags(Group):
         False
     )
     overlays: Annotated[int, Option("--overlays", help="Save so many side-by-side pictures.", min=0)] = 0
+    label_map: Annotated[
+        str | None,
+        Option(
+            "--label-map",
+            help="Whose classes the network has, where they are not the data set's: a data set's name, or a map.toml.",
+        ),
+    ] = None
+    partial: Annotated[bool, Option("--partial", help="Evaluate also where weights are missing; they are listed.")] = (
+        False
+    )
+    trust_pickle: Annotated[
+        bool, Option("--trust-pickle", help="Run the code that a .pth file holds beside its weights.")
+    ] = False
     against: Annotated[
         Path | None,
         Option("--against", help="Compare on the same images with an earlier evaluation: its folder or its .npz."),
@@ -139,6 +156,9 @@ class _Question:
             weights=digest_of(path),
             folder=str(folder),
             protocol=self.protocol.protocol,
+            label_map=self._label_map(),
+            partial=asked.partial,
+            trust_pickle=asked.trust_pickle,
             boundary=asked.boundary,
             predictions=asked.predictions,
             overlays=asked.overlays,
@@ -147,6 +167,10 @@ class _Question:
             against_digest=digest_of(other) if other else None,
             **self.protocol.changes(),
         )
+
+    def _label_map(self) -> LabelMap:
+        text = self.evaluation.label_map
+        return read_label_map(text, dataset_card(self.data.named).class_names) if text else ()
 
     def _folder(self, model: Model, path: Path) -> Path:
         """One for each way of asking a run's network: `evaluation-val-single-last-steps=8`."""
@@ -164,6 +188,8 @@ class _Question:
             **self.protocol.changes(),
             **dict(self.arguments),
             "precision": precision if precision != "fp32" else None,
+            "classes": Path(self.evaluation.label_map).stem if self.evaluation.label_map else None,
+            "partial": "yes" if self.evaluation.partial else None,
             "boundary": None if self.evaluation.boundary else "no",
             "broken": "skipped" if self.evaluation.skip_broken else None,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -24,6 +24,9 @@ MOST_WORKERS = 1024
 
 Fields = dict[str, Any]
 """Fields of a case."""
+
+OwnFields = Callable[[Model], Fields]
+"""What a network's cases have in the place of what all have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,11 @@ class BatchFlags(Group):
     ] = None
     infer_batch: Annotated[int, Option("--infer-batch", help="Images per inference.", min=1)] = 1
 
+    def own(self, model: Model) -> Fields:
+        """The batch of a card with conditions of its own, where the user does not say one."""
+        asked = self.batch_size is not None or not model.card.own_conditions
+        return {} if asked else {"batch_size": model.card.recipe.batch_size}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SizeFlags(Group):
@@ -98,11 +106,21 @@ class SizeFlags(Group):
 
     panel: ClassVar[str] = "Conditions"
 
-    input: Annotated[str, Option("--input", help="Input size, width x height, as in 480x360.")] = "480x360"
+    input: Annotated[
+        str | None,
+        Option(
+            "--input", help="Input size, width x height. \\[default: 480x360; the crop of a config of mmsegmentation]"
+        ),
+    ] = None
 
     def case_fields(self) -> Fields:
-        width, height = parse_size(self.input)
+        width, height = parse_size(self.input or "480x360")
         return {"width": width, "height": height}
+
+    def own(self, model: Model) -> Fields:
+        """The size of a card with conditions of its own, where the user does not say one."""
+        asked = self.input is not None or not model.card.own_conditions
+        return {} if asked else {"width": model.card.input.width, "height": model.card.input.height}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typer import Option
 from segbench.cards.model import Model
 from segbench.cells.jobs import single_jobs
 from segbench.cells.series import Done
-from segbench.cli.groups import ConditionFlags
+from segbench.cli.groups import ConditionFlags, OwnFields
 from segbench.cli.predicting import PredictionFlags
 from segbench.cli.session import Session
 from segbench.devices.budgets import Budget
@@ -45,6 +45,7 @@ def searched(
     budget: Budget,
     prediction: PredictionFlags,
     modes: Sequence[str],
+    own: OwnFields = lambda _: {},
     reuse: bool | None = None,
 ) -> list[Done]:
     """Predicts without a device, or searches on the GPU: one cell a network and mode.
@@ -52,11 +53,14 @@ def searched(
     Args:
         task: `max_batch` or `max_input`.
         fields: of every case; `device` among them.
+        own: of a network's cases instead.
         reuse: instead of the command's flag.
     """
     options = prediction.options(Assumptions, (budget.name, session.executor.probe(str(fields["device"])).device_name))
     case = partial(Case, task, budget_bytes=budget.bytes, options=options, **fields)  # type: ignore[arg-type]
-    cells = session.plan(models, lambda model: [case(model=model.spec.text, modes=(mode,)) for mode in modes])
+    cells = session.plan(
+        models, lambda model: [case(model=model.spec.text, modes=(mode,), **own(model)) for mode in modes]
+    )
     jobs_of = single_jobs if fields["device"] == "none" else search_jobs
     return session.measure(cells, jobs_of, reuse=reuse)
 

@@ -50,7 +50,7 @@ def latency(
         options=timing.options(),
         **case_fields(where, network, conditions, size, compiler, data),
     )
-    cells = session.plan(models, lambda model: [case(model=model.spec.text)])
+    cells = session.plan(models, lambda model: [case(model=model.spec.text, **size.own(model))])
     done = session.measure(cells, in_rounds(timing.rule()))
     print_advice(done)
     session.finish(done, models, latency_tables)

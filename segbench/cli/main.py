@@ -66,6 +66,7 @@ COMMANDS = (
     Listed("compare", _ANALYSIS, "Whether B differs from A: ratio, 95 % interval, and one plain sentence."),
     Listed("ledger", _ANALYSIS, "What was measured: list, show, export, merge."),
     Listed("models", _CATALOGUE, "The networks of the catalogue, the named sets, and what was published of them."),
+    Listed("card", _CATALOGUE, "A network of a library or of a file as a model card that a paper can cite."),
     Listed("datasets", _CATALOGUE, "What data sets there are, what each needs, and whether a copy is whole."),
     Listed("gpu-check", _CATALOGUE, "The first minutes on a new GPU: everything once, in the order of value."),
     Listed("doctor", _CATALOGUE, "Device, driver, versions, and what will be measured and what cannot be."),

@@ -41,5 +41,5 @@ def max_batch(
     models, where = network.models(), searching_device(conditions, "max-batch")
     limit = chosen_budget(budget, where)
     fields = {**case_fields(where, network, conditions, size), **network.case_fields(data.dataset), "warmup": warmup}
-    done = searched(session, "max_batch", models, fields, limit, prediction, modes_of(mode))
+    done = searched(session, "max_batch", models, fields, limit, prediction, modes_of(mode), size.own)
     session.finish(done, models, lambda entries, cards: [largest_table(entries, cards, described(limit))])

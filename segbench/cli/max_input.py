@@ -44,5 +44,5 @@ def max_input(
     limit = chosen_budget(budget, where)
     own = {"warmup": warmup, "batch_size": batch.batch_size or 1}
     fields = {**case_fields(where, network, conditions, size), **network.case_fields(data.dataset), **own}
-    done = searched(session, "max_input", models, fields, limit, prediction, modes_of(mode))
+    done = searched(session, "max_input", models, fields, limit, prediction, modes_of(mode), size.own)
     session.finish(done, models, lambda entries, cards: [largest_table(entries, cards, described(limit))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
@@ -15,6 +16,7 @@ from segbench.cli.groups import (
     BatchFlags,
     ConditionFlags,
     DataFlags,
+    Fields,
     NetworkFlags,
     OutputFlags,
     RunFlags,
@@ -66,24 +68,28 @@ def memory(
     models, where = network.models(), conditions.where("memory", predicts=True)
     predicted = where.name == "none"
     explain.check(predicted)
-    own = {
+    usual = {
         "batch_size": batch.batch_size or _default_batch(where),
         "infer_batch": batch.infer_batch,
         "warmup": (3 if where.is_cuda else 1 if predicted else 0) if warmup is None else warmup,
     }
-    fields = {**case_fields(where, network, conditions, size, data), **own}
+    fields = {**case_fields(where, network, conditions, size, data), **usual}
     if predicted:
         options = prediction.options(PredictOptions).changed(timeline=explain.plot is not None)
         case = partial(Case, "predict", options=options, **fields)
     else:
         case = partial(Case, "memory", **fields)
 
+    def own(model: Model) -> Fields:
+        return {**size.own(model), **batch.own(model)}
+
     def one_mode_a_process(model: Model) -> list[Case]:
-        return [case(model=model.spec.text, modes=(mode,)) for mode in ("train", "infer")]
+        return [case(model=model.spec.text, modes=(mode,), **own(model)) for mode in ("train", "infer")]
 
     done = session.measure(session.plan(models, one_mode_a_process))
-    chosen = f"-b {own['batch_size']}"
+    chosen = f"-b {usual['batch_size']}"
     chosen += "" if batch.batch_size else ", by default (24 on CUDA or predicted, 1 on the CPU)"
+    chosen += _own_conditions({model.name: own(model) for model in models})
     chosen += f"; --device {conditions.device}: {where.why}" if where.why else ""
     chosen += f"; {explain.cost(done, prediction.context)}" if predicted else ""
     try:
@@ -97,6 +103,13 @@ def memory(
         )
     finally:  # a gate ends the command
         explain.write(done, session, run.timeout)
+
+
+def _own_conditions(fields: Mapping[str, Fields]) -> str:
+    """`; fcn: 1024x512, -b 2`, of networks whose cards have conditions of their own."""
+    shown = {"width": "{width}x{height}", "batch_size": "-b {batch_size}"}
+    said = {name: [text.format(**own) for key, text in shown.items() if key in own] for name, own in fields.items()}
+    return "".join(f"; {name}: {', '.join(words)}" for name, words in said.items() if words)
 
 
 def _with_note(table: Table, note: str) -> Table:

@@ -42,6 +42,6 @@ def params(
     case = partial(Case, "params", options=ParamsOptions(crosscheck=crosscheck), **fields)
     session.answer(
         network.models(),
-        lambda model: [case(model=model.spec.text)],
+        lambda model: [case(model=model.spec.text, **size.own(model))],
         lambda entries, cards: params_tables(entries, cards, modules),
     )

@@ -88,7 +88,7 @@ def sweep(
     )
 
     def cases(named: Model) -> list[Case]:
-        found = list(grid.cases(case(model=named.spec.text)))
+        found = list(grid.cases(case(model=named.spec.text, **size.own(named))))
         return list(dict.fromkeys(replace(item, modes=(mode,)) for item in found for mode in task.modes))
 
     cells = session.plan(models, cases)

@@ -179,5 +179,6 @@ def _is_half(args: tuple[Any, ...]) -> bool:
 
 
 def _widest(args: tuple[Any, ...], lower: torch.dtype) -> torch.dtype:
-    dtypes = [item.dtype for item in args if isinstance(item, torch.Tensor) and item.is_floating_point()]
+    items = [part for item in args for part in (item if isinstance(item, (list, tuple)) else (item,))]  # cat has a list
+    dtypes = [item.dtype for item in items if isinstance(item, torch.Tensor) and item.is_floating_point()]
     return torch.float32 if torch.float32 in dtypes else lower

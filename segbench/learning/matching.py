@@ -48,9 +48,19 @@ class Match:
         ]
 
     @property
-    def misfits(self) -> list[str]:
+    def gaps(self) -> list[str]:
         """What keeps the file from filling the whole network."""
-        return [*self.reshaped, *(name for name in self.missing if not name.endswith(_COUNTER)), *self.unused]
+        return [*self.reshaped, *(name for name in self.missing if not name.endswith(_COUNTER))]
+
+    @property
+    def misfits(self) -> list[str]:
+        """What the two do not share."""
+        return [*self.gaps, *self.unused]
+
+    def unmatched(self) -> list[tuple[str, str]]:
+        """(what, name) of every tensor that found no place, for a table."""
+        kinds = {"another shape": self.reshaped, "not in the file": self.missing, "not in the network": self.unused}
+        return [(what, name) for what, names in kinds.items() for name in names]
 
 
 @torch.no_grad()

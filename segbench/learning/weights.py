@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -33,8 +33,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return inference_weights(read_trained(path))
 
 
-def read_trained(path: Path) -> Checkpoint:
+def read_trained(path: Path, trusted: bool = False) -> Checkpoint:
     """A checkpoint of a training, or the weights of any file of tensors, which tell nothing of their training.
+
+    Args:
+        path: of safetensors, or what `torch.save` wrote.
+        trusted: run the code that a pickle holds beside its tensors.
 
     Raises:
         CheckpointError: missing, damaged, or no weights in it.
@@ -42,7 +46,7 @@ def read_trained(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}")
     if not _is_safetensors(path):
-        return Checkpoint(_read_pickled(path), {})
+        return Checkpoint(_read_pickled(path, trusted), {})
     try:
         content = path.read_bytes()
         return read_checkpoint(path) if has_facts(content) else Checkpoint(load(content), {})
@@ -57,18 +61,19 @@ def _is_safetensors(path: Path) -> bool:
     return path.suffix.lower() == ".safetensors" or (start[8:] == b"{" and not start.startswith((b"PK", b"\x80")))
 
 
-def _read_pickled(path: Path) -> dict[str, Tensor]:
+def _read_pickled(path: Path, trusted: bool) -> dict[str, Tensor]:
     """The named tensors of a PyTorch file.
 
     Raises:
         CheckpointError: it is none, holds objects beside tensors, or tensors without names.
     """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=not trusted)
     except Exception as error:  # a file that is none fails in every way
         objects = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"it holds {objects[1]}, which is code" if objects else type(error).__name__
         advice = "segbench reads safetensors and PyTorch files that hold tensors only; save network.state_dict() alone"
+        advice += ", or run the file's code with segbench evaluate --trust-pickle" if objects and not trusted else ""
         raise CheckpointError(f"{path} cannot be read: {reason}; {advice}") from error
     tensors = named_tensors(found)
     if not tensors:
@@ -100,10 +105,29 @@ def inference_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return checkpoint.part("ema") or checkpoint.part("model") or dict(checkpoint.tensors)
 
 
+class Trained(NamedTuple):
+    """A network filled from a file, on the CPU.
+
+    Attributes:
+        facts: what a checkpoint tells of its training; empty for weights alone.
+        match: which tensors found their place.
+    """
+
+    network: nn.Module
+    facts: Mapping[str, Any]
+    match: Match
+
+
 def trained_network(
-    card: ModelCard, arguments: Mapping[str, Any], path: Path, size: tuple[int, int], classes: int = 11
-) -> tuple[nn.Module, Mapping[str, Any]]:
-    """The network of a checkpoint, built and filled, on the CPU; and the checkpoint's facts.
+    card: ModelCard,
+    arguments: Mapping[str, Any],
+    path: Path,
+    size: tuple[int, int],
+    classes: int = 11,
+    partial: bool = False,
+    trusted: bool = False,
+) -> Trained:
+    """The network of a checkpoint, built and filled.
 
     Args:
         card: of the network.
@@ -111,26 +135,30 @@ def trained_network(
         path: of a `best` or `last` of a run, or of any file of weights.
         size: (H, W) of an image, for networks that are whole only after they have seen one.
         classes: of a file that does not say.
+        partial: what is missing keeps the values that it was built with.
+        trusted: as for `read_trained`.
 
     Raises:
         CheckpointError: missing, damaged, or of another network.
     """
-    checkpoint = read_trained(path)
+    checkpoint = read_trained(path, trusted)
     facts = checkpoint.facts
     network = build_whole(card, size, facts.get("classes", classes), {**facts.get("arguments", {}), **arguments})
-    fill(network, checkpoint, path)
-    return network, facts
+    return Trained(network, facts, fill(network, checkpoint, path, partial))
 
 
-def fill(network: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
+def fill(network: nn.Module, checkpoint: Checkpoint, path: Path, partial: bool = False) -> Match:
     """Fills the whole network from a checkpoint that was read from `path`.
+
+    A file of weights alone may hold more than the network has, as auxiliary heads.
 
     Raises:
         CheckpointError: it is of another network; names the first differences.
     """
     match = load_matching(network, inference_weights(checkpoint))
-    wrong = match.misfits
-    if wrong:
+    wrong = match.misfits if checkpoint.facts else match.gaps
+    if wrong and not (partial and match.loaded):
         made_for = checkpoint.facts.get("model", "another network")
         few = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
         raise CheckpointError(f"checkpoint {path} was made for {made_for} and does not fit this network: {few}")
+    return match

@@ -47,7 +47,18 @@ def evaluation_tables(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) 
         "paper",
         "outcome",
     ]
-    return [table_of("Accuracy", columns, rows, notes), *_class_table([e for e in entries if measured(e, "miou")])]
+    scored = [entry for entry in entries if measured(entry, "miou")]
+    return [table_of("Accuracy", columns, rows, notes), *_class_table(scored), *_weights_table(scored)]
+
+
+def _weights_table(entries: Sequence[Entry]) -> list[Table]:
+    """Tensors of the files of weights and of the networks that did not meet; nothing where all did."""
+    details = {entry.model: item.detail.get("weights") for entry in entries if (item := measured(entry, "miou"))}
+    found = {model: weights for model, weights in details.items() if weights and weights["unmatched"]}
+    rows = [[model, name, what] for model, weights in found.items() for what, name in weights["unmatched"]]
+    notes = [f"{model}: {weights['loaded']} tensors found theirs" for model, weights in found.items()]
+    columns = ["network", "tensor", "what"]
+    return [table_of("Weights that found no place", columns, rows, notes, prose=True)] if found else []
 
 
 def _asked(entries: Sequence[Entry]) -> list[str]:

@@ -26,8 +26,8 @@ def memory_table(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Ta
     cells = {(entry.model, mode): entry for entry in entries for mode in entry.case.modes}
     columns: Columns = ["\nnetwork", Column("\nparameters", MILLIONS)]
     for mode in modes:
-        case = entries[0].case
-        batch = case.batch_size if mode == "train" else case.infer_batch
+        batches = {item.case.batch_size if mode == "train" else item.case.infer_batch for item in entries}
+        batch = "/".join(map(str, sorted(batches)))
         columns += [
             Column(f"{_MODES[mode]}\nbatch {batch}", BYTES),
             Column("\nratio", RATIO, f"{_MODES[mode]} ratio"),

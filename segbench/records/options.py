@@ -102,6 +102,7 @@ class Assumptions(Options):
             them there (`ddp-views`).
         capability: CUDA compute capability of the GPU, on which attention's kernels depend; None for Ampere's.
         assume_torch: the release whose habits are meant, such as `1.8`; None for the torch that runs.
+        target: whose memory is meant; `cpu` sets a prediction beside a real step on the CPU, and has live bytes alone.
     """
 
     context_bytes: int = USUAL_CONTEXT
@@ -112,6 +113,7 @@ class Assumptions(Options):
     strategy: Literal["single", "ddp", "ddp-views"] = "single"
     capability: tuple[int, int] | None = None
     assume_torch: str | None = None
+    target: Literal["cuda", "cpu"] = "cuda"
 
 
 class PredictOptions(Assumptions):
@@ -187,6 +189,9 @@ class EvaluateOptions(ProtocolOptions):
     Attributes:
         checkpoint, weights: the file and its digest.
         folder: of what is left.
+        label_map: the network's classes, each with the train id it counts as, where they are not the data set's.
+        partial: evaluates also where weights are missing or have other shapes.
+        trust_pickle: weights may be a pickle with code in it, which is then run.
         against, against_digest: an earlier evaluation's file.
         predictions, overlays: pictures to save.
     """
@@ -194,6 +199,9 @@ class EvaluateOptions(ProtocolOptions):
     checkpoint: ReadPath = ""
     weights: str | None = None
     folder: WrittenPath = ""
+    label_map: tuple[tuple[str, int | None], ...] = ()
+    partial: bool = False
+    trust_pickle: bool = False
     boundary: bool = True
     predictions: bool = False
     overlays: int = 0

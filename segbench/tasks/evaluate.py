@@ -23,6 +23,7 @@ from segbench.evaluation.files import load_evaluation, save_evaluation, save_ima
 from segbench.evaluation.pictures import save_prediction, side_by_side
 from segbench.evaluation.plots import plot_confusion
 from segbench.evaluation.protocol import protocol_of
+from segbench.learning.matching import Match
 from segbench.learning.weights import trained_network
 from segbench.libraries.traits import traits_of
 from segbench.records.case import Case, Json
@@ -32,12 +33,13 @@ from segbench.statistics.resampling import Resampling, interval
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.progress import Progress
 from segbench.tasks.protocol import Reporter
-from segbench.tasks.trained import notes_on_origin, require_same_classes
+from segbench.tasks.trained import notes_on_label_map, notes_on_origin, require_same_classes, require_same_count
 from segbench.workload.device import device_of
 from segbench.workload.images import require_colours
 from segbench.workload.network import fit_to_size
 from segbench.workload.outputs import OutputReader
 from segbench.workload.precision import autocast
+from segbench.workload.relabelled import Relabelled
 
 
 def run(case: Case, report: Reporter) -> None:
@@ -51,18 +53,26 @@ def run(case: Case, report: Reporter) -> None:
     checkpoint, folder = Path(asked.checkpoint), Path(asked.folder)
     other = load_evaluation(Path(asked.against)) if asked.against else None
     card, size = find_model(case.model).card, (case.height, case.width)
-    network, facts = trained_network(card, dict(case.arguments), checkpoint, size, case.classes)
+    classes = len(asked.label_map) or case.classes
+    network, facts, match = trained_network(
+        card, dict(case.arguments), checkpoint, size, classes, asked.partial, asked.trust_pickle
+    )
     dataset = open_dataset(str(case.dataset), case.data_root, case.split or "val", skip_broken=asked.skip_broken)
-    require_same_classes(facts, dataset, checkpoint)
-    if sentence := left_out(dataset.broken, len(dataset), f"{dataset.name} {dataset.split}"):
-        report.note(sentence)
-    for sentence in notes_on_origin(facts, dataset, checkpoint):
+    if asked.label_map:
+        require_same_count(facts, classes, checkpoint)
+    else:
+        require_same_classes(facts, dataset, checkpoint)
+    left = left_out(dataset.broken, len(dataset), f"{dataset.name} {dataset.split}")
+    about = (*notes_on_label_map(asked.label_map, dataset), *notes_on_origin(facts, dataset, checkpoint))
+    for sentence in filter(None, (left, *about)):
         report.note(sentence)
     require_colours(case.model, traits_of(network))
     output, pad = case.output or facts.get("output"), case.pad or bool(facts.get("pad"))
-    as_trained = replace(case, classes=dataset.classes, output=output, pad=pad)
+    as_trained = replace(case, classes=len(asked.label_map) or dataset.classes, output=output, pad=pad)
     fit_to_size(network, as_trained)
     outputs = OutputReader.of(as_trained, network)
+    if asked.label_map:
+        outputs.relabelled = Relabelled([place for _, place in asked.label_map], dataset.classes)
     found = evaluate(
         network.to(device),
         dataset,
@@ -80,7 +90,7 @@ def run(case: Case, report: Reporter) -> None:
     title = f"{facts.get('model', case.model)}, {dataset.name} {dataset.split}, {protocol.name}"
     plot_confusion(found.confusion, dataset.class_names, title, folder / "confusion.png")
     method = "measured:cuda" if device.type == "cuda" else "measured:host"
-    for measurement in _rows(found, dataset, facts, method, outputs.choice):
+    for measurement in _rows(found, dataset, facts, match, method, outputs.choice):
         report.measured(measurement)
     if other is not None:
         report.measured(_difference(found, other, str(asked.against), method))
@@ -112,7 +122,7 @@ class _PictureSaver:
 
 
 def _rows(
-    found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], method: str, output: str | None
+    found: Evaluation, dataset: Dataset, facts: Mapping[str, Any], match: Match, method: str, output: str | None
 ) -> Iterator[Measurement]:
     confusion = found.confusion
     detail: dict[str, Json] = {
@@ -127,6 +137,7 @@ def _rows(
         "protocol": found.protocol.to_json(),
         "output": output,
         "checkpoint": {name: facts.get(name) for name in ("model", "step", "kind", "arguments")},
+        "weights": {"loaded": len(match.loaded), "unmatched": match.unmatched()},
         "trained_on": facts.get("data", {}).get("dataset"),
     }
     row = partial(_measurement, method=method, protocol=found.protocol.name)

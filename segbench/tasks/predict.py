@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -43,7 +44,9 @@ def run(case: Case, report: Reporter) -> None:
         seconds = time.perf_counter() - started
         if number == 0:
             tell_parameters(built[-1].network, case, report)
-        for row in _rows(found, _detail(found, seconds, case.options_as(PredictOptions).timeline)):
+        asked = case.options_as(PredictOptions)
+        rows = _rows(found, _detail(found, seconds, asked.timeline))
+        for row in rows if asked.target == "cuda" else itertools.islice(rows, 1):
             report.measured(row)
         for sentence in notes(found, case):
             report.note(sentence)
@@ -112,6 +115,7 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         build,
         mode,
         batch,
+        target=assumed.target,
         overheads=overheads_of(case),
         nfe=assumed.nfe,
         kernels=kernels_of(assumed),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from segbench.cards.label_map import LabelMap
 from segbench.data import Dataset
 from segbench.errors import CheckpointError
 
@@ -30,6 +31,27 @@ def require_same_classes(facts: Facts, dataset: Dataset, checkpoint: Path) -> No
         f"{checkpoint} distinguishes {found}, not the {wanted}; train it on {dataset.name}, or evaluate it on the set"
         " that it was trained on"
     )
+
+
+def require_same_count(facts: Facts, classes: int, checkpoint: Path) -> None:
+    """Refuses a label map that is not about the checkpoint's classes.
+
+    Raises:
+        CheckpointError: the sentence says both numbers.
+    """
+    if facts.get("classes", classes) != classes:
+        raise CheckpointError(f"{checkpoint} distinguishes {facts['classes']} classes, the label map has {classes}")
+
+
+def notes_on_label_map(label_map: LabelMap, dataset: Dataset) -> Iterator[str]:
+    """Which classes have no place on the other side."""
+    places = {place for _, place in label_map}
+    homeless = [name for name, place in label_map if place is None]
+    absent = [name for number, name in enumerate(dataset.class_names) if label_map and number not in places]
+    if homeless:
+        yield f"the network's {', '.join(homeless)} stand for nothing in {dataset.name} and are left out of the answer"
+    if absent:
+        yield f"no class of the network stands for {', '.join(absent)} of {dataset.name}, which it can never answer"
 
 
 def notes_on_origin(facts: Facts, dataset: Dataset, checkpoint: Path) -> Iterator[str]:

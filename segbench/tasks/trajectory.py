@@ -91,7 +91,7 @@ class _Asked:
     def of(cls, case: Case, options: TrajectoryOptions) -> _Asked:
         device = device_of(case)
         card, size = find_model(case.model).card, (case.height, case.width)
-        network, facts = trained_network(card, dict(case.arguments), Path(options.checkpoint), size, case.classes)
+        network, facts, _ = trained_network(card, dict(case.arguments), Path(options.checkpoint), size, case.classes)
         if case.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         subject = Subject(network.to(device))

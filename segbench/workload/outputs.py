@@ -24,6 +24,7 @@ from torch.nn import functional
 from segbench.errors import UserError
 from segbench.libraries.traits import Traits, traits_of
 from segbench.records.case import Case
+from segbench.workload.relabelled import Relabelled
 
 AUXILIARY_WEIGHT = 0.4
 """Of every output beside the main one (PSPNet's and HRNet-OCR's auxiliary losses)."""
@@ -55,6 +56,7 @@ class OutputReader:
         classes: of the answer, where it is known: maps of other depth are features.
         traits: of the network.
         pads: whether the network pads its images.
+        relabelled: brings the answer's classes to those of a data set; None where they are the same.
         choice: what was taken of the last answer that had several maps, and why, as a phrase.
         stride: of the last answer's class scores, in pixels of the image: above 1 they were enlarged.
         auxiliary: how many outputs the last loss read beside the main one.
@@ -66,6 +68,7 @@ class OutputReader:
     classes: int | None = None
     traits: Traits = field(default_factory=Traits)
     pads: bool = False
+    relabelled: Relabelled | None = None
     choice: str | None = None
     stride: int = 1
     auxiliary: int = 0
@@ -115,7 +118,8 @@ class OutputReader:
     def _answer(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """The main output at the image's size."""
         self.stride = round(self._asked(size)[1] / maps.shape[3])
-        return self._enlarged(self._scores(maps), size)
+        scores = self._scores(maps)
+        return self._enlarged(self.relabelled(scores) if self.relabelled else scores, size)
 
     def _scores(self, maps: Tensor) -> Tensor:
         """The main output itself.

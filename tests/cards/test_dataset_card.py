@@ -12,6 +12,7 @@ from segbench.cards.crops import crop_of, crops_of, shown_size
 from segbench.cards.data_roots import find_root, places
 from segbench.cards.dataset_card import Crops, Files, Labels
 from segbench.cards.datasets import DATASETS, dataset_card, read_dataset_spec, settled_spec
+from segbench.cards.label_map import read_label_map
 from segbench.errors import CardError, DataError, UnknownName
 
 LEAST = """
@@ -183,9 +184,10 @@ DOCUMENTED = Path(__file__).resolve().parents[2] / "docs" / "data_sets.md"
 
 
 def test_the_documented_cards_are_valid(folder: Path) -> None:
-    first, training = re.findall(r"```toml\n(.*?)```", DOCUMENTED.read_text(), re.S)
+    first, training, label_map = re.findall(r"```toml\n(.*?)```", DOCUMENTED.read_text(), re.S)
     card = dataset_card(_written(folder, first))
     assert (card.name, card.class_names, card.flip_pairs) == ("mine", ("road", "sidewalk", "sky"), ())
+    assert ("wall", 0) in read_label_map(str(_written(folder, label_map)), ["building"])
     training = training.replace("left arm", "road").replace("right arm", "sky")
     keys, head, table = training.partition("[crops]")
     cropped = dataset_card(_written(folder, keys + first + head + table))

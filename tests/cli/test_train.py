@@ -245,6 +245,18 @@ def test_each_way_of_asking_a_run_keeps_its_own_files_and_new_weights_are_a_new_
     assert result.exit_code == 2 and "choose a folder with -o" in result.stderr
 
 
+def test_foreign_weights_come_with_a_map_of_their_classes(
+    trainer: FakeTrainer, segbench: Segbench, tmp_path: Path
+) -> None:
+    (tmp_path / "w.pth").write_bytes(b"")
+    asked = ("evaluate", "-m", "segnode-w8", "-d", "synthetic", "--device", "cpu", "--weights", "w.pth")
+    result = segbench(*asked, "--label-map", "cityscapes", "--partial")
+    (case,) = trainer.cases
+    assert result.exit_code == 0 and dict(case.options.label_map)["road"] is not None
+    assert case.options.folder == "evaluation-val-single-w-classes=cityscapes-partial=yes"
+    assert segbench(*asked, "--label-map", "cityscape").exit_code == 2
+
+
 @pytest.mark.parametrize("command", ["train", "evaluate", "trajectory"])
 def test_a_folder_of_data_without_the_name_of_a_data_set_is_refused(
     trainer: FakeTrainer, segbench: Segbench, tmp_path: Path, command: str

@@ -84,6 +84,14 @@ def test_cudas_casts_by_hand() -> None:
     assert found == {name: BF16 if name in halves else torch.float64 if name in doubles else FP32 for name in found}
 
 
+@pytest.mark.parametrize("dtypes", [(FP32, BF16), (BF16, FP32), (BF16, BF16)])
+@pytest.mark.parametrize("join", [torch.cat, torch.stack])
+def test_the_members_of_a_list_are_brought_to_the_widest_as_on_the_cpu(join: Any, dtypes: Any) -> None:
+    with torch.autocast("cpu", BF16):
+        real = join([torch.empty(3, dtype=dtype) for dtype in dtypes])
+    assert results("cpu", lambda: join([meta(3, dtype=dtype) for dtype in dtypes])).dtype is real.dtype
+
+
 def test_a_weight_is_rounded_once_until_the_outermost_region_ends() -> None:
     weight = nn.Parameter(meta(4, 3, 1, 1))
     with autocast_on_meta("cuda", lambda _: None):

@@ -67,6 +67,31 @@ def test_a_trained_network_must_fit_entirely(tmp_path):
         fill(network(classes=3), checkpoint, tmp_path)
 
 
+def test_weights_alone_may_hold_more_than_the_network_has_and_less_where_that_is_asked(tmp_path):
+    more = {**network().state_dict(), "auxiliary.weight": torch.ones(1)}
+    assert fill(network(), Checkpoint(more, {}), tmp_path).unmatched() == [("not in the network", "auxiliary.weight")]
+    less = Checkpoint({"0.weight": more["0.weight"], "1.weight": torch.ones(3, 4, 1, 1)}, {})
+    with pytest.raises(CheckpointError, match=r"1\.weight \(2, 4, 1, 1\) against \(3, 4, 1, 1\)"):
+        fill(network(), less, tmp_path)
+    assert dict(fill(network(), less, tmp_path, partial=True).unmatched()).keys() == {
+        "another shape",
+        "not in the file",
+    }
+    with pytest.raises(CheckpointError, match="does not fit"):
+        fill(network(), Checkpoint({"other": torch.ones(1)}, {}), tmp_path, partial=True)
+
+
+class Holder:
+    """As training scripts pickle beside weights."""
+
+
+def test_code_beside_weights_is_run_only_where_the_file_is_trusted(tmp_path):
+    torch.save({"meta": Holder(), "state_dict": network().state_dict()}, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match=r"Holder, which is code;.*--trust-pickle"):
+        read_trained(tmp_path / "x.pth")
+    assert set(read_trained(tmp_path / "x.pth", trusted=True).tensors) == set(network().state_dict())
+
+
 class Widening(nn.Module):
     def __init__(self, classes: int, width: int = 4, power: int = 1) -> None:
         super().__init__()
@@ -79,7 +104,7 @@ def test_a_trained_network_is_built_with_the_arguments_it_was_trained_with(tmp_p
     trained = Widening(5, width=6, power=2)
     facts = {"model": "widening", "classes": 5, "arguments": {"width": 6, "power": 2}}
     save_checkpoint(Checkpoint(trained.state_dict(), facts), tmp_path / "best.safetensors")
-    found, said = trained_network(card, {"power": 3}, tmp_path / "best.safetensors", (8, 8))
+    found, said, _ = trained_network(card, {"power": 3}, tmp_path / "best.safetensors", (8, 8))
     assert torch.equal(found.layer.weight, trained.layer.weight)
     assert found.power == 3 and said["classes"] == 5
 
@@ -112,7 +137,7 @@ def test_weights_alone_can_be_evaluated_too(tmp_path):
     card = ModelCard(title="widening", builder=f"{__file__}:Widening")
     trained = Widening(5)
     torch.save({"state_dict": trained.state_dict()}, tmp_path / "mine.pth")
-    found, facts = trained_network(card, {}, tmp_path / "mine.pth", (8, 8), classes=5)
+    found, facts, _ = trained_network(card, {}, tmp_path / "mine.pth", (8, 8), classes=5)
     assert torch.equal(found.layer.weight, trained.layer.weight) and facts == {}
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors import safe_open
 
@@ -87,3 +89,19 @@ def test_what_an_evaluation_leaves_out_is_told_and_kept(spec: str, report: Any, 
     assert "left out 1 of 2 images of own val that cannot be used" in report.notes[0]
     assert report.rows["miou"].detail["left_out"] == ["val/0"]
     assert report.rows["miou"].detail["images"] == 1
+
+
+def test_weights_of_a_stranger_with_other_classes_are_scored_under_a_label_map(
+    spec: str, report: Any, tmp_path: Path
+) -> None:
+    """Its first class is dark, its second light, its third, which would always win, nothing of this data set."""
+    (tmp_path / "tones.py").write_text("from torch import nn\ndef Tones(classes): return nn.Conv2d(3, classes, 1)\n")
+    weight = torch.tensor([-1.0, 1.0, 0.0]).view(3, 1, 1, 1).expand(3, 3, 1, 1).contiguous()
+    weights = {"module.weight": weight, "module.bias": torch.tensor([0.0, 0.0, 99.0]), "head": torch.ones(1)}
+    torch.save({"state_dict": weights}, tmp_path / "w.pth")
+    asked = {"checkpoint": str(tmp_path / "w.pth"), "folder": str(tmp_path / "scores"), "boundary": False}
+    case = replace(_case("evaluate", spec, **asked), model=f"{tmp_path / 'tones.py'}:Tones")
+    evaluate.run(case.with_options(label_map=(("night", 0), ("day", 1), ("fog", None))), report)
+    assert report.rows["miou"].value == 1
+    assert report.rows["miou"].detail["weights"] == {"loaded": 2, "unmatched": [("not in the network", "head")]}
+    assert "fog stand for nothing in own" in report.notes[0]

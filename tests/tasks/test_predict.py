@@ -11,7 +11,7 @@ import pytest
 from segbench.errors import UserError
 from segbench.estimate.overheads import MODERN_CONTEXT
 from segbench.records.case import Case
-from segbench.tasks import max_batch, max_input, predict, snapshot
+from segbench.tasks import max_batch, max_input, memory, predict, snapshot
 from segbench.units import GIB, MIB
 
 if TYPE_CHECKING:
@@ -172,6 +172,10 @@ class Plain(ReadsWeights):
 class Fixed(Plain):
     def __init__(self):
         super().__init__(19)
+class OwnLoss(Plain):
+    def training_loss(self, images, labels):
+        scores = nn.functional.pad(self(images), (0, 0, 0, 0, 0, 1))  # a further class: none of the others
+        return nn.functional.cross_entropy(scores, labels)
 """
 
 
@@ -198,6 +202,22 @@ def test_a_network_of_other_classes_is_refused(report: Collected, tmp_path: Path
     assert not report.rows
     predict.run(own(tmp_path, "Fixed", modes=(mode,), classes=19), report)
     assert report.rows
+
+
+def test_a_loss_of_the_networks_own_may_read_other_classes(report: Collected, tmp_path: Path) -> None:
+    predict.run(own(tmp_path, "OwnLoss"), report)
+    assert report.rows["train_peak_live_bytes"].value
+
+
+def test_live_bytes_can_be_predicted_for_the_cpu_and_are_those_of_a_real_step(
+    report: Collected, tmp_path: Path
+) -> None:
+    case = own(tmp_path, "OwnLoss", modes=("train",))
+    predict.run(case.with_options(target="cpu"), report)
+    predicted = report.rows["train_peak_live_bytes"]
+    assert "train_peak_allocated_bytes" not in report.rows
+    memory.run(case.for_task("memory", device="cpu", options={"context_bytes": None}), report)
+    assert (predicted.method, predicted.value) == ("predicted", report.rows["train_peak_live_bytes"].value)
 
 
 def test_a_network_of_other_classes_is_refused_by_searches_too(report: Collected, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from segbench.data import open_dataset
 from segbench.errors import CheckpointError
-from segbench.tasks.trained import notes_on_origin, require_same_classes
+from segbench.tasks.trained import notes_on_label_map, notes_on_origin, require_same_classes, require_same_count
 
 STREETS = open_dataset("synthetic:size=64x48,count=2", split="val")
 WEIGHTS = Path("best.safetensors")
@@ -34,6 +34,16 @@ def test_the_same_classes_or_none_told_are_accepted(facts: dict[str, Any]) -> No
 def test_other_classes_are_refused_by_number_or_by_name(facts: dict[str, Any], sentence: str) -> None:
     with pytest.raises(CheckpointError, match=sentence):
         require_same_classes(facts, STREETS, WEIGHTS)
+
+
+def test_a_label_map_of_another_number_of_classes_is_refused_and_what_has_no_place_is_told() -> None:
+    label_map = (("ground", 0), ("boat", None))
+    with pytest.raises(CheckpointError, match="distinguishes 19 classes, the label map has 2"):
+        require_same_count({"classes": 19}, 2, WEIGHTS)
+    homeless, absent = notes_on_label_map(label_map, STREETS)
+    assert homeless == "the network's boat stand for nothing in synthetic and are left out of the answer"
+    assert STREETS.class_names[0] not in absent and STREETS.class_names[1] in absent
+    assert list(notes_on_label_map((), STREETS)) == []
 
 
 def test_scores_on_the_trainings_own_images_are_noted() -> None:

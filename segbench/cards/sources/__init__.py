@@ -8,6 +8,7 @@ from __future__ import annotations
 from segbench.cards.card import ModelCard
 from segbench.cards.sources.card_file import CardFile
 from segbench.cards.sources.catalogue import Catalogue
+from segbench.cards.sources.mmseg import MMSEG
 from segbench.cards.sources.python_file import PythonFile
 from segbench.cards.sources.python_module import PythonModule
 from segbench.cards.sources.smp import SMP
@@ -16,8 +17,9 @@ from segbench.cards.sources.timm import TIMM
 from segbench.cards.sources.torchvision import TORCHVISION
 from segbench.cards.sources.transformers import TRANSFORMERS
 from segbench.cards.spec import ModelSpec, split_spec
+from segbench.errors import CardError
 
-LIBRARIES = (SMP, TIMM, TORCHVISION, TRANSFORMERS)
+LIBRARIES = (SMP, TIMM, TORCHVISION, TRANSFORMERS, MMSEG)
 
 SOURCES: tuple[ModelSource, ...] = (CardFile(), *LIBRARIES, PythonFile(), PythonModule(), Catalogue())
 
@@ -42,4 +44,9 @@ def card_of(spec: ModelSpec) -> ModelCard:
         CardError: a file that is missing, or a card that does not validate.
     """
     card = next(source for source in SOURCES if source.name == spec.source).card(spec)
+    if card.network:
+        named = read_spec(card.network)
+        if named.source in (CardFile.name, Catalogue.name) or named.optimisations:
+            raise CardError(f"card {spec.name}: {card.network!r} is no plain network of a library or a file")
+        card = card.over(card_of(named))
     return card.with_arguments(dict(spec.arguments))

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import torch
+
+from segbench.workload.outputs import OutputReader
+from segbench.workload.relabelled import Relabelled
+
+
+def test_probabilities_of_classes_that_count_as_one_are_summed() -> None:
+    """Probabilities 1/2, 1/4, 1/8, 1/8; the first has no place, and nothing stands for class 1 of the data set."""
+    scores = torch.tensor([8.0, 4.0, 2.0, 2.0]).log().view(1, 4, 1, 1)
+    found = Relabelled([None, 0, 2, 2], 3)(scores).softmax(1).flatten()
+    assert torch.allclose(found, torch.tensor([0.5, 0.0, 0.5]))
+
+
+def test_the_answer_is_relabelled_before_it_is_enlarged() -> None:
+    reader = OutputReader(classes=2, relabelled=Relabelled([2, 0], 3))
+    answer = reader.logits(torch.tensor([3.0, -1.0]).view(1, 2, 1, 1), (2, 2))
+    assert answer.shape == (1, 3, 2, 2)
+    assert answer.argmax(1).unique().tolist() == [2]
