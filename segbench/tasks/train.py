@@ -183,13 +183,12 @@ class _Request:
         Raises:
             UserError: names what to choose.
         """
-        tied = "recompute" in self.model.optimisations or any(
-            isinstance(module, StageBatchNorm2d) for module in network.modules()
-        )
+        joined = {"recompute", "inplace-abn"} & set(self.model.optimisations)
+        tied = joined or any(isinstance(module, StageBatchNorm2d) for module in network.modules())
         if self.plan.sync_batch_norm and tied:
             raise UserError(
                 f"--sync-batch-norm does not reach the norms of {self.model.name}, which its layers compute themselves;"
-                " leave it out, or take group norm (-a norm=group) or a network of torch's norms without +recompute"
+                " leave it out, or take group norm (-a norm=group) or a network of torch's norms without +recompute and +inplace-abn"
             )
 
     def _images(self, split: str, classes: tuple[str, ...] | None) -> ImageFolder:
