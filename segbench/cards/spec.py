@@ -29,6 +29,8 @@ OPTIMISATIONS = (
     "compress",
 )
 """Names that may follow a network with a plus. `segbench.memory_optimisations.switches` has their code."""
+BUDGET = "checkpoint:budget="
+"""Begins the optimisation whose modules are still to be chosen, for a case (`segbench.tasks.budget`)."""
 _OLD_NAMES = {"thin": "recompute"}
 _LIKE_AN_OPTIMISATION = re.compile(r"[a-z][a-z0-9-]*(:[^+?/]*)?")
 """What stands behind a plus and can be no part of a path, a class or an argument."""

@@ -24,6 +24,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from segbench.cards.spec import BUDGET
 from segbench.errors import UnknownName, UserError
 from segbench.layers.norms import frozen_statistics
 from segbench.layers.stage import at_stage, current_stage
@@ -32,9 +33,6 @@ from segbench.memory_optimisations.random_state import draws
 from segbench.memory_optimisations.sequences import is_plain, overwrites_input
 from segbench.memory_optimisations.switch import Saving, Switch
 from segbench.ode.block import ODEBlock
-
-BUDGET = "budget="
-"""Begins the value that stands for modules still to be chosen."""
 
 
 def checkpoint_modules(network: nn.Module) -> list[str]:
@@ -218,7 +216,7 @@ def _names_to_choose(network: nn.Module, pattern: str) -> list[str]:
 
 
 def _apply(network: nn.Module, value: str) -> int:
-    if value.startswith(BUDGET):
+    if f"checkpoint:{value}".startswith(BUDGET):
         raise UserError(f"checkpoint:{value} is settled for a case of a command; name modules instead")
     if not value:
         return len(checkpoint_modules(network))

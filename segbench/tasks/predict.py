@@ -12,6 +12,7 @@ from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
 from segbench.estimate.allocator import replay
 from segbench.estimate.attention_backends import BACKENDS, Kernels
+from segbench.estimate.corrections import Target
 from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
@@ -91,11 +92,14 @@ def kernels_of(assumed: Assumptions) -> Kernels:
     return usual if assumed.capability is None else Kernels(assumed.attention, assumed.capability)
 
 
-def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None = None) -> Traced:
+def traced_step(
+    case: Case, mode: str, batch: int, built: list[Workload] | None = None, target: Target = "cuda"
+) -> Traced:
     """The trace of the case's step with so many images, under all of the case's options.
 
     Args:
         built: takes the workload, which then stays within reach after the trace.
+        target: whose memory is meant.
 
     Raises:
         UserError: the network gives another number of classes than the case says, as a measurement refuses too.
@@ -111,6 +115,7 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         build,
         mode,
         batch,
+        target=target,
         overheads=overheads_of(case),
         nfe=assumed.nfe,
         kernels=kernels_of(assumed),
@@ -121,6 +126,18 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         scores = torch.empty((batch, traced.classes, 0, 0), device="meta")
         require_classes(case.model, scores, case.classes, f"use --classes {traced.classes}")
     return traced
+
+
+def predicting(case: Case) -> Case:
+    """The same training step as a case of this task, with such of its options as say what a prediction assumes."""
+    assert case.options is not None
+    options = PredictOptions.recorded(case.options.to_json())
+    return replace(case, task="predict", modes=("train",), options=options)
+
+
+def target_of(case: Case) -> Target:
+    """Whose memory is meant: the CPU's where the case runs there, else CUDA's."""
+    return "cpu" if case.device == "cpu" else "cuda"
 
 
 def batch_of(case: Case, mode: str) -> int:

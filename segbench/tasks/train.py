@@ -188,7 +188,8 @@ class _Request:
         if self.plan.sync_batch_norm and tied:
             raise UserError(
                 f"--sync-batch-norm does not reach the norms of {self.model.name}, which its layers compute themselves;"
-                " leave it out, or take group norm (-a norm=group) or a network of torch's norms without +recompute and +inplace-abn"
+                " leave it out, or take group norm (-a norm=group) or a network of torch's norms without +recompute and"
+                " +inplace-abn"
             )
 
     def _images(self, split: str, classes: tuple[str, ...] | None) -> ImageFolder:
