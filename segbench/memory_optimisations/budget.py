@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-STEPS = 4096
+GRID_STEPS = 4096
 """Of the grid over all that can be freed."""
 
 
@@ -41,7 +41,7 @@ class _Choice:
     names: tuple[str, ...] = ()
 
 
-def cheapest(units: Sequence[Unit], needs: Sequence[int], steps: int = STEPS) -> tuple[str, ...] | None:
+def cheapest(units: Sequence[Unit], needs: Sequence[int], steps: int = GRID_STEPS) -> tuple[str, ...] | None:
     """Names of the units to recompute, in order; None if not even all of them free enough.
 
     Args:

@@ -25,7 +25,7 @@ GROUP = 256
 """Values that share a scale (ActNN's)."""
 _LEVELS = 254
 """Steps over a group's range: one less than 8 bits have, for its ends are moved outwards to multiples of a step."""
-_CHUNK = 2**22
+_CHUNK = 2**23
 """Values worked on at once, so that what the arithmetic makes on its way stays small."""
 
 

@@ -23,14 +23,14 @@ _SHARE = plain("{:.2f}", "fraction")
 
 def savings_tables(entries: Sequence[Entry], _cards: Cards | None = None) -> list[Table]:
     """One table a network; the plain forms of the others stand at its end, and ratios are to its own."""
-    groups = grouped(entries)
+    groups = by_network(entries)
     return [
         _sheet(name, group, [other[0] for other_name, other in groups.items() if other_name != name])
         for name, group in groups.items()
     ]
 
 
-def grouped(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+def by_network(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     """Entries by the network whose table they belong to, its plain form first."""
     groups: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -103,7 +103,8 @@ def _notes(group: list[Entry], others: list[Entry]) -> list[str]:
     if errors:
         notes.append(
             "gradient error: |g - g_plain| / |g_plain|, measured on the CPU in float32, "
-            f"{small['batch_size']} images of {small['width']}x{small['height']}, weights as drawn; 1e-6 is rounding"
+            f"{small['batch_size']} images of {small['width']}x{small['height']}, weights as drawn; 1e-6 is "
+            "rounding; of inexact ways it shrinks as images grow"
         )
     changes = dict.fromkeys(change for row in errors for change in row.detail.get("changes", ()))
     notes += [f"another network, with whose own plain gradient it is compared: {'; '.join(changes)}"] if changes else []
