@@ -90,7 +90,7 @@ def _best(found: Mapping[str, Ratios]) -> set[str]:
 def _draw(rows: Sequence[Sequence[FigureValue]]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
-    figure = Canvas(figsize=(7.5, 4.8), layout="constrained")
+    figure = Canvas(figsize=(9.0, 4.8), layout="constrained")
     axes = figure.subplots()
     front = sorted((float(row[1] or 0), float(row[2] or 0)) for row in rows if row[3] == "yes")
     axes.plot(*zip(*front, strict=True), "--", color=MUTED, linewidth=1.0, zorder=1)
@@ -101,9 +101,11 @@ def _draw(rows: Sequence[Sequence[FigureValue]]) -> Canvas:
         alpha = 0.45 if kept == "no" else 1.0
         published = origin == "published"
         fill, edge = ("none", PAPER) if published else (look.colour, "white")
-        axes.plot(time, memory, look.marker, color=fill, markersize=9, alpha=alpha, markeredgecolor=edge)
-        axes.annotate(str(name), (time, memory), (8, 4), textcoords="offset points", alpha=alpha, fontsize=8)
+        axes.plot(
+            time, memory, look.marker, color=fill, markersize=9, alpha=alpha, markeredgecolor=edge, label=str(name)
+        )
     _frame(axes)
+    figure.legend(loc="outside right center", fontsize=8)  # twenty points lie too close for names beside them
     return figure
 
 

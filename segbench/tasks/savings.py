@@ -111,7 +111,10 @@ def _measured(case: Case) -> Iterator[Measurement]:
     if device.type == "cuda":
         name, peak = "train_peak_allocated_bytes", measure_cuda_peaks(step, device, 2, 1).allocated
     else:
-        name, peak = "train_peak_live_bytes", measure_live_peaks(workload.network, step, 2)[-1].live
+        name, peak = (
+            "train_peak_live_bytes",
+            measure_live_peaks(workload.network, step, 1, workload.make_momenta)[0].live,
+        )
     yield Measurement(name, peak, method, "train")
     watch, samples = stopwatch_for(device), []
     batch = workload.make_batch()

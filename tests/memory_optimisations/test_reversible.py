@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.errors import UserError
+from segbench.memory_optimisations.switch import without_savings
 from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.zoo.residual import BasicBlock, Bottleneck
 
@@ -54,6 +55,24 @@ def test_sixteen_blocks_are_undone_to_rounding() -> None:
         if apply_optimisations(net, ["reversible"])
     )
     assert float((found - expected).norm() / expected.norm()) < 1e-4
+
+
+def test_dropout_inside_of_a_block_drops_the_same_when_it_runs_again() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(*(BasicBlock(4, 4) for _ in range(3))).double()
+    for block in network:
+        block.body.append(nn.Dropout(0.4))
+    apply_optimisations(network, ["reversible"])
+
+    def step() -> tuple[Tensor, ...]:
+        torch.manual_seed(1)
+        maps = torch.randn(2, 4, 6, 6, dtype=torch.double)
+        gradients = torch.autograd.grad(network(maps).sin().sum(), list(network.parameters()))
+        return *gradients, torch.rand(1)  # as if nobody had drawn for the second run
+
+    found = step()
+    with without_savings(network):
+        torch.testing.assert_close(found, step(), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
