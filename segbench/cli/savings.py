@@ -21,6 +21,7 @@ from segbench.cli.groups import (
     texts,
 )
 from segbench.cli.memory import PAPER_BATCH
+from segbench.cli.predicting import PredictionFlags
 from segbench.cli.session import Session
 from segbench.present.savings import savings_tables
 from segbench.records.case import Case
@@ -67,6 +68,7 @@ def savings(
     conditions: ConditionFlags,
     size: SizeFlags,
     data: DataFlags,
+    prediction: PredictionFlags,
     run: RunFlags,
     output: OutputFlags,
     batch_size: _BatchSize = None,
@@ -82,13 +84,13 @@ def savings(
     where = conditions.where("savings", predicts=True)
     fields = case_fields(where, network, conditions, size, data)
     fields["batch_size"] = batch_size or (1 if where.name == "cpu" else PAPER_BATCH)
-    case = partial(Case, "savings", **fields)
+    case, options = partial(Case, "savings", **fields), prediction.options(SavingsOptions).changed(rounds=rounds)
     tables = {model.name: with_switches(model, texts(switch) or USUAL) for model in network.models()}
     of = {model.name: name for name, models in tables.items() for model in models}
     models = [model for group in tables.values() for model in group]
 
     def one_way(model: Model) -> list[Case]:
-        return [case(model=model.spec.text, options=SavingsOptions(of=of[model.name], rounds=rounds))]
+        return [case(model=model.spec.text, options=options.changed(of=of[model.name]))]
 
     session.answer(models, one_way, savings_tables)
 

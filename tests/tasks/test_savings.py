@@ -5,6 +5,7 @@ import pytest
 from segbench.errors import UserError
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
+from segbench.tasks import savings
 from segbench.tasks.savings import run
 
 
@@ -49,6 +50,17 @@ def test_on_a_device_memory_and_time_are_measured_and_the_prediction_is_for_that
     predicted, real = (found.value("train_peak_live_bytes", method) for method in ("predicted", "measured:host"))
     assert predicted == pytest.approx(real, rel=1e-3)
     assert found.value("train_step_s", "measured:host") > 0
+
+
+def test_what_cannot_be_predicted_says_so_and_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UserError("operator own::filter has no rule")
+
+    monkeypatch.setattr(savings, "traced_step", refuse)
+    found = heard(device="cpu")
+    (row,) = (row for row in found.rows if row.method == "predicted")
+    assert (row.value, row.cause) == (None, "not predicted: operator own::filter has no rule")
+    assert found.value("train_peak_live_bytes", "measured:host") > 0
 
 
 @pytest.mark.parametrize(
