@@ -55,6 +55,11 @@ def is_exact(written: Iterable[str]) -> bool:
     return all(SWITCHES[name].exact for name in _read(list(written)))
 
 
+def lasting(written: Iterable[str]) -> list[str]:
+    """Those that make another network, which its weights then belong to."""
+    return [text for text in written if SWITCHES[text.partition(":")[0]].changes]
+
+
 def changes_of(written: Iterable[str]) -> list[str]:
     """What these switches make of a network itself, as sentences."""
     return [f"{name}: {SWITCHES[name].changes}" for name in _read(list(written)) if SWITCHES[name].changes]

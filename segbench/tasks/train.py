@@ -31,7 +31,7 @@ from segbench.learning.segmentation import SCORES, Tell, Validation, class_weigh
 from segbench.learning.settings import training_plan
 from segbench.learning.trainer import StepProgress, Summary, Trainer, TrainingJob, Validate
 from segbench.learning.weights import initialise
-from segbench.memory_optimisations.switches import apply_optimisations
+from segbench.memory_optimisations.switches import apply_optimisations, lasting
 from segbench.records.case import Case
 from segbench.records.dataset_spec import published_dataset
 from segbench.records.measurement import Measurement
@@ -209,6 +209,7 @@ class _Request:
             "card": model.card.model_dump(mode="json"),
             "card_hash": model.card.hash(),
             "arguments": dict(case.arguments),
+            "optimisations": lasting(model.optimisations),
             "classes": len(class_names),
             "class_names": list(class_names),
             "data": {"dataset": dataset, "split": case.split or "train", "fingerprint": fingerprint},
