@@ -25,6 +25,8 @@ GROUP = 256
 """Values that share a scale (ActNN's)."""
 _LEVELS = 254
 """Steps over a group's range: one less than 8 bits have, for its ends are moved outwards to multiples of a step."""
+_FINEST = 2.0**-22
+"""Of the largest value, the smallest step: so many of them are whole numbers that float32 holds."""
 _CHUNK = 2**23
 """Values worked on at once, so that what the arithmetic makes on its way stays small."""
 
@@ -79,9 +81,8 @@ def restore(kept: Codes, into: Tensor) -> None:
 
 def _quantise_rows(rows: Tensor, codes: Tensor, lowest: Tensor, steps: Tensor) -> None:
     low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
-    step = (high - low).div_(_LEVELS)
-    step = torch.where(step > 0, step, high.abs())  # a group of one value
-    step = torch.where(step > 0, step, 1.0)  # of zeros
+    furthest = torch.maximum(high, -low).mul_(_FINEST)
+    step = torch.maximum((high - low).div_(_LEVELS), furthest).clamp_min_(torch.finfo(torch.float32).tiny)
     whole = (rows / step).round_()
     whole.add_(rows.sign().mul_(whole == 0))
     low = low.div_(step).floor_()
