@@ -5,7 +5,7 @@ mine.toml                          a model card in a file
 file.py:Net, package.module:Net    a class or function of the user's
 smp:Unet, timm:convnext_tiny, ...  a network of a library (`segbench.cards.sources`)
 NAME?steps=8&norm=batch            builder arguments, JSON or TOML values or plain words
-NAME+checkpoint+recompute          memory optimisations, applied in this order
+NAME+checkpoint:sqrt+recompute     memory optimisations, some with a value behind a colon
 """
 
 from __future__ import annotations
@@ -15,12 +15,26 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segbench.errors import UnknownName
 from segbench.records.case import Json
 from segbench.records.literals import literal, name_and_value
 
-OPTIMISATIONS = ("recompute", "checkpoint")
+OPTIMISATIONS = (
+    "inplace-abn",
+    "reversible",
+    "recompute",
+    "checkpoint",
+    "bf16",
+    "fp16",
+    "save-on-cpu",
+    "compress",
+)
 """Names that may follow a network with a plus. `segbench.memory_optimisations.switches` has their code."""
+BUDGET = "checkpoint:budget="
+"""Begins the optimisation whose modules are still to be chosen, for a case (`segbench.tasks.budget`)."""
 _OLD_NAMES = {"thin": "recompute"}
+_LIKE_AN_OPTIMISATION = re.compile(r"[a-z][a-z0-9-]*(:[^+?/]*)?")
+"""What stands behind a plus and can be no part of a path, a class or an argument."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +46,7 @@ class ModelSpec:
         place: of the source: a file's absolute path, a module's name; empty in the catalogue.
         name: there.
         arguments: builder arguments in place of the card's.
-        optimisations: of `OPTIMISATIONS`.
+        optimisations: names of `OPTIMISATIONS`, with a value behind a colon where one was given.
     """
 
     source: str
@@ -75,16 +89,26 @@ def split_spec(text: str) -> tuple[str, tuple[tuple[str, Json], ...], tuple[str,
 
     Raises:
         UserError: an argument that is not of the form name=value.
+        UnknownName: no such memory optimisation; near names are suggested.
     """
     found: list[str] = []
     plain, plus, last = text.rpartition("+")
-    while plus and plain and _OLD_NAMES.get(last, last) in OPTIMISATIONS:
-        found.insert(0, _OLD_NAMES.get(last, last))
+    while plus and plain and (name := _optimisation(last)):
+        found.insert(0, name)
         text = plain
         plain, plus, last = text.rpartition("+")
+    if plus and plain and _LIKE_AN_OPTIMISATION.fullmatch(last):
+        raise UnknownName("memory optimisation", last.partition(":")[0], OPTIMISATIONS)
     base, _, tail = text.partition("?")
     pairs = (name_and_value(item, f"{base}?steps=8") for item in tail.split("&") if item)
     return base, tuple(sorted(dict(pairs).items())), tuple(found)
+
+
+def _optimisation(text: str) -> str:
+    """As it is written today, with its value; empty if it is none."""
+    name, colon, value = text.partition(":")
+    name = _OLD_NAMES.get(name, name)
+    return f"{name}{colon}{value}" if name in OPTIMISATIONS else ""
 
 
 def _written_value(value: Json) -> str:

@@ -46,7 +46,8 @@ class Single:
 
     @property
     def alone(self) -> bool:
-        return self.case.kind.alone or self.case.device.startswith("cuda")
+        device = self.case.device
+        return device.startswith("cuda") or (self.case.kind.alone and device != "none")
 
     def run(self, run_case: RunCase, timeout_s: float, listen: Listener) -> Iterator[Result]:
         yield run_case(self.case, timeout_s, listen)

@@ -57,6 +57,7 @@ COMMANDS = (
     Listed("epoch", _COST, "Training time of a step and of an epoch: loading, forward, backward, optimizer."),
     Listed("params", _COST, "Parameters, MACs and FLOPs of one image, counted by execution and by two other programs."),
     Listed("gradients", _COST, "Every pair of solver and gradient method: memory, time, evaluations, exactness."),
+    Listed("savings", _COST, "Every way to save training memory: how much, for how many operations, how exact."),
     Listed("train", _ACCURACY, "Trains with the model card's recipe; leaves checkpoints, a log and a curve."),
     Listed("evaluate", _ACCURACY, "mIoU, accuracies and boundary F of trained networks, from one confusion matrix."),
     Listed("trajectory", _ACCURACY, "What every end time of a trained ODE network costs and how accurate it is."),

@@ -148,7 +148,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self.mirrors.ask_oracle(args[0])
         if function is _aten.equal.default:
             return self.mirrors.ask_oracle(torch.empty((), dtype=torch.bool, device="meta"))
-        return torch.zeros(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
+        return _zeros_on_the_host(args[0].shape, kwargs.get("dtype") or args[0].dtype)
 
     def _shaped_by_data(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], known: bool) -> Any:
         if not known:
@@ -266,6 +266,15 @@ def _leaves_meta(function: Callable[..., Any], kwargs: dict[str, Any]) -> bool:
     if function in (_aten._local_scalar_dense.default, _aten.equal.default):
         return True
     return function is _aten._to_copy.default and kwargs.get("device") is not None and kwargs["device"].type == "cpu"
+
+
+def _zeros_on_the_host(shape: torch.Size, dtype: torch.dtype) -> torch.Tensor:
+    """What nobody knows of a copy on the CPU; a large one stands on one element, since it is no memory of the target's.
+
+    Activations that are moved to the host, gigabytes of them, then cost nothing here.
+    """
+    whole = shape.numel() * dtype.itemsize <= MOST_BYTES
+    return torch.zeros(shape, dtype=dtype) if whole else torch.zeros((), dtype=dtype).expand(shape)
 
 
 def _called_by_engine() -> bool:

@@ -114,23 +114,32 @@ def normalise(norm: nn.Module, images: Tensor, weight: Tensor | None, bias: Tens
         mean, variance = norm.statistics()
     else:
         mean, variance = norm.running_mean, norm.running_var
-    updating = norm.training and not current_stage().recomputing
-    if updating and norm.num_batches_tracked is not None:
-        norm.num_batches_tracked.add_(1)
-    # Momentum 0 instead of no statistics at all: torch.utils.checkpoint compares the tensors saved by both runs.
-    momentum = (norm.momentum or 0.0) if updating else 0.0
+    momentum = momentum_of(norm)
     return functional.batch_norm(images, mean, variance, weight, bias, norm.training, momentum, norm.eps)
 
 
+def momentum_of(norm: _BatchNorm) -> float:
+    """With which the running statistics take in the present batch, which is counted.
+
+    0 in evaluation and in a recomputation, instead of no statistics at all: torch.utils.checkpoint compares the tensors
+    saved by both runs.
+    """
+    if not norm.training or current_stage().recomputing:
+        return 0.0
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
+    return norm.momentum or 0.0
+
+
 @contextmanager
-def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """No batch norm inside `module`, ours or torch's, updates its running statistics while this is open.
+def frozen_statistics(*modules: nn.Module) -> Iterator[None]:
+    """No batch norm inside the modules, ours or torch's, updates its running statistics while this is open.
 
     The outputs stay those of training mode. For recomputations and for looking without touching.
     """
     with ExitStack() as stack:
         stack.enter_context(at_stage(recomputing=True))
-        for norm in module.modules():
+        for norm in (norm for module in modules for norm in module.modules()):
             if isinstance(norm, _BatchNorm) and not isinstance(norm, StageBatchNorm2d):
                 stack.enter_context(_momentum_zero(norm))
         yield

@@ -17,6 +17,7 @@ from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, has_facts, read_checkpoint
 from segbench.learning.matching import Match, load_matching
 from segbench.learning.state_dicts import named_tensors
+from segbench.memory_optimisations.switches import apply_optimisations
 from segbench.workload.network import build_whole
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.hrnet_weights import load_official_state_dict
@@ -129,6 +130,8 @@ def trained_network(
 ) -> Trained:
     """The network of a checkpoint, built and filled.
 
+    With the memory optimisations it was trained with that make another network of it.
+
     Args:
         card: of the network.
         arguments: replace those it was trained with (another solver or number of steps), which replace the card's.
@@ -144,6 +147,7 @@ def trained_network(
     checkpoint = read_trained(path, trusted)
     facts = checkpoint.facts
     network = build_whole(card, size, facts.get("classes", classes), {**facts.get("arguments", {}), **arguments})
+    apply_optimisations(network, facts.get("optimisations", ()))
     return Trained(network, facts, fill(network, checkpoint, path, partial))
 
 

@@ -6,14 +6,14 @@ Gradients are exact; 5 to 10 % more time. It reaches the layers of every `nn.Seq
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from segbench.layers.norm_relu_conv import NormReluConv, norm_relu_conv
 from segbench.layers.norms import StageBatchNorm2d
 from segbench.memory_optimisations.classes import mix_in
+from segbench.memory_optimisations.sequences import is_watched, layers_of, sequences_of
+from segbench.memory_optimisations.switch import Saving, Switch
 
 
 def recompute_norms(network: nn.Module) -> int:
@@ -25,20 +25,22 @@ def recompute_norms(network: nn.Module) -> int:
     blocks = [module for module in network.modules() if isinstance(module, NormReluConv)]
     for block in blocks:
         block.recompute = True
-    sequences = {sequence: len(_triples(_layers(sequence))) for sequence in _sequences(network)}
+    sequences = {
+        sequence: len(_triples(layers_of(sequence))) for sequence in sequences_of(network, RecomputingSequential)
+    }
     for sequence, triples in sequences.items():
         if triples:
             mix_in(RecomputingSequential, sequence)
     return len(blocks) + sum(sequences.values())
 
 
-class RecomputingSequential(nn.Sequential):
+class RecomputingSequential(Saving, nn.Sequential):
     """Before an `nn.Sequential`: the same layers one after another, triples of them as recomputing nodes while
     training."""
 
     def forward(self, input: Tensor) -> Tensor:
-        layers = _layers(self)
-        triples = _triples(layers) if self.training else ()
+        layers = layers_of(self)
+        triples = _triples(layers) if self.training and self.saving else ()
         place = 0
         while place < len(layers):
             if place in triples:
@@ -50,34 +52,6 @@ class RecomputingSequential(nn.Sequential):
                 input = layers[place](input)
                 place += 1
         return input
-
-
-def _sequences(module: nn.Module) -> Iterator[nn.Sequential]:
-    """Outermost plain sequences, and those inside of their other layers."""
-    inner: Sequence[nn.Module] = list(module.children())
-    if isinstance(module, nn.Sequential) and (_is_plain(module) or isinstance(module, RecomputingSequential)):
-        yield module
-        inner = _layers(module)
-    for child in inner:
-        yield from _sequences(child)
-
-
-def _layers(sequence: nn.Sequential) -> list[nn.Module]:
-    """In the order in which they run, those of nested plain sequences in the place of these."""
-    layers: list[nn.Module] = []
-    for layer in sequence:
-        layers += _layers(layer) if isinstance(layer, nn.Sequential) and _is_plain(layer) else [layer]
-    return layers
-
-
-def _is_plain(sequence: nn.Sequential) -> bool:
-    """Whether nothing happens but one layer after another."""
-    return type(sequence).forward is nn.Sequential.forward and not _is_watched(sequence)
-
-
-def _is_watched(module: nn.Module) -> bool:
-    """Whether somebody's hook expects the module to be called."""
-    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
 
 
 def _triples(layers: list[nn.Module]) -> list[int]:
@@ -93,4 +67,12 @@ def _is_triple(norm: nn.Module, relu: nn.Module, conv: nn.Module) -> bool:
         and norm.momentum is not None
     )
     plain_conv = type(conv) is nn.Conv2d and conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
-    return known and type(relu) is nn.ReLU and plain_conv and not any(map(_is_watched, (norm, relu, conv)))
+    return known and type(relu) is nn.ReLU and plain_conv and not any(map(is_watched, (norm, relu, conv)))
+
+
+RECOMPUTE = Switch(
+    "recompute",
+    lambda network, _: recompute_norms(network),
+    exact=True,
+    works_on="norm, ReLU and convolution in a row, in nn.Sequential or NormReluConv",
+)

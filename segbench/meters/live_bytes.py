@@ -7,6 +7,7 @@ would need another one, so it is kept apart as `kernel scratch` and not part of 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
+
+from segbench.memory_optimisations.saved_tensors import MARK
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,17 @@ def peaks_from_events(events: Iterable[_Event], base: int) -> list[LivePeak]:
     ordered = sorted(events, key=lambda event: (event.start, -event.end))
     steps = [event for event in ordered if event.name == _STEP]
     memory = [event for event in ordered if event.name == _MEMORY]
-    owners = _owners(memory, [event for event in ordered if event.name.startswith("aten::")])
+    hooks = [event.start for event in ordered if event.name == MARK]
+    operators = [event for event in ordered if event.name.startswith("aten::") and not _holds(event, hooks)]
+    owners = _owners(memory, operators)
     scratch = _scratch(memory, owners)
     return [_peak_within(step, memory, scratch, base) for step in steps]
+
+
+def _holds(operator: _Event, hooks: list[int]) -> bool:
+    """Whether a saved tensor was encoded within the operator: what that makes is no buffer of the operator's kernel."""
+    place = bisect_left(hooks, operator.start)
+    return place < len(hooks) and hooks[place] <= operator.end
 
 
 def _peak_within(step: _Event, memory: list[_Event], scratch: set[int], base: int) -> LivePeak:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -27,11 +27,19 @@ def gradient_relative_error(network: nn.Module, loss: Callable[[], Tensor]) -> f
     Raises:
         UserError: the network has no ODE block, or plain back-propagation gives a gradient of zero.
     """
-    blocks = [module for module in network.modules() if isinstance(module, ODEBlock)]
-    if not blocks:
+    if not any(isinstance(module, ODEBlock) for module in network.modules()):
         raise UserError(f"{type(network).__name__} has no ODE block, so its gradient is the plain one")
+    return error_against(network, loss, back_propagating(network))
+
+
+def error_against(network: nn.Module, loss: Callable[[], Tensor], reference: AbstractContextManager[None]) -> float:
+    """`|g - b| / |b|` over all parameters, with b the gradient within `reference`; the network is left as it was.
+
+    Raises:
+        UserError: b is zero.
+    """
     found = _gradient(network, loss)
-    with _back_propagating(blocks):
+    with reference:
         expected = _gradient(network, loss)
     length = float(expected.norm())
     if length == 0:
@@ -53,7 +61,9 @@ def _gradient(network: nn.Module, loss: Callable[[], Tensor]) -> Tensor:
 
 
 @contextmanager
-def _back_propagating(blocks: list[ODEBlock]) -> Iterator[None]:
+def back_propagating(network: nn.Module) -> Iterator[None]:
+    """Every ODE block is differentiated by plain back-propagation while this is open."""
+    blocks = [module for module in network.modules() if isinstance(module, ODEBlock)]
     methods = [block.gradient for block in blocks]
     for block in blocks:
         block.use(gradient="backprop")

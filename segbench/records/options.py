@@ -173,6 +173,13 @@ class GradientsOptions(Options):
     weights: str | None = None
 
 
+class SavingsOptions(Assumptions):
+    """Of `savings`: the network whose table this is part of, and timed steps."""
+
+    of: str = ""
+    rounds: int = Field(3, ge=1)
+
+
 class ProtocolOptions(Options):
     """How an image is shown to a network; `segbench.evaluation.protocol` explains them."""
 

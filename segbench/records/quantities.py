@@ -80,6 +80,9 @@ _TABLE = [
     Quantity("nfe_forward", "count", "evaluations of f per forward solve"),
     Quantity("nfe_backward", "count", "evaluations of f per backward solve"),
     Quantity("gradient_relative_error", "fraction", "|g - g_backprop| / |g_backprop| over all parameters"),
+    Quantity(
+        "extra_macs", "fraction", "a training step's forward MACs beyond plain back-propagation's, to one forward pass"
+    ),
     Quantity("solver_accepted_steps", "count", "accepted steps of an adaptive solve", "", "neither"),
     Quantity("solver_rejected_steps", "count", "rejected steps of an adaptive solve"),
     Quantity("state_speed", "fraction", "|f(h)| / |h|, root mean square over the state", "", "neither"),

@@ -21,6 +21,7 @@ from segbench.records.options import (
     Options,
     ParamsOptions,
     PredictOptions,
+    SavingsOptions,
     SnapshotOptions,
     TimingOptions,
     TrainOptions,
@@ -142,6 +143,11 @@ _TABLE = (
     Task(
         "gradients", "gradient_relative_error", GradientsOptions, ("train",), partial=True, own_arguments=True,
         tables="segbench.present.gradients:gradients_tables",
+    ),
+    Task(
+        "savings", "{mode}_peak_live_bytes", SavingsOptions, ("train",), partial=True, predicted_by="savings",
+        tables="segbench.present.savings:savings_tables", alike=("device", "size", "precision", "threads"),
+        seconds={"none": 10.0},
     ),
     Task(
         "train", "miou", TrainOptions, ("train",), partial=True, trained_run="folder",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from segbench.cards.model import find_model
 from segbench.cards.naming import told_apart
 from segbench.present.agreement import agreement_tables
 from segbench.present.figures import Figure
 from segbench.present.figures_memory import breakdown_figure
 from segbench.present.figures_pareto import pareto_figure
 from segbench.present.figures_ratios import ratios_figure
+from segbench.present.figures_savings import Ratios, savings_figure
 from segbench.present.figures_training import learning_figure
 from segbench.present.figures_trajectory import error_figure, strip_figure
 from segbench.present.page.pareto import Pareto
@@ -17,10 +19,12 @@ from segbench.present.page.trajectory_viewer import Trajectory, trajectories
 from segbench.present.report import Report, ReportReason
 from segbench.present.timeline import memory_lines, timeline_figure
 from segbench.records.ledger import Entry
+from segbench.records.reference_model import REFERENCE_MODEL
 from segbench.records.rows import tidy_rows
 from segbench.studies.catalogue import Findings, cards_of, findings
 from segbench.studies.command_tables import command_tables
 from segbench.studies.points import networks_table, pareto_of
+from segbench.studies.published import published_reference, raw_value
 from segbench.studies.reasons import TABLE1_REASONS, TABLE2_REASONS
 from segbench.studies.reasons import KnownReason as Known
 from segbench.studies.table1 import TABLE1_DATASETS
@@ -89,11 +93,26 @@ def _figures(entries: Sequence[Entry], found: Findings, pareto: Pareto, along: S
         breakdown_figure(entries, "train"),
         timeline_figure(entries, "train"),
         pareto_figure(pareto),
+        savings_figure(entries, published_savings()),
         learning_figure(entries),
         error_figure(along),
         next(filter(None, map(strip_figure, along)), None),
     ]
     return [figure for figure in made if figure is not None]
+
+
+def published_savings() -> dict[str, Ratios]:
+    """Training memory and epoch time of the paper's two networks (Table 2), to its HRNetV2."""
+
+    def numbers(model: str) -> tuple[float, float]:
+        card = find_model(model).card
+        found = [published_reference(card, name) for name in ("epoch_s", "train_peak_reserved_bytes")]
+        time, memory = (raw_value(reference) for reference in found if reference is not None)
+        return time, memory
+
+    time, memory = numbers(REFERENCE_MODEL)
+    named = {"HRNetV2, paper": REFERENCE_MODEL, "SegNode, paper": "segnode-paper"}
+    return {name: Ratios(a / time, b / memory) for name, model in named.items() for a, b in [numbers(model)]}
 
 
 def _reasons(found: Findings) -> list[ReportReason]:

@@ -128,6 +128,17 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
     return traced
 
 
+def predicting(case: Case) -> Case:
+    """The same training step as a case of this task, with such of its options as say what a prediction assumes.
+
+    The memory meant is the CPU's where the case runs there, else CUDA's.
+    """
+    assert case.options is not None
+    target = "cpu" if case.device == "cpu" else "cuda"
+    options = PredictOptions.recorded(case.options.to_json()).changed(target=target)
+    return replace(case, task="predict", modes=("train",), options=options)
+
+
 def batch_of(case: Case, mode: str) -> int:
     """Images of a step in this mode."""
     return case.batch_size if mode == "train" else case.infer_batch

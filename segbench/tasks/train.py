@@ -32,7 +32,7 @@ from segbench.learning.settings import training_plan
 from segbench.learning.trainer import StepProgress, Summary, Trainer, TrainingJob, Validate
 from segbench.learning.weights import initialise
 from segbench.libraries.traits import traits_of
-from segbench.memory_optimisations.switches import apply_optimisations
+from segbench.memory_optimisations.switches import apply_optimisations, lasting
 from segbench.records.case import Case
 from segbench.records.dataset_spec import published_dataset
 from segbench.records.measurement import Measurement
@@ -189,13 +189,13 @@ class _Request:
         Raises:
             UserError: names what to choose.
         """
-        tied = "recompute" in self.model.optimisations or any(
-            isinstance(module, StageBatchNorm2d) for module in network.modules()
-        )
+        joined = {"recompute", "inplace-abn"} & set(self.model.optimisations)
+        tied = joined or any(isinstance(module, StageBatchNorm2d) for module in network.modules())
         if self.plan.sync_batch_norm and tied:
             raise UserError(
                 f"--sync-batch-norm does not reach the norms of {self.model.name}, which its layers compute themselves;"
-                " leave it out, or take group norm (-a norm=group) or a network of torch's norms without +recompute"
+                " leave it out, or take group norm (-a norm=group) or a network of torch's norms without +recompute and"
+                " +inplace-abn"
             )
 
     def _images(self, split: str, classes: tuple[str, ...] | None) -> ImageFolder:
@@ -215,6 +215,7 @@ class _Request:
             "card": model.card.model_dump(mode="json"),
             "card_hash": model.card.hash(),
             "arguments": dict(case.arguments),
+            "optimisations": lasting(model.optimisations),
             "classes": len(class_names),
             "class_names": list(class_names),
             "data": {"dataset": dataset, "split": case.split or "train", "fingerprint": fingerprint},

@@ -19,6 +19,8 @@ HERE = Path.cwd()
     [
         ("segnode", ModelSpec("catalogue", "", "segnode")),
         ("hrnetv2+checkpoint", ModelSpec("catalogue", "", "hrnetv2", (), ("checkpoint",))),
+        ("unet+checkpoint:a.*,b?+bf16", ModelSpec("catalogue", "", "unet", (), ("checkpoint:a.*,b?", "bf16"))),
+        ("/c++/net.py:Net+compress:8bit", ModelSpec("python file", "/c++/net.py", "Net", (), ("compress:8bit",))),
         ("net.py:Net", ModelSpec("python file", str(HERE / "net.py"), "Net")),
         ("/a/net.py:Net", ModelSpec("python file", "/a/net.py", "Net")),
         ("a.b:Net?wide=true", ModelSpec("python module", "a.b", "Net", (("wide", True),))),
@@ -36,7 +38,10 @@ values = st.booleans() | st.none() | st.integers(-9, 9) | words | st.lists(st.in
 names = st.from_regex(r"[a-z]{1,4}", fullmatch=True)
 
 
-@given(st.dictionaries(names, values, max_size=3), st.lists(st.sampled_from(["recompute", "checkpoint"]), max_size=2))
+@given(
+    st.dictionaries(names, values, max_size=3),
+    st.lists(st.sampled_from(["recompute", "checkpoint:budget=8GB"]), max_size=2),
+)
 def test_what_is_written_is_read_again(arguments: dict[str, object], optimisations: list[str]) -> None:
     spec = ModelSpec("catalogue", "", "segnode", tuple(sorted(arguments.items())), tuple(optimisations))
     assert read_spec(spec.text) == spec
@@ -51,6 +56,12 @@ def test_arguments_of_the_name_replace_the_cards_and_make_another_network() -> N
 @pytest.mark.parametrize("text", ["segnode?steps", "segnode?=3", "segnode?t_end=nan"])
 def test_an_argument_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(UserError):
+        read_spec(text)
+
+
+@pytest.mark.parametrize("text", ["segnode+chekpoint", "net.py:Net+recompute+chekpoint:sqrt"])
+def test_a_memory_optimisation_that_does_not_exist_is_refused_with_near_names(text: str) -> None:
+    with pytest.raises(UserError, match="no memory optimisation 'chekpoint'; did you mean checkpoint"):
         read_spec(text)
 
 

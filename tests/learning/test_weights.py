@@ -13,6 +13,7 @@ from segbench.cards.card import ModelCard
 from segbench.errors import CheckpointError
 from segbench.learning.checkpoint import Checkpoint, save_checkpoint
 from segbench.learning.weights import fill, initialise, read_trained, read_weights, trained_network
+from segbench.memory_optimisations.switches import apply_optimisations
 
 
 def network(classes: int = 2) -> nn.Module:
@@ -107,6 +108,23 @@ def test_a_trained_network_is_built_with_the_arguments_it_was_trained_with(tmp_p
     found, said, _ = trained_network(card, {"power": 3}, tmp_path / "best.safetensors", (8, 8))
     assert torch.equal(found.layer.weight, trained.layer.weight)
     assert found.power == 3 and said["classes"] == 5
+
+
+class Rectified(nn.Sequential):
+    def __init__(self, classes: int) -> None:
+        super().__init__(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU()), nn.Conv2d(4, classes, 1))
+
+
+def test_a_switch_that_makes_another_network_is_part_of_a_trained_one(tmp_path):
+    card = ModelCard(title="rectified", builder=f"{__file__}:Rectified")
+    trained = Rectified(5)
+    facts = {"model": "rectified+inplace-abn", "classes": 5, "optimisations": ["inplace-abn"]}
+    save_checkpoint(Checkpoint(trained.state_dict(), facts), tmp_path / "best.safetensors")
+    found, _ = trained_network(card, {}, tmp_path / "best.safetensors", (8, 8))
+    images = torch.randn(2, 3, 8, 8)
+    plain = trained.eval()(images)
+    apply_optimisations(trained, ["inplace-abn"])
+    assert torch.equal(found.eval()(images), trained(images)) and not torch.allclose(trained(images), plain)
 
 
 class Weights(nn.Module):

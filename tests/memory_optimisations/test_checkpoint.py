@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from segbench.errors import UserError
 from segbench.layers.norm_relu_conv import NormReluConv
-from segbench.memory_optimisations.checkpoint import checkpoint_modules
+from segbench.memory_optimisations import checkpoint
+from segbench.memory_optimisations.checkpoint import checkpoint_modules, checkpoint_named, checkpoint_segments
 from segbench.ode.block import ODEBlock
 from segbench.ode.state import State
 from segbench.zoo.map_ode import MapODE
@@ -182,3 +185,44 @@ def test_a_repeated_adaptive_solve_counts_its_steps_once() -> None:
     accepted = [block.steps_accepted for block in blocks]
     output.sum().backward()
     assert accepted == [block.steps_accepted for block in blocks] and all(accepted)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (["stem", "exit"], ["stem", "exit"]),
+        (["streams.*"], ["streams.0", "streams.1"]),  # not what lies inside of them
+        (["*.blocks.?"], ["streams.0.blocks.0", "streams.0.blocks.1", "streams.1.blocks.0", "streams.1.blocks.1"]),
+    ],
+)
+def test_modules_may_be_named(patterns: list[str], names: list[str]) -> None:
+    network = _Network()
+    found = checkpoint_named(network, patterns)
+    assert [name for name in found if not name.startswith("alone")] == names
+    network(torch.randn(1, 3, 8, 8)).sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sentence"),
+    [
+        ("stm", "no module of _Network 'stm'; did you mean stem"),
+        ("nothing*", "no module of _Network 'nothing\\*'; known: alone, exit, stem, streams"),
+        ("alone.blocks", "names lists of modules"),
+    ],
+)
+def test_a_pattern_that_names_nothing_is_one_sentence(pattern: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        checkpoint_named(_Network(), [pattern])
+
+
+@pytest.mark.parametrize(("count", "bounds"), [(1, [0, 1]), (4, [0, 2, 4]), (9, [0, 3, 6, 9]), (16, [0, 4, 8, 12, 16])])
+def test_a_chain_of_n_layers_has_sqrt_n_segments(count: int, bounds: list[int]) -> None:
+    assert checkpoint._bounds([nn.Identity()] * count) == bounds
+
+
+def test_no_segment_begins_with_a_layer_that_overwrites_what_was_kept() -> None:
+    chain = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Conv2d(4, 2, 1))
+    assert checkpoint._bounds(list(chain)) == [0, 3, 4]
+    network = nn.ModuleList([chain])
+    assert checkpoint_segments(network) == 2
+    chain(torch.randn(2, 3, 4, 4)).sum().backward()

@@ -49,6 +49,19 @@ def test_what_one_kernel_allocates_and_frees_is_scratch() -> None:
     assert (peak.live, peak.scratch) == (57, 1000)
 
 
+def test_what_is_made_while_a_saved_tensor_is_encoded_is_no_scratch_of_the_operator_that_saves_it() -> None:
+    events = [
+        _Event(0, 100, "segbench.step", 0),
+        _Event(10, 40, "aten::relu_", 0),
+        _Event(15, 35, "segbench.encode", 0),
+        _Event(16, 20, "aten::clamp", 0),
+        _Event(17, 17, "[memory]", 1000),
+        _Event(30, 30, "[memory]", -1000),
+    ]
+    (peak,) = peaks_from_events(events, base=0)
+    assert (peak.live, peak.scratch) == (1000, 0)
+
+
 def test_a_tensor_freed_between_two_kernels_is_no_scratch() -> None:
     events = [
         _Event(0, 100, "segbench.step", 0),

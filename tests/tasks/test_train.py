@@ -67,6 +67,13 @@ def evaluated(folder: Path, **changes: Any) -> Listener:
     return listener
 
 
+def test_a_network_that_a_switch_made_is_evaluated_as_it_was_trained(tmp_path: Path) -> None:
+    first = Listener()
+    train.run(case(tmp_path, "unet?width=4&levels=2+inplace-abn", steps=2), first)
+    found = evaluated(tmp_path, case={"model": "unet?width=4&levels=2"})
+    assert found.rows["miou"].value == pytest.approx(first.rows["miou"].detail["best"], abs=1e-9)
+
+
 @pytest.mark.parametrize("model", ["hrnetv2-small+recompute", "segnode-w8"])
 def test_norms_that_layers_compute_themselves_cannot_be_synchronised(tmp_path: Path, model: str) -> None:
     asked = case(tmp_path, model, sync_batch_norm=True)
