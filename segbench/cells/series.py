@@ -91,6 +91,7 @@ def run_series(
             yield Done(known[cell.key], fresh=False)
     todo = {cell.case: cell for cell in cells if cell.key not in known}
     for case, result in _results(jobs_of(list(todo)), executor, timeout_s, listen):
+        result = _as_planned(todo[case], result)
         entry = _entry(run, todo[case], result)
         ledger.append(replace(entry, case=publishable(entry.case)))
         yield Done(entry, fresh=True, user_error=result.user_error, stderr=result.stderr)
@@ -132,6 +133,18 @@ def resume(cells: Sequence[Planned], entries: Sequence[Entry], reuse: bool) -> t
     if last and wanted - {entry.key for entry in last}:
         return runs[-1], {entry.key: entry for entry in last if entry.answered}
     return _new_run(signature), {}
+
+
+def _as_planned(cell: Planned, result: Result) -> Result:
+    """Refuses the answer of another machine about another network than the one planned."""
+    if result.card_hash in ("", cell.card_hash):
+        return result
+    cause = (
+        f"the worker's source of {cell.model.name} is not the one that was planned: it was edited since, or the worker "
+        "has another build of segbench or of a package that the network imports; run the command again, or install the "
+        "same ones"
+    )
+    return replace(result, outcome="failed", cause=cause, measurements=(), user_error=True)
 
 
 def _new_run(signature: str) -> str:

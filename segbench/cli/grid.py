@@ -80,7 +80,7 @@ def read_grid(path: Path, models: Sequence[str] = ()) -> SweepGrid:
 
 
 def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], values: Sequence[str]) -> SweepGrid:
-    """A grid of `-L batch_size 1,2,4` or `-L batch_size=1,2,4`.
+    """A grid of `-L batch_size 1,2,4` or `-L batch_size=1,2,4`; `-L model=unet,segnode` names networks.
 
     Args:
         varied: what stood behind each `-L`.
@@ -96,7 +96,11 @@ def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], value
         text = text if equals else next(alone, "")
         if not text:
             raise UserError(f"-L {name} has no values; write for example -L batch_size 1,2,4")
-        axes[name] = [literal(part.strip()) for part in text.split(",")]
+        found = [part.strip() for part in text.split(",")]
+        if name == "model":
+            models = [*models, *found]
+        else:
+            axes[name] = [literal(part) for part in found]
     left = list(alone)
     if left:
         raise UserError(f"{left[0]!r} belongs to no -L; write for example -L batch_size 1,2,4")
