@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from queue import SimpleQueue
 
 from segbench.cards.model import Model
 from segbench.cells.cell import Listener, Result
@@ -102,20 +103,23 @@ def _results(
 ) -> Iterator[tuple[Case, Result]]:
     """Every case's result, in the order in which jobs end."""
     pending: dict[Future[Results], Job] = {}
+    ended: SimpleQueue[Future[Results]] = SimpleQueue()
     for job in jobs:
         try:
-            pending[executor.submit(job, timeout_s, listen)] = job
+            future = executor.submit(job, timeout_s, listen)
         except Interrupted as interrupt:
             yield from zip(job.cases, interrupt.results, strict=False)
             raise
-        yield from _ended(pending, {future for future in pending if future.done()})
+        pending[future] = job
+        future.add_done_callback(ended.put)
+        while not ended.empty():
+            yield from _pairs(pending, ended.get())
     while pending:
-        yield from _ended(pending, wait(pending, return_when=FIRST_COMPLETED).done)
+        yield from _pairs(pending, ended.get())
 
 
-def _ended(pending: dict[Future[Results], Job], done: set[Future[Results]]) -> Iterator[tuple[Case, Result]]:
-    for future in done:
-        yield from zip(pending.pop(future).cases, future.result(), strict=True)
+def _pairs(pending: dict[Future[Results], Job], ended: Future[Results]) -> Iterator[tuple[Case, Result]]:
+    return zip(pending.pop(ended).cases, ended.result(), strict=True)
 
 
 def resume(cells: Sequence[Planned], entries: Sequence[Entry], reuse: bool) -> tuple[str, dict[str, Entry]]:

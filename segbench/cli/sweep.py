@@ -163,7 +163,7 @@ def _varied(grid: SweepGrid, cell: Planned) -> Mapping[str, Json]:
         elif name.startswith("argument."):
             found[name] = dict(cell.case.arguments)[name.removeprefix("argument.")]
         else:
-            found[name] = getattr(cell.case, name)
+            found[name] = getattr(cell.case if hasattr(cell.case, name) else cell.case.options, name)
     if len(cell.case.kind.modes) > 1:
         found["mode"] = "+".join(cell.case.modes)
     return found
