@@ -225,10 +225,12 @@ class ClusterExecutor:
                 self._wake.wait()
                 while self._wake.wait(_GATHER_S):
                     pass
-            tickets, self._new = self._new, []
+            tickets = list(self._new)
         if tickets:
             handles = self._engine.start([(ticket.call, ticket.needs) for ticket in tickets])
             self._running |= dict(zip(handles, tickets, strict=True))
+            with self._wake:
+                del self._new[: len(tickets)]  # only now: an engine that fails must find those it did not take
         self._tell()
         for handle in self._engine.ended(self._running, _TICK_S) if self._running else ():
             self._end(handle, self._running[handle])

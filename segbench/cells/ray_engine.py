@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+import threading
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from segbench.cells.cluster import EngineLost, Needs, Standing, WorkerLost, sentence_of
+from segbench.cells.sent import Sent, unpack
 from segbench.cells.worker import Answer, RemoteJob, answer, worker_node
 from segbench.devices.node import Node
 from segbench.errors import UserError
 
 _DESCRIBE_S = 120.0
 """What a node may take to start a worker and say what it has."""
-_HEAD_S = 3.0
-"""How often the head is looked for; Ray itself waits a minute and then ends the process."""
+_HEAD_S = 1.0
+"""How often the head is looked for."""
+_PATIENCE = "RAY_gcs_rpc_server_reconnect_timeout_s"
+"""After so long without a head Ray ends the process, by itself after a minute; we say a sentence before."""
+_QUICK_S = 0.5
+"""What a healthy head takes to answer."""
 _GOES_ON = "what was measured is in the ledger, and the same command goes on from there"
 
 
@@ -35,8 +43,11 @@ class RayEngine:
     def __init__(self, address: str, accelerator: str | None = None) -> None:
         self._ray = _library()
         self._accelerator = accelerator
-        self._tasks: dict[tuple[str, Needs], Any] = {}
+        self._tasks: dict[Needs, Any] = {}
+        self._stored: dict[str, Any] = {}
         self._sizes: dict[Any, Needs] = {}
+        self._standing, self._asking = Standing(0, 0), cast("threading.Thread | None", None)
+        os.environ.setdefault(_PATIENCE, "3600")
         try:
             self._ray.init(address=address, log_to_driver=False, logging_level="error")
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -61,7 +72,7 @@ class RayEngine:
         return found
 
     def start(self, calls: Sequence[tuple[RemoteJob, Needs]]) -> Sequence[Any]:
-        handles = [self._task(call, needs).remote(call) for call, needs in calls]
+        handles = [self._task(needs).remote(call, self._files(call.sent)) for call, needs in calls]
         self._sizes |= {handle: needs for handle, (_, needs) in zip(handles, calls, strict=True)}
         return handles
 
@@ -83,13 +94,23 @@ class RayEngine:
         return found
 
     def standing(self, handles: Collection[Any]) -> Standing:
-        """By what is reserved: Ray tells no command which of its tasks run."""
+        """By what is reserved: Ray tells no command which of its tasks run.
+
+        Asked in a thread of its own: a question to a head that has just died never returns.
+        """
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._ask_standing, args=(list(handles),), daemon=True)
+            self._asking.start()
+            self._asking.join(_QUICK_S)
+        return self._standing
+
+    def _ask_standing(self, handles: Sequence[Any]) -> None:
+        needs = [self._sizes[handle] for handle in handles if handle in self._sizes]
         whole, free = self._ray.cluster_resources(), self._ray.available_resources()
-        needs = [self._sizes[handle] for handle in handles]
         kind = "GPU" if any(item.gpus for item in needs) else "CPU"
         each = max((item.gpus if kind == "GPU" else item.cpus or self._largest() for item in needs), default=1)
         used = whole.get(kind, 0) - free.get(kind, 0)
-        return Standing(len(self._alive()), min(len(handles), round(used / max(each, 1))))
+        self._standing = Standing(len(self._alive()), min(len(handles), round(used / max(each, 1))))
 
     def cancel(self, handles: Collection[Any]) -> None:
         for handle in handles:
@@ -104,24 +125,28 @@ class RayEngine:
         """Cores of the node that has most: whoever reserves so many is alone."""
         return max(int(node["Resources"].get("CPU", 1)) for node in self._alive())
 
-    def _task(self, call: RemoteJob, needs: Needs) -> Any:
-        """The task for calls of the same files and needs."""
-        key = (call.sent.folder, needs)
-        if key not in self._tasks:
-            environment = {"runtime_env": {"working_dir": call.sent.folder}} if call.sent.files else {}
-            self._tasks[key] = self._ray.remote(_answer_in_its_folder).options(
+    def _task(self, needs: Needs) -> Any:
+        if needs not in self._tasks:
+            self._tasks[needs] = self._ray.remote(_answer_with_files).options(
                 num_gpus=needs.gpus,
                 num_cpus=needs.cpus or self._largest(),
                 accelerator_type=self._accelerator,
                 max_retries=0,  # we try again ourselves, and record it
-                **environment,
             )
-        return self._tasks[key]
+        return self._tasks[needs]
+
+    def _files(self, sent: Sent) -> Any:
+        """The files in Ray's store, once; a task's runtime environment takes no folder of the asking machine."""
+        if sent.folder not in self._stored:
+            self._stored[sent.folder] = self._ray.put(sent.texts() if sent.files else {})
+        return self._stored[sent.folder]
 
 
-def _answer_in_its_folder(call: RemoteJob) -> Answer:
-    """Ray has put the user's files into the current folder."""
-    return answer(call, root=os.getcwd() if call.sent.files else "")  # noqa: PTH109
+def _answer_with_files(job: RemoteJob, texts: dict[str, bytes]) -> Answer:
+    """On the worker: the user's files lie in a folder of their contents' name, which the next job finds again."""
+    folder = Path(tempfile.gettempdir()) / "segbench-sent" / Path(job.sent.folder).name
+    unpack(texts, folder)
+    return answer(job, root=str(folder) if texts else "")
 
 
 @dataclass

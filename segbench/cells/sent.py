@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -45,6 +45,10 @@ class Sent:
     current: str = ""
     search: tuple[str, ...] = ()
     token: str = ""
+
+    def texts(self) -> dict[str, bytes]:
+        """Asked on the asking machine: path -> content, for an engine that carries them itself."""
+        return {name: below(Path(self.folder), name).read_bytes() for name in self.files}
 
     @property
     def disk_is_shared(self) -> bool:
@@ -86,12 +90,7 @@ class Sender:
         texts = {str(file): file.read_bytes() for file in files}
         digest = hashlib.sha256(repr([(name, hashlib.sha256(text).digest()) for name, text in texts.items()]).encode())
         folder = self._folder / digest.hexdigest()[:16]
-        for name, text in texts.items():
-            copy = below(folder, name)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            part = copy.with_name(f"{copy.name}.{os.getpid()}")
-            part.write_bytes(text)
-            part.replace(copy)  # whole or not there, also beside another command
+        unpack(texts, folder)
         return replace(here, folder=str(folder), files=frozenset(texts))
 
     def _mark(self) -> str:
@@ -102,6 +101,16 @@ class Sender:
             atexit.register(token.unlink, missing_ok=True)  # the copies stay, for jobs that still wait somewhere
             self._token = str(token)
         return self._token
+
+
+def unpack(texts: Mapping[str, bytes], folder: Path) -> None:
+    """Writes a copy of files; each is whole or not there, also where another process writes the same copy."""
+    for name, text in texts.items():
+        copy = below(folder, name)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        part = copy.with_name(f"{copy.name}.{os.getpid()}")
+        part.write_bytes(text)
+        part.replace(copy)
 
 
 def below(folder: Path, path: str) -> Path:

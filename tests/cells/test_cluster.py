@@ -110,6 +110,15 @@ def test_a_dead_head_is_resumed_by_the_same_command(tmp_path: Path) -> None:
     assert len(again.calls) == 1
 
 
+def test_an_engine_that_takes_no_jobs_ends_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineLost("the queue is closed")
+
+    monkeypatch.setattr(FakeEngine, "start", refuse)
+    with pytest.raises(EngineLost, match="the queue is closed"):
+        series(tmp_path, FakeEngine())
+
+
 def test_a_file_edited_after_submission_is_run_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "net.py"

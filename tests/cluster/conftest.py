@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-os.environ |= {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-ray = pytest.importorskip("ray", reason="Ray is not installed; make test-cluster makes an environment that has it")
-pytest.importorskip("submitit", reason="submitit is not installed; make test-cluster has it")
-
+os.environ |= {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "240",
+}
 STORE = 80 * 2**20
 """Bytes of a node's object store: the least that Ray takes."""
 
@@ -46,7 +47,7 @@ class TwoNodes:
         self.cluster.shutdown()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def new_cluster() -> Iterator[Callable[[], TwoNodes]]:
     """Makes clusters, one after the other; whatever is left of them ends with the test."""
     made: list[TwoNodes] = []
@@ -62,7 +63,7 @@ def new_cluster() -> Iterator[Callable[[], TwoNodes]]:
         nodes.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two_nodes(new_cluster: Callable[[], TwoNodes]) -> TwoNodes:
     return new_cluster()
 

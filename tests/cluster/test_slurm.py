@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Command
 
+pytest.importorskip("submitit", reason="submitit is not installed; make test-cluster makes an environment that has it")
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
