@@ -16,7 +16,7 @@ from segbench.cells.cell import Listener, Result
 from segbench.cells.executor import Machine, Results
 from segbench.cells.jobs import Job
 from segbench.cells.sent import Sender
-from segbench.cells.worker import Answer, RemoteJob
+from segbench.cells.worker import RemoteAnswer, RemoteJob
 from segbench.devices.node import Node, require_one_version
 from segbench.errors import UserError
 from segbench.records.host import package_version
@@ -84,7 +84,7 @@ class Engine(Protocol):
             EngineLost: nobody answers.
         """
 
-    def answer(self, handle: Handle, /) -> Answer:
+    def answer(self, handle: Handle, /) -> RemoteAnswer:
         """Of one that has ended.
 
         Raises:

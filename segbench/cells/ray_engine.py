@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from segbench.cells.cluster import EngineLost, Needs, Standing, WorkerLost, sentence_of
 from segbench.cells.sent import Sent, unpack
-from segbench.cells.worker import Answer, RemoteJob, answer, worker_node
+from segbench.cells.worker import RemoteAnswer, RemoteJob, answer, worker_node
 from segbench.devices.node import Node
 from segbench.errors import UserError
 
@@ -85,10 +85,10 @@ class RayEngine:
             raise EngineLost(f"the Ray cluster does not answer any more; {_GOES_ON}") from error
         return [*first, *more]
 
-    def answer(self, handle: Any) -> Answer:
+    def answer(self, handle: Any) -> RemoteAnswer:
         self._sizes.pop(handle, None)
         try:
-            found: Answer = self._ray.get(handle)
+            found: RemoteAnswer = self._ray.get(handle)
         except self._ray.exceptions.RayError as error:
             raise WorkerLost(sentence_of(error)) from error
         return found
@@ -142,7 +142,7 @@ class RayEngine:
         return self._stored[sent.folder]
 
 
-def _answer_with_files(job: RemoteJob, texts: dict[str, bytes]) -> Answer:
+def _answer_with_files(job: RemoteJob, texts: dict[str, bytes]) -> RemoteAnswer:
     """On the worker: the user's files lie in a folder of their contents' name, which the next job finds again."""
     folder = Path(tempfile.gettempdir()) / "segbench-sent" / Path(job.sent.folder).name
     unpack(texts, folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from segbench.cells.cluster import Needs, Standing, WorkerLost, sentence_of
-from segbench.cells.worker import Answer, RemoteJob, answer, worker_node
+from segbench.cells.worker import RemoteAnswer, RemoteJob, answer, worker_node
 from segbench.devices.node import Node
 from segbench.errors import UserError
 
@@ -73,8 +73,8 @@ class SlurmEngine:
                 return found
             time.sleep(wait_s / 10)
 
-    def answer(self, handle: Any) -> Answer:
-        found: Answer = self._result(handle)
+    def answer(self, handle: Any) -> RemoteAnswer:
+        found: RemoteAnswer = self._result(handle)
         return found
 
     def standing(self, handles: Collection[Any]) -> Standing:

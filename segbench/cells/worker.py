@@ -39,7 +39,7 @@ class RemoteJob:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RemoteAnswer:
     """A job's results as they travel back.
 
     Attributes:
@@ -58,7 +58,7 @@ def worker_node() -> Node:
     return node_here()
 
 
-def answer(call: RemoteJob, root: str = "", run_case: RunCase | None = None) -> Answer:
+def answer(call: RemoteJob, root: str = "", run_case: RunCase | None = None) -> RemoteAnswer:
     """Runs a job on this machine.
 
     Args:
@@ -69,13 +69,13 @@ def answer(call: RemoteJob, root: str = "", run_case: RunCase | None = None) -> 
     node = node_here()
     wrong = _another_machine(call, node)
     if wrong:
-        return Answer(tuple(_refused(case, wrong) for case in call.job.cases), node.name)
+        return RemoteAnswer(tuple(_refused(case, wrong) for case in call.job.cases), node.name)
     with tempfile.TemporaryDirectory() as out:
         arrived = Arrived(call.sent, Path(root or call.sent.folder or out), Path(out))
         with arrived.entered():
             run = partial(_run, arrived, run_case or partial(run_in_child, start=call.start))
             results = tuple(call.job.run(run, call.timeout_s, lambda *_: None))
-        return Answer(results, node.name, arrived.written())
+        return RemoteAnswer(results, node.name, arrived.written())
 
 
 def _run(arrived: Arrived, run_case: RunCase, case: Case, timeout_s: float, listen: Listener) -> Result:

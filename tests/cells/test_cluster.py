@@ -14,7 +14,7 @@ from segbench.cells.cluster import ClusterExecutor, EngineLost, Needs, Standing,
 from segbench.cells.jobs import Single
 from segbench.cells.rounds import Rounds
 from segbench.cells.series import Done, plan, run_series
-from segbench.cells.worker import Answer, RemoteJob, answer
+from segbench.cells.worker import RemoteAnswer, RemoteJob, answer
 from segbench.devices.node import Node, node_here
 from segbench.errors import UserError
 from segbench.nvml import Gpu
@@ -61,7 +61,7 @@ class FakeEngine:
     def ended(self, handles: Collection[int], wait_s: float) -> Collection[int]:
         return list(handles)[:1]
 
-    def answer(self, handle: int) -> Answer:
+    def answer(self, handle: int) -> RemoteAnswer:
         self._before()
         self._left -= 1
         if self._left < 0:

@@ -63,7 +63,7 @@ def test_a_file_edited_or_removed_after_submission_is_run_as_it_was(
     network.unlink()
     assert process.wait() == 0, command.log.read_text()
     text = (command.folder / "net.csv").read_text()
-    assert text.count(f",{3 * 11 * 9 + 11},count") == 3
+    assert text.count(f",parameters,{3 * 11 * 9 + 11},") == 3
 
 
 def test_a_worker_killed_in_the_middle_of_a_case_costs_a_try_that_is_recorded(

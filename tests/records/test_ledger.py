@@ -62,7 +62,7 @@ def lines_that_are_no_records(line: str) -> dict[str, str]:
         **{text[:20]: text for text in ('{"format": "new"}', "nan", "{", "[" * 100_000, '{"run": NaN}', "\x00\x00")},
         "a task of later": task,
         "an option's value of later": change(
-            change(task, "case", "task", to="predict"), "case", "options", to={"strategy": "fsdp"}
+            change(task, "case", "task", to="predict"), "case", "options", to={"strategy": "pipeline"}
         ),
         "a case that is text": change(line, "case", to="memory"),
         "no width": change(line, "case", "width", to=-5),
