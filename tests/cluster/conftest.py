@@ -40,32 +40,15 @@ class TwoNodes:
         """Of the worker node, as a power cut would."""
         self.cluster.remove_node(self.worker, allow_graceful=False)
 
-    def kill_head(self) -> None:
-        self.cluster.remove_node(self.cluster.head_node, allow_graceful=False)
-
     def close(self) -> None:
         self.cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
-def new_cluster() -> Iterator[Callable[[], TwoNodes]]:
-    """Makes clusters, one after the other; whatever is left of them ends with the test."""
-    made: list[TwoNodes] = []
-
-    def make() -> TwoNodes:
-        for nodes in made:
-            nodes.close()
-        made.append(TwoNodes())
-        return made[-1]
-
-    yield make
-    for nodes in made:
-        nodes.close()
-
-
-@pytest.fixture(scope="module")
-def two_nodes(new_cluster: Callable[[], TwoNodes]) -> TwoNodes:
-    return new_cluster()
+def two_nodes() -> Iterator[TwoNodes]:
+    nodes = TwoNodes()
+    yield nodes
+    nodes.close()
 
 
 class Command:

@@ -1,4 +1,4 @@
-"""Ray itself: the same bytes as at home, lost nodes, a dead head, and files as they were at submission."""
+"""Ray itself: the same bytes as at home, lost nodes, and files as they were at submission."""
 
 from __future__ import annotations
 
@@ -89,23 +89,6 @@ def test_two_nodes_give_the_bytes_of_this_machine_and_a_killed_raylet_loses_noth
     command.run(*SWEEP, "--export-csv", "local.csv", "--ledger", "local")
     found = command.live_bytes("ray.csv")
     assert len(found) == 3 and found == command.live_bytes("local.csv")
-
-
-def test_a_killed_head_is_resumed_by_the_same_command(
-    new_cluster: Callable[[], TwoNodes], segbench: Callable[[str], Command]
-) -> None:
-    nodes = new_cluster()
-    command = segbench(nodes.address)
-    process = command.start(*on_ray("--ledger", "ray"))
-    command.wait_for("1 of 4 cells")
-    nodes.kill_head()
-    assert process.wait() == 2, command.log.read_text()
-    assert "the same command goes on from there" in command.log.read_text()
-    measured = len(command.ledger("ray"))
-    assert measured >= 1
-    text = segbench(new_cluster().address).run(*on_ray("--ledger", "ray"))
-    assert text.count("from the ledger") == measured
-    assert len(command.ledger("ray")) == 4
 
 
 def test_a_missing_cluster_is_one_sentence(segbench: Callable[[str], Command]) -> None:
