@@ -10,9 +10,10 @@ LIBRARIES_TORCH ?= $(shell grep -E '^torch(vision)?==' constraints-libraries.txt
 ASKED := $(shell (echo $(LIBRARIES_TORCH); cat constraints-libraries.txt; \
 	sed -n '/^dependencies = /,/^]/p; /^.project.optional/,/^libraries/p; /^libraries = ..p/p' pyproject.toml) | cksum | cut -d' ' -f1)
 DATA := $(firstword $(SEGBENCH_DATA) $(realpath ../shared/data))
+CLUSTER ?= $(HOME)/.cache/segbench/cluster
 export SEGBENCH_DATA := $(DATA)
 
-.PHONY: venv demo test lint unit wheel-test browser-test test-libraries gpu clean
+.PHONY: venv demo test lint unit wheel-test browser-test test-libraries test-cluster gpu clean
 
 venv: .venv/ready
 
@@ -37,7 +38,7 @@ lint: venv
 	$(BIN)/lint-imports
 
 unit: venv
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not wheel"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not wheel and not cluster"
 
 wheel-test: venv
 	$(BIN)/python -m pytest -m wheel tests/test_wheel.py
@@ -59,6 +60,16 @@ $(LIBRARIES)/asked-$(ASKED):
 	grep -vE '^torch(vision)?==' constraints-libraries.txt > $(LIBRARIES)/constraints.txt
 	$(LIBRARIES)/bin/python -m pip install --quiet -c $(LIBRARIES)/constraints.txt ".[libraries]" --group libraries $(LIBRARIES_TORCH)
 	$(LIBRARIES)/bin/python -m pip uninstall --quiet --yes segbench
+	touch $@
+
+# Ray and submitit in an environment of their own: a cluster of two nodes on this machine, killed and resumed.
+test-cluster: $(CLUSTER)/ready
+	PYTHONPATH=$(CURDIR) OMP_NUM_THREADS=1 $(CLUSTER)/bin/python -m pytest -m cluster tests/cluster
+
+$(CLUSTER)/ready: pyproject.toml constraints.txt
+	test -x $(CLUSTER)/bin/python || $(PYTHON) -m venv $(CLUSTER)
+	$(CLUSTER)/bin/python -m pip install --quiet "$(TORCH)"
+	$(CLUSTER)/bin/python -m pip install --quiet --editable ".[ray,slurm]" pytest pytest-timeout "$(TORCH)"
 	touch $@
 
 # What needs a CUDA GPU: its tests, which are not part of the installed package, and the first measurements on it.

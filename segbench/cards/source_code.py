@@ -21,6 +21,19 @@ def source_text(builder: str) -> bytes:
 
     Empty for a module that is nowhere: its import fails with a sentence of its own.
     """
+    files, packages = _found(builder)
+    return b"\0".join(
+        [*(path.read_bytes() for path in files), *(f"{name} {_version(name)}".encode() for name in sorted(packages))]
+    )
+
+
+def source_files(builder: str) -> list[Path]:
+    """The modules outside site-packages that the builder comes from, in order of their names."""
+    return _found(builder)[0]
+
+
+def _found(builder: str) -> tuple[list[Path], set[str]]:
+    """Its modules outside site-packages, and the packages inside."""
     place, _, _ = builder.rpartition(":")
     folders = _folders(Path(place).parent if place.endswith(".py") else None)
     todo = [Path(place)] if place.endswith(".py") else list(_files(place, folders))
@@ -38,8 +51,7 @@ def source_text(builder: str) -> bytes:
         new = [name for name in _imports(path, path.stat().st_mtime_ns, folders) if name not in names]
         names.update(new)
         todo += [file for name in new for file in _files(name, folders)]
-    texts = [path.read_bytes() for path in sorted(seen, key=lambda path: (path.name, str(path)))]
-    return b"\0".join([*texts, *(f"{name} {_version(name)}".encode() for name in sorted(packages))])
+    return sorted(seen, key=lambda path: (path.name, str(path))), packages
 
 
 def _folders(own: Path | None) -> tuple[Path, ...]:

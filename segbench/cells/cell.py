@@ -25,6 +25,7 @@ class Result:
         stderr: the end of what a child that failed wrote there.
         traceback: of what the task raised, without this machine's folders; empty where it raised nothing, or a
             sentence for the user.
+        card_hash: of the network as another machine found it; empty where this one measured.
     """
 
     case: Case
@@ -36,6 +37,7 @@ class Result:
     user_error: bool = False
     stderr: str = field(default="", repr=False)
     traceback: str = field(default="", repr=False)
+    card_hash: str = ""
 
 
 RunCase = Callable[[Case, float, Listener], Result]

@@ -40,10 +40,13 @@ def publishable(case: Case) -> Case:
     places = [*options.paths(READS), *options.paths(WRITES)]
     model = read_spec(case.model).published().text if case.model else ""
     short = {name: _without_folders(path) for name, path in places if path.is_absolute()}
+    dataset = published_dataset(case.dataset) if case.dataset else None
+    if not short and (model, dataset, None) == (case.model, case.dataset, case.data_root):
+        return case
     return replace(
         case,
         model=model,
-        dataset=published_dataset(case.dataset) if case.dataset else None,
+        dataset=dataset,
         data_root=None,
         options=options.changed(**short) if short else options,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from queue import SimpleQueue
 
 from segbench.cards.model import Model
 from segbench.cells.cell import Listener, Result
@@ -91,6 +92,7 @@ def run_series(
             yield Done(known[cell.key], fresh=False)
     todo = {cell.case: cell for cell in cells if cell.key not in known}
     for case, result in _results(jobs_of(list(todo)), executor, timeout_s, listen):
+        result = _as_planned(todo[case], result)
         entry = _entry(run, todo[case], result)
         ledger.append(replace(entry, case=publishable(entry.case)))
         yield Done(entry, fresh=True, user_error=result.user_error, stderr=result.stderr)
@@ -101,20 +103,23 @@ def _results(
 ) -> Iterator[tuple[Case, Result]]:
     """Every case's result, in the order in which jobs end."""
     pending: dict[Future[Results], Job] = {}
+    ended: SimpleQueue[Future[Results]] = SimpleQueue()
     for job in jobs:
         try:
-            pending[executor.submit(job, timeout_s, listen)] = job
+            future = executor.submit(job, timeout_s, listen)
         except Interrupted as interrupt:
             yield from zip(job.cases, interrupt.results, strict=False)
             raise
-        yield from _ended(pending, {future for future in pending if future.done()})
+        pending[future] = job
+        future.add_done_callback(ended.put)
+        while not ended.empty():
+            yield from _pairs(pending, ended.get())
     while pending:
-        yield from _ended(pending, wait(pending, return_when=FIRST_COMPLETED).done)
+        yield from _pairs(pending, ended.get())
 
 
-def _ended(pending: dict[Future[Results], Job], done: set[Future[Results]]) -> Iterator[tuple[Case, Result]]:
-    for future in done:
-        yield from zip(pending.pop(future).cases, future.result(), strict=True)
+def _pairs(pending: dict[Future[Results], Job], ended: Future[Results]) -> Iterator[tuple[Case, Result]]:
+    return zip(pending.pop(ended).cases, ended.result(), strict=True)
 
 
 def resume(cells: Sequence[Planned], entries: Sequence[Entry], reuse: bool) -> tuple[str, dict[str, Entry]]:
@@ -132,6 +137,18 @@ def resume(cells: Sequence[Planned], entries: Sequence[Entry], reuse: bool) -> t
     if last and wanted - {entry.key for entry in last}:
         return runs[-1], {entry.key: entry for entry in last if entry.answered}
     return _new_run(signature), {}
+
+
+def _as_planned(cell: Planned, result: Result) -> Result:
+    """Refuses the answer of another machine about another network than the one planned."""
+    if result.card_hash in ("", cell.card_hash):
+        return result
+    cause = (
+        f"the worker's source of {cell.model.name} is not the one that was planned: it was edited since, or the worker "
+        "has another build of segbench or of a package that the network imports; run the command again, or install the "
+        "same ones"
+    )
+    return replace(result, outcome="failed", cause=cause, measurements=(), user_error=True)
 
 
 def _new_run(signature: str) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +14,12 @@ import typer
 
 from segbench import nvml
 from segbench.cards.catalogue import card_names, models_folder
-from segbench.cli.groups import LedgerFolder
+from segbench.cli.flags import flags
+from segbench.cli.groups import LedgerFolder, MachineFlags
+from segbench.cli.machines import SENT, engine_of
 from segbench.cli.show import show
 from segbench.devices.choice import choose_device
+from segbench.devices.node import VERSIONS, Node, require_one_version
 from segbench.errors import SegbenchError
 from segbench.present.amounts import in_bytes
 from segbench.present.table import table_of
@@ -23,11 +29,19 @@ from segbench.records.ledger import DEFAULT_LEDGER, Ledger
 _PACKAGES = ("torch", "torchdiffeq", "fvcore", "nvidia-ml-py", "numpy", "pandas", "matplotlib")
 
 
+@flags(without=("retries", "cpus"))
 def doctor(
+    machines: MachineFlags,
     ledger: LedgerFolder = DEFAULT_LEDGER,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
-    """Device, driver, versions, and what will be measured and what cannot be."""
+    """Device, driver, versions, and what will be measured and what cannot be.
+
+    With --executor ray or slurm: what each of its machines has; machines of different versions are refused.
+    """
+    if machines.executor != "local":
+        _tell_nodes(engine_of(machines, ledger / SENT).nodes(machines.accelerator is not None), as_json)
+        return
     facts = machine_facts(ledger)
     abilities = _abilities(bool(nvml.visible_gpus()))
     if as_json:
@@ -39,6 +53,25 @@ def doctor(
         [],
         "table",
     )
+
+
+def _tell_nodes(nodes: Sequence[Node], as_json: bool) -> None:
+    """Raises:
+    UserError: they have different versions; after they have been shown.
+    """
+    if as_json:
+        typer.echo(json.dumps([asdict(node) for node in nodes], indent=1))
+    else:
+        heads = ["machine", "processor", "cores", "GPUs", "driver", *VERSIONS]
+        show([table_of("Machines", heads, [_row(node) for node in nodes], prose=True)], [], "table")
+    require_one_version(nodes)
+
+
+def _row(node: Node) -> list[str]:
+    gpus = Counter(gpu.name for gpu in node.gpus)
+    named = ", ".join(f"{count} x {name}" for name, count in gpus.items()) or "none"
+    versions = (getattr(node, name) or "not installed" for name in VERSIONS)
+    return [node.name, node.processor, str(node.cores), named, node.driver or "none", *versions]
 
 
 def machine_facts(ledger: Path) -> dict[str, str]:

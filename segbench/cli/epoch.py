@@ -19,6 +19,7 @@ from segbench.cli.groups import (
     ConditionFlags,
     DataFlags,
     Fields,
+    MachineFlags,
     NetworkFlags,
     OutputFlags,
     OwnFields,
@@ -62,6 +63,7 @@ def epoch(
     data: DataFlags,
     timing: TimingFlags,
     run: RunFlags,
+    machines: MachineFlags,
     output: OutputFlags,
     batch_size: _Batch = "1",
     budget: BudgetText = None,
@@ -73,8 +75,8 @@ def epoch(
     The networks take turns in rounds of fresh processes until each median is known to the noise target. The paper
     trains each network at the largest batch that fits its GPU: -b max --budget 32GB.
     """
-    session = Session(run, output)
-    models, where = network.models(), conditions.where("epoch")
+    session = Session(run, output, machines)
+    models, where = network.models(), conditions.where("epoch", seen=session.seen)
     fields = case_fields(where, network, conditions, size, compiler, data)
     if budget is not None and batch_size != "max":
         raise UserError(f"--budget {budget} says how large a batch may become; give it with -b max")

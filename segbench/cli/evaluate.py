@@ -15,7 +15,15 @@ from segbench.cards.label_map import LabelMap, read_label_map
 from segbench.cards.model import Model
 from segbench.cli.checkpoints import digest_of, facts_of, found_checkpoint, trained_arguments, usual_run, usual_size
 from segbench.cli.flags import Group, flags
-from segbench.cli.groups import ConditionFlags, LabelledFlags, NetworkFlags, OutputFlags, RunFlags, case_fields
+from segbench.cli.groups import (
+    ConditionFlags,
+    LabelledFlags,
+    MachineFlags,
+    NetworkFlags,
+    OutputFlags,
+    RunFlags,
+    case_fields,
+)
 from segbench.cli.session import Session
 from segbench.errors import UserError
 from segbench.present.evaluation import evaluation_tables
@@ -105,6 +113,7 @@ def evaluate(
     evaluation: EvaluationFlags,
     conditions: ConditionFlags,
     run: RunFlags,
+    machines: MachineFlags,
     results: OutputFlags,
     checkpoint: _Checkpoint = None,
     infer_batch: _InferBatch = 1,
@@ -114,11 +123,11 @@ def evaluate(
     Logits are enlarged to the label's size before the argmax and ignored pixels do not count. What was counted is kept
     image by image, for later comparisons on the same images.
     """
-    session = Session(run, results)
+    session = Session(run, results, machines)
     models = network.models()
     if len(models) > 1 and (checkpoint or evaluation.output):
         raise UserError(f"{len(models)} networks cannot share one checkpoint or folder; evaluate them one at a time")
-    fields = case_fields(conditions.where("evaluate"), network, conditions, data)
+    fields = case_fields(conditions.where("evaluate", seen=session.seen), network, conditions, data)
     case = partial(Case, "evaluate", **{**fields, "infer_batch": infer_batch})
     question = _Question(data, protocol, evaluation, conditions, fields["arguments"], checkpoint)
 

@@ -22,7 +22,7 @@ from segbench.records.ledger import Entry
 FIGURE_SUFFIXES = (".svg", ".png", ".pdf")
 
 
-_TOLD = ("workspaces", "nfe", "attention", "strategy", "assume_torch")
+_TOLD = ("workspaces", "nfe", "attention", "strategy", "ranks", "assume_torch")
 """Assumptions, besides the context, that a table tells where they are not the usual."""
 
 

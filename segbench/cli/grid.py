@@ -13,6 +13,7 @@ from segbench.cards.datasets import settled_spec
 from segbench.errors import UnknownName, UserError
 from segbench.records.case import Case, Json
 from segbench.records.literals import literal
+from segbench.records.options import Options
 from segbench.records.tasks import TASKS
 from segbench.units import parse_bytes, parse_size
 
@@ -80,7 +81,7 @@ def read_grid(path: Path, models: Sequence[str] = ()) -> SweepGrid:
 
 
 def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], values: Sequence[str]) -> SweepGrid:
-    """A grid of `-L batch_size 1,2,4` or `-L batch_size=1,2,4`.
+    """A grid of `-L batch_size 1,2,4` or `-L batch_size=1,2,4`; `-L model=unet,segnode` names networks.
 
     Args:
         varied: what stood behind each `-L`.
@@ -96,7 +97,11 @@ def grid_of_flags(task: str, models: Sequence[str], varied: Sequence[str], value
         text = text if equals else next(alone, "")
         if not text:
             raise UserError(f"-L {name} has no values; write for example -L batch_size 1,2,4")
-        axes[name] = [literal(part.strip()) for part in text.split(",")]
+        found = [part.strip() for part in text.split(",")]
+        if name == "model":
+            models = [*models, *found]
+        else:
+            axes[name] = [literal(part) for part in found]
     left = list(alone)
     if left:
         raise UserError(f"{left[0]!r} belongs to no -L; write for example -L batch_size 1,2,4")
@@ -141,9 +146,14 @@ def set_factors(case: Case, factors: Mapping[str, Json]) -> Case:
         plain["dataset"] = settled_spec(str(plain["dataset"]))
     if isinstance(plain.get("budget_bytes"), str):
         plain["budget_bytes"] = parse_bytes(str(plain["budget_bytes"]))
+    options = {name: plain.pop(name) for name in list(plain) if name not in _DEFAULTS}
     for name, value in plain.items():
         _check_type(name, value, _EXAMPLES.get(name, _DEFAULTS[name]))
-    return replace(case, **plain).with_arguments(**arguments)
+    for name in options:
+        if name not in case.options_as(Options).model_dump():
+            raise UserError(f"{name} is predicted and not measured here; add --device none")
+    changed = replace(case, **plain).with_arguments(**arguments)
+    return changed.with_options(**options) if options else changed
 
 
 def label(factors: Mapping[str, Json]) -> str:

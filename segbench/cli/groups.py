@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from typer import Option
 
@@ -14,6 +14,7 @@ from segbench.cards.model import Model, find_models
 from segbench.cli.cases import default_classes, found_root, parse_arguments
 from segbench.cli.flags import Group
 from segbench.devices.choice import Device, choose_device
+from segbench.devices.node import Node
 from segbench.records.ledger import DEFAULT_LEDGER
 from segbench.records.options import TimingOptions
 from segbench.statistics.stopping import StopRule
@@ -21,6 +22,14 @@ from segbench.units import parse_size
 
 MOST_WORKERS = 1024
 """Processes that load images: more are a slip of the keyboard, and would fill the machine before they are refused."""
+
+
+class SeesNodes(Protocol):
+    """An executor of other machines."""
+
+    def node(self, device: str, /) -> Node:
+        """The kind of machine that answers cases of a device."""
+
 
 Fields = dict[str, Any]
 """Fields of a case."""
@@ -140,8 +149,11 @@ class ConditionFlags(Group):
     seed: Annotated[int, Option("--seed", help="Of weights, inputs and order.", min=0)] = 0
     threads: Annotated[int | None, Option("--threads", help="CPU threads of the measuring process.", min=1)] = None
 
-    def where(self, command: str, predicts: bool = False) -> Device:
-        return choose_device(self.device, command, predicts)
+    def where(self, command: str, predicts: bool = False, seen: SeesNodes | None = None) -> Device:
+        """Args:
+        seen: the machines that may answer; None for this one.
+        """
+        return choose_device(self.device, command, predicts, seen.node(self.device) if seen else None)
 
     def case_fields(self) -> Fields:
         names = ("precision", "optimizer", "channels_last", "tf32", "cudnn_benchmark", "seed", "threads")
@@ -259,6 +271,38 @@ class RunFlags(Group):
             "\\[default: SEGBENCH_START, or warm]",
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineFlags(Group):
+    """Which machines answer; docs/cluster.md has the whole way."""
+
+    panel: ClassVar[str] = "Machines"
+
+    executor: Annotated[
+        Literal["local", "ray", "slurm"],
+        Option("--executor", help="This machine, the nodes of a Ray cluster, or jobs of Slurm through submitit."),
+    ] = "local"
+    address: Annotated[
+        str, Option("--address", help="Of Ray: auto or ray://HOST:10001. Of Slurm: local tries it without Slurm.")
+    ] = "auto"
+    retries: Annotated[
+        int, Option("--retries", help="How often a case whose worker was lost is tried again.", min=0)
+    ] = 1
+    accelerator: Annotated[
+        str | None, Option("--accelerator", help="The kind of GPU, as Ray or Slurm calls it: A100, h100.")
+    ] = None
+    cpus: Annotated[
+        int | None,
+        Option(
+            "--cpus",
+            help="Cores a case reserves. \\[default: on a CPU the whole machine, where it is to be alone]",
+            min=1,
+        ),
+    ] = None
+    partition: Annotated[str | None, Option("--partition", help="Of Slurm.")] = None
+    constraint: Annotated[str | None, Option("--constraint", help="Of Slurm, as in volta|ampere.")] = None
+    time: Annotated[str, Option("--time", help="After which Slurm ends a case: minutes, or 04:00:00.")] = "04:00:00"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typer import Option
 from segbench.cards.model import Model
 from segbench.cells.jobs import single_jobs
 from segbench.cells.series import Done
-from segbench.cli.groups import ConditionFlags, OwnFields
+from segbench.cli.groups import ConditionFlags, OwnFields, SeesNodes
 from segbench.cli.predicting import PredictionFlags
 from segbench.cli.session import Session
 from segbench.devices.budgets import Budget
@@ -25,13 +25,13 @@ from segbench.search.runner import search_jobs
 Modes = Annotated[str, Option("--mode", help="train, infer or both.", rich_help_panel="Conditions")]
 
 
-def searching_device(conditions: ConditionFlags, command: str) -> Device:
+def searching_device(conditions: ConditionFlags, command: str, seen: SeesNodes | None = None) -> Device:
     """Where a search runs or is predicted.
 
     Raises:
         UserError: a device on which nothing can be searched.
     """
-    where = conditions.where(command, predicts=True)
+    where = conditions.where(command, predicts=True, seen=seen)
     if where.name == "cpu":
         raise UserError(f"{command} searches on CUDA or predicts; choose --device cuda or --device none")
     return where

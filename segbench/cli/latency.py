@@ -11,6 +11,7 @@ from segbench.cli.groups import (
     CompilerFlags,
     ConditionFlags,
     DataFlags,
+    MachineFlags,
     NetworkFlags,
     OutputFlags,
     RunFlags,
@@ -34,14 +35,15 @@ def latency(
     data: DataFlags,
     timing: TimingFlags,
     run: RunFlags,
+    machines: MachineFlags,
     output: OutputFlags,
 ) -> None:
     """Inference time per image, from pictures in the host's memory to label maps in the host's memory.
 
     The networks take turns in rounds of fresh processes until each median is known to the noise target.
     """
-    session = Session(run, output)
-    models, where = network.models(), conditions.where("latency")
+    session = Session(run, output, machines)
+    models, where = network.models(), conditions.where("latency", seen=session.seen)
     case = partial(
         Case,
         "latency",

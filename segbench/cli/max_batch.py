@@ -7,7 +7,16 @@ from typing import Annotated
 from typer import Option
 
 from segbench.cli.flags import flags
-from segbench.cli.groups import ConditionFlags, DataFlags, NetworkFlags, OutputFlags, RunFlags, SizeFlags, case_fields
+from segbench.cli.groups import (
+    ConditionFlags,
+    DataFlags,
+    MachineFlags,
+    NetworkFlags,
+    OutputFlags,
+    RunFlags,
+    SizeFlags,
+    case_fields,
+)
 from segbench.cli.largest import Modes, described, modes_of, searched, searching_device
 from segbench.cli.predicting import BudgetText, PredictionFlags, chosen_budget
 from segbench.cli.session import Session
@@ -26,6 +35,7 @@ def max_batch(
     data: DataFlags,
     prediction: PredictionFlags,
     run: RunFlags,
+    machines: MachineFlags,
     output: OutputFlags,
     budget: BudgetText = None,
     mode: Modes = "both",
@@ -37,8 +47,8 @@ def max_batch(
     or with --device none, both sides are replayed through a model of PyTorch's caching allocator. --dataset only sets
     the number of classes: random images cost the same.
     """
-    session = Session(run, output)
-    models, where = network.models(), searching_device(conditions, "max-batch")
+    session = Session(run, output, machines)
+    models, where = network.models(), searching_device(conditions, "max-batch", session.seen)
     limit = chosen_budget(budget, where)
     fields = {**case_fields(where, network, conditions, size), **network.case_fields(data.dataset), "warmup": warmup}
     done = searched(session, "max_batch", models, fields, limit, prediction, modes_of(mode), size.own)

@@ -17,6 +17,7 @@ from segbench.cli.groups import (
     ConditionFlags,
     DataFlags,
     Fields,
+    MachineFlags,
     NetworkFlags,
     OutputFlags,
     RunFlags,
@@ -56,6 +57,7 @@ def memory(
     prediction: PredictionFlags,
     explain: ExplainFlags,
     run: RunFlags,
+    machines: MachineFlags,
     output: OutputFlags,
     warmup: _Warmup = None,
 ) -> None:
@@ -64,8 +66,8 @@ def memory(
     Every network and mode is measured in a fresh process. Without a GPU, or with --device none, nothing runs and the
     memory CUDA would need is predicted.
     """
-    session = Session(run, output)
-    models, where = network.models(), conditions.where("memory", predicts=True)
+    session = Session(run, output, machines)
+    models, where = network.models(), conditions.where("memory", predicts=True, seen=session.seen)
     predicted = where.name == "none"
     explain.check(predicted)
     usual = {

@@ -59,14 +59,17 @@ class PredictionFlags(Group):
         Option("--attention", help="The preferred CUDA kernel of attention. \\[default: torch's own order]"),
     ] = None
     strategy: Annotated[
-        Literal["single", "ddp", "ddp-views"],
+        Literal["single", "ddp", "ddp-views", "fsdp"],
         Option(
             "--strategy",
-            help="One process, or one of several under DistributedDataParallel: its buckets hold a second copy of all "
-            "gradients (ddp), or the gradients themselves (ddp-views, gradient_as_bucket_view=True).",
+            help="One process, or one of several: under DistributedDataParallel, whose buckets hold a second copy of "
+            "all gradients (ddp), or the gradients themselves (ddp-views, gradient_as_bucket_view=True); or under "
+            "FSDP2, whose ranks share parameters, gradients and the optimizer's state (fsdp).",
         ),
     ] = "single"
-
+    ranks: Annotated[
+        int, Option("--ranks", help="Processes that train together, with a GPU each; memory is told of one.", min=1)
+    ] = 1
     assume_torch: Annotated[
         str | None,
         Option("--assume-torch", help="Predict what this older release kept, as in 1.8. \\[default: the torch here]"),
@@ -91,6 +94,7 @@ class PredictionFlags(Group):
                 "nfe": self.nfe,
                 "attention": self.attention,
                 "strategy": self.strategy,
+                "ranks": self.ranks,
                 "assume_torch": self.assume_torch,
             }
         )

@@ -17,7 +17,7 @@ from segbench.cells.series import Done
 from segbench.cli.cases import default_classes
 from segbench.cli.checkpoints import digest_of, usual_size
 from segbench.cli.flags import Group, flags
-from segbench.cli.groups import LabelledFlags, OutputFlags, RunFlags
+from segbench.cli.groups import LabelledFlags, MachineFlags, OutputFlags, RunFlags
 from segbench.cli.report import command_line, tell
 from segbench.cli.session import Session
 from segbench.cli.show import show
@@ -64,6 +64,7 @@ def reproduce(
     figure: FigureFlags,
     data: LabelledFlags,
     run: RunFlags,
+    machines: MachineFlags,
     results: OutputFlags,
     device: _DeviceName = "auto",
     dry_run: _DryRun = False,
@@ -75,11 +76,11 @@ def reproduce(
     Shows the plan, then runs what the ledger does not answer yet; an interrupted command goes on where it stopped.
     Without a CUDA GPU, or with --device none, what can be predicted is predicted and the rest is marked as missing.
     """
-    session = Session(run, results)
+    session = Session(run, results, machines)
     names = studies_named(what)
     if output is not None:
         require_report_folder(output)
-    where = choose_device(device, "reproduce", predicts=True)
+    where = choose_device(device, "reproduce", True, session.seen.node(device) if session.seen else None)
     stages = _Stages(names, where, run.ledger, session, _Trajectory(figure, data, session))
     steps = _planned_steps(stages, fresh)
     if dry_run:

@@ -15,7 +15,7 @@ from segbench.cells.child import way_to_start
 from segbench.cells.executor import Executor, LocalExecutor
 from segbench.cells.jobs import JobsOf, single_jobs
 from segbench.cells.series import Done, Planned, plan, run_series
-from segbench.cli.groups import OutputFlags, RunFlags
+from segbench.cli.groups import MachineFlags, OutputFlags, RunFlags, SeesNodes
 from segbench.cli.show import EXIT_CELL_FAILED, EXIT_GATE, EXIT_INTERRUPTED, EXIT_USER, require_format, show
 from segbench.present.export import Exports, write_exports
 from segbench.present.progress import CellProgress, print_stderr_tail
@@ -48,17 +48,28 @@ class Session:
     Args:
         run: time limit, ledger, and whether its answers are taken.
         output: where results go; read before anything is measured.
+        machines: who answers; this machine if not said.
 
     Raises:
-        UserError: an unknown format, or a gate that cannot be read.
+        UserError: an unknown format, a gate that cannot be read, or machines that do not answer.
+
+    Attributes:
+        seen: the machines that answer, for whoever chooses a device; None for this one.
     """
 
-    def __init__(self, run: RunFlags, output: OutputFlags | None = None) -> None:
+    def __init__(self, run: RunFlags, output: OutputFlags | None = None, machines: MachineFlags | None = None) -> None:
         self._run = run
         self._output = output or OutputFlags()
         require_format(self._output.format)
         self._gates: list[Gate] = [parse_gate(text) for text in self._output.fail_if or ()]
-        self.executor = local_executor(run.start)
+        self.seen: SeesNodes | None = None
+        self.executor: Executor
+        if machines is None or machines.executor == "local":
+            self.executor = local_executor(run.start)
+        else:
+            from segbench.cli.machines import cluster_executor
+
+            self.executor = self.seen = cluster_executor(machines, run)
 
     def plan(self, models: Sequence[Model], cases: Callable[[Model], Sequence[Case]]) -> list[Planned]:
         """Every cell, with the key of the machine that will answer."""

@@ -17,7 +17,7 @@ from segbench.cells.series import Planned, resume
 from segbench.cli.cases import default_classes, images_of_epoch
 from segbench.cli.flags import flags
 from segbench.cli.grid import SweepGrid, grid_of_flags, label, read_grid, sweepable
-from segbench.cli.groups import ConditionFlags, DataFlags, OutputFlags, RunFlags, SizeFlags, TimingFlags
+from segbench.cli.groups import ConditionFlags, DataFlags, MachineFlags, OutputFlags, RunFlags, SizeFlags, TimingFlags
 from segbench.cli.session import Session
 from segbench.cli.show import show
 from segbench.cli.timing import print_advice
@@ -30,12 +30,14 @@ from segbench.records.tasks import TASKS, Task
 from segbench.statistics.stopping import StopRule
 
 _What = Annotated[
-    str, Argument(help=f"A grid in a TOML file, or a task: {', '.join(sweepable())}.", show_default=False)
+    str | None, Argument(help=f"A grid in a TOML file, or a task: {', '.join(sweepable())}.", show_default=False)
 ]
+_TaskName = Annotated[str | None, Option("--task", help="The task, where it does not stand first.")]
 _Values = Annotated[list[str] | None, Argument(help="The values of each -L, in order.", show_default=False)]
 _Models = Annotated[list[str] | None, Option("-m", "--model", help="As elsewhere; repeatable.")]
 _Vary = Annotated[
-    list[str] | None, Option("-L", "--vary", help="A factor, then its values: -L batch_size 1,2,4; repeatable.")
+    list[str] | None,
+    Option("-L", "--vary", help="A factor, then its values: -L batch_size 1,2,4, or -L model=unet; repeatable."),
 ]
 _DryRun = Annotated[bool, Option("--dry-run", help="Only list the cells, and which the ledger has.")]
 _Again = Annotated[bool, Option("--again", help="Measure also what the ledger already answers.")]
@@ -46,14 +48,16 @@ _Images = Annotated[
 
 @flags(without=("reuse",))
 def sweep(
-    what: _What,
     size: SizeFlags,
     data: DataFlags,
     conditions: ConditionFlags,
     timing: TimingFlags,
     run: RunFlags,
+    machines: MachineFlags,
     output: OutputFlags,
+    what: _What = None,
     values: _Values = None,
+    task_name: _TaskName = None,
     vary: _Vary = None,
     model: _Models = None,
     classes: Annotated[
@@ -68,11 +72,11 @@ def sweep(
     A cell that fails does not stop the others. In a file: task = "latency", model = ["unet"], \\[fixed] and
     \\[grid], as in infer_batch = [1, 2, 4] and "argument.steps" = [2, 4].
     """
-    session = Session(run, output)
-    grid = _grid(what, values, vary, model)
+    session = Session(run, output, machines)
+    grid = _grid(*_task_first(what, values, task_name), vary, model)
     task, rule = TASKS[grid.task], timing.rule()
     models = find_models(list(grid.models))
-    where = conditions.where(grid.task, predicts=task.predicted_by is not None)
+    where = conditions.where(grid.task, predicts=task.predicted_by is not None, seen=session.seen)
     if where.name == "none":
         task = TASKS[str(task.predicted_by)]
     case = partial(
@@ -125,7 +129,19 @@ def _each_in_rounds(rule: StopRule) -> JobsOf:
     return jobs
 
 
-def _grid(what: str, values: list[str] | None, vary: list[str] | None, models: list[str] | None) -> SweepGrid:
+def _task_first(what: str | None, values: list[str] | None, task: str | None) -> tuple[str, list[str]]:
+    """The task or file, and the values of each -L; behind `--task` every word that stands alone is a value.
+
+    Raises:
+        UserError: neither.
+    """
+    words = [*([what] if what else []), *(values or [])]
+    if task is None and not words:
+        raise UserError("a sweep needs a task or a grid's file: segbench sweep memory, or --task memory")
+    return (task, words) if task is not None else (words[0], words[1:])
+
+
+def _grid(what: str, values: list[str], vary: list[str] | None, models: list[str] | None) -> SweepGrid:
     """The grid of a file, to which flags may add networks, or of the flags alone.
 
     Raises:
@@ -147,7 +163,7 @@ def _varied(grid: SweepGrid, cell: Planned) -> Mapping[str, Json]:
         elif name.startswith("argument."):
             found[name] = dict(cell.case.arguments)[name.removeprefix("argument.")]
         else:
-            found[name] = getattr(cell.case, name)
+            found[name] = getattr(cell.case if hasattr(cell.case, name) else cell.case.options, name)
     if len(cell.case.kind.modes) > 1:
         found["mode"] = "+".join(cell.case.modes)
     return found

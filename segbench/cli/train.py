@@ -21,7 +21,15 @@ from segbench.cards.model import Model
 from segbench.cells.jobs import Single
 from segbench.cells.series import Planned
 from segbench.cli.flags import flags
-from segbench.cli.groups import ConditionFlags, LabelledFlags, NetworkFlags, OutputFlags, RunFlags, case_fields
+from segbench.cli.groups import (
+    ConditionFlags,
+    LabelledFlags,
+    MachineFlags,
+    NetworkFlags,
+    OutputFlags,
+    RunFlags,
+    case_fields,
+)
 from segbench.cli.session import Session
 from segbench.cli.show import EXIT_CELL_FAILED
 from segbench.cli.train_groups import AugmentationFlags, BudgetFlags, RecipeFlags, TrainingFlags
@@ -84,6 +92,7 @@ def train(
     training: TrainingFlags,
     conditions: ConditionFlags,
     run: RunFlags,
+    machines: MachineFlags,
     results: OutputFlags,
     batch_size: _BatchSize = None,
     loss_stride: _LossStride = None,
@@ -96,8 +105,8 @@ def train(
     A kill at any moment costs at most the time since the last checkpoint: the same command with --resume goes on, on
     the CPU to the same bits. Several processes: torchrun --nproc-per-node N -m segbench train ...
     """
-    session = Session(RunFlags(timeout=_NO_TIMEOUT_S, ledger=run.ledger), results)
-    models, where = network.models(), conditions.where("train")
+    session = Session(RunFlags(timeout=_NO_TIMEOUT_S, ledger=run.ledger), results, machines)
+    models, where = network.models(), conditions.where("train", seen=session.seen)
     _check(training, output, models)
     _check_budget(budget, models)
     if not training.segments:

@@ -15,8 +15,9 @@ from typing import Literal
 import torch
 from torch import nn
 
-Strategy = Literal["single", "ddp", "ddp-views"]
-"""One device; DDP that copies gradients into buckets; DDP whose gradients are parts of buckets."""
+Strategy = Literal["single", "ddp", "ddp-views", "fsdp"]
+"""One device; DDP that copies gradients into buckets; DDP whose gradients are parts of buckets; FSDP2, which shares
+parameters, gradients and the optimizer's state between ranks and has no buckets (`segbench.estimate.fsdp`)."""
 FIRST_BUCKET = 2**20
 BUCKET = 25 * 2**20
 """`kDefaultFirstBucketBytes` and `bucket_cap_mb`."""
@@ -24,7 +25,7 @@ BUCKET = 25 * 2**20
 
 def bucket_gradients(parameters: Iterable[nn.Parameter], strategy: Strategy) -> list[torch.Tensor]:
     """The buckets, on the parameters' device; from now on gradients go where the strategy says."""
-    if strategy == "single":
+    if strategy in ("single", "fsdp"):
         return []
     buckets: list[torch.Tensor] = []
     for group in _groups([item for item in parameters if item.requires_grad]):

@@ -85,6 +85,14 @@ class Lifetimes:
             self.events.append(number + 1)
         return number
 
+    def resized(self, tensor: torch.Tensor, operator: str) -> None:
+        """The tensor's storage was given other bytes by hand: the old ones died, the new ones, if any, are born."""
+        watch = self._watches.pop(tensor.untyped_storage()._cdata, None)
+        if watch is not None and self.records[watch.number].bytes:
+            self.events.append(-(watch.number + 1))
+        if tensor.untyped_storage().nbytes():
+            self.born(tensor, operator)
+
     def passing(self, size: int, operator: str, role: str) -> None:
         """A buffer that is asked for and given back within one operator."""
         self.passing_together((size,), operator, role)

@@ -11,7 +11,7 @@ from torch import nn
 VALIDATED = ("2.13",)
 """Releases of torch on which predictions were compared with real runs."""
 
-_OWN_OPERATORS = ("aten", "prim", "prims", "profiler")
+_OWN_OPERATORS = ("aten", "prim", "prims", "profiler", "c10d", "fsdp")
 _aten = torch.ops.aten
 
 CHANNELS_LAST = (

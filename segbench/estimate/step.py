@@ -19,6 +19,7 @@ from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.autocast import autocast_on_meta
 from segbench.estimate.buckets import Strategy, bucket_gradients
 from segbench.estimate.corrections import Target, like
+from segbench.estimate.fsdp import local, one_rank_of
 from segbench.estimate.log import StorageLog
 from segbench.estimate.older_torch import TODAY, Release
 from segbench.estimate.overheads import Overheads
@@ -80,6 +81,7 @@ def trace_step(
     kernels: Kernels | None = None,
     strategy: Strategy = "single",
     release: Release = TODAY,
+    ranks: int = 1,
 ) -> Traced:
     """Builds a workload on `meta` and traces its training step or its inference.
 
@@ -93,14 +95,18 @@ def trace_step(
         kernels: what decides between CUDA's kernels of attention.
         release: of torch, whose habits are meant, see `segbench.estimate.older_torch`.
         strategy: whether the training is one process of several, see `segbench.estimate.buckets`.
+        ranks: how many share the network under FSDP.
     """
     trace = StorageTrace(target, overheads)
     autocast = autocast_on_meta(target, trace.warnings.add)
     program = program_on(target, kernels, release)
-    with _permanent() as settled, like(target, release), program as attention, autocast, trace:
+    sharding = one_rank_of(ranks, trace.lifetimes) if strategy == "fsdp" else contextlib.nullcontext()
+    with _permanent() as settled, like(target, release), sharding as shard, program as attention, autocast, trace:
         trace.enter("build", step=0)
         with torch.device("meta"):
             workload = build()
+        if shard is not None:
+            shard(workload.network, workload.optimizer)
         settled()
         attention.taken.clear()  # a builder may have tried its network
         network = workload.network
@@ -160,7 +166,7 @@ def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -
 def _label_parameters(trace: StorageTrace, network: nn.Module) -> dict[torch.Tensor, str]:
     """Tells the trace of parameters and buffers; the name of the module that owns each parameter."""
     for name, tensor in itertools.chain(network.named_parameters(), network.named_buffers()):
-        trace.lifetimes.label(tensor, "parameters", name.rpartition(".")[0])
+        trace.lifetimes.label(local(tensor), "parameters", name.rpartition(".")[0])
     return {parameter: name.rpartition(".")[0] for name, parameter in network.named_parameters()}
 
 
@@ -180,7 +186,7 @@ def _phases(trace: StorageTrace, owners: dict[torch.Tensor, str]) -> Iterator[No
         finally:
             depth -= 1
         for parameter, owner in owners.items():
-            trace.lifetimes.label(parameter.grad, "gradients", owner)
+            trace.lifetimes.label(None if parameter.grad is None else local(parameter.grad), "gradients", owner)
 
     def before_update(_optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         trace.enter("optimizer")
@@ -188,7 +194,7 @@ def _phases(trace: StorageTrace, owners: dict[torch.Tensor, str]) -> Iterator[No
     def after_update(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         for parameter, state in optimizer.state.items():
             for tensor in tensors_in(state.values()):
-                trace.lifetimes.label(tensor, "optimizer state", owners.get(parameter))
+                trace.lifetimes.label(local(tensor), "optimizer state", owners.get(parameter))
         trace.enter("after the update")
 
     handles = register_optimizer_step_pre_hook(before_update), register_optimizer_step_post_hook(after_update)

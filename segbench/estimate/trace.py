@@ -45,6 +45,12 @@ _IN_PLACE_WITHOUT_A_MODE = by_identity(
     _aten.index_add.default,
     _aten.masked_scatter.default,
 )
+_WHOLE_OF_A_COLLECTIVE = {
+    torch.ops.c10d._allgather_base_.default: 0,
+    torch.ops.c10d._reduce_scatter_base_.default: 1,
+}
+"""Collectives of FSDP -> the argument that holds all ranks' parts. Gloo works in a copy of it, as the profiler shows
+with torch 2.13; what NCCL holds lies outside of the allocator."""
 _SHAPED_BY_DATA = by_identity(*SHAPED_BY_DATA)
 _ZEROS = {"aten.new_zeros", "aten.zeros", "aten.zeros_like"}
 
@@ -96,6 +102,8 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if any(kind.__name__ == "DTensor" for kind in types):
+            return NotImplemented  # it calls the operator of its local part, which is what is kept
         require_one_dtype(function, args)
         self._settle_fan_out()
         self.operators += 1
@@ -185,6 +193,8 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = _name(function)
         if self._overheads is not None:
             self._log_workspace(function, args, output, name)
+        elif function in _WHOLE_OF_A_COLLECTIVE:
+            self.lifetimes.passing(args[_WHOLE_OF_A_COLLECTIVE[function]].nbytes, name, "temporaries")
         position = len(self.lifetimes.events)
         for tensor in tensors_in((output,)):
             if tensor.is_meta and tensor.layout is torch.strided:

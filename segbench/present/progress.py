@@ -44,6 +44,8 @@ class CellProgress:
             total = f"/{event['total']}" if event["total"] else ""
             step = f"{self._names.get(case, case.model)}: {event['stage']} {event['done']}{total}"
             self._live.update(self._task, description=step)
+        elif kind == "cluster" and self._task is not None:
+            self._live.update(self._task, description=in_words(event))
 
     def finished(self, name: str, outcome: str, cause: str | None, seconds: float, fresh: bool) -> None:
         """A cell has ended; a failure leaves a line, and without a terminal so does a success."""
@@ -54,6 +56,12 @@ class CellProgress:
         elif not self._console.is_terminal:
             how = f"{seconds:.1f} s" if fresh else "from the ledger"
             self._console.print(Text(f"{name}: {outcome} ({how})"), highlight=False)
+
+
+def in_words(standing: Mapping[str, Json]) -> str:
+    """`2 hosts, 4 running, 24 waiting`."""
+    hosts = standing["hosts"]
+    return f"{hosts} host{'' if hosts == 1 else 's'}, {standing['running']} running, {standing['waiting']} waiting"
 
 
 def print_stderr_tail(console: Console, name: str, stderr: str, lines: int = 12) -> None:

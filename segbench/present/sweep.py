@@ -16,7 +16,7 @@ from rich.text import Text
 from segbench.present.amounts import in_seconds
 from segbench.present.formats import of_unit, spread
 from segbench.present.memory import headline
-from segbench.present.progress import CellProgress
+from segbench.present.progress import CellProgress, in_words
 from segbench.present.provenance import provenance
 from segbench.present.table import Column, Columns, Table, table_of, without_empty_columns
 from segbench.present.values import outcome, uncertainty, value_of
@@ -41,10 +41,15 @@ class _State:
 
 @dataclass
 class _Tally:
-    """What is known of the sweep so far."""
+    """What is known of the sweep so far.
+
+    Attributes:
+        standing: of other machines that answer, as `segbench.present.progress.in_words` reads it.
+    """
 
     total: int
     cells: dict[str, _State] = field(default_factory=dict)
+    standing: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def ended(self) -> list[_State]:
@@ -52,15 +57,17 @@ class _Tally:
 
     @property
     def seconds_left(self) -> float | None:
-        """The mean of the cells measured so far, times those to come; None before the first."""
+        """The mean of the cells measured, times those to come, by those that run at once; None before the first."""
         fresh = [state.seconds for state in self.ended if state.fresh]
-        return sum(fresh) / len(fresh) * (self.total - len(self.ended)) if fresh else None
+        at_once = max(1, self.standing.get("running", 1))
+        return sum(fresh) / len(fresh) * (self.total - len(self.ended)) / at_once if fresh else None
 
     def sentence(self) -> str:
-        """`12 of 40 cells, 1 failed, about 3 min left`."""
+        """`12 of 40 cells, 1 failed, 2 hosts, 4 running, 24 waiting, about 3 min left`."""
         failed = sum(state.outcome not in ANSWERS for state in self.ended)
         parts = [f"{len(self.ended)} of {self.total} cells"]
         parts += [f"{failed} failed"] if failed else []
+        parts += [in_words(self.standing)] if self.standing else []
         left = self.seconds_left
         parts += [f"about {_roughly(left)} left"] if left else []
         return ", ".join(parts)
@@ -92,6 +99,9 @@ class SweepProgress(CellProgress):
         if kind == "progress":
             total = f"/{event['total']}" if event["total"] else ""
             self._state(self._names.get(case, case.model)).step = f"{event['stage']} {event['done']}{total}"
+            self._draw()
+        elif kind == "cluster":
+            self._tally.standing = event
             self._draw()
 
     def finished(self, name: str, outcome: str, cause: str | None, seconds: float, fresh: bool) -> None:

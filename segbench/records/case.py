@@ -8,11 +8,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import ConfigDict, SkipValidation
 
 from segbench.errors import UnknownName, UserError
 from segbench.records.host import package_version
 from segbench.records.options import Options
+from segbench.records.shapes import AS_RECORDED
 from segbench.records.tasks import Task, task_named, task_recorded
 
 Json = Any
@@ -24,6 +27,7 @@ _SWITCHES = ("channels_last", "tf32", "cudnn_benchmark", "compile", "cuda_graph"
 _AT_LEAST = {"width": 1, "height": 1, "batch_size": 1, "infer_batch": 1, "classes": 1, "warmup": 0, "seed": 0}
 _MOST = 2**31 - 1
 """What torch takes as a size, a seed or a number of threads on every system."""
+_DEVICE = re.compile("cpu|none|cuda(:[0-9]+)?")
 _NOT_IN_KEY = ("data_root",)
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -87,7 +91,9 @@ class Case:
     output: str | None = None
     aux_weight: float | None = None
     pad: bool = False
-    options: Options | None = None
+    options: Annotated[Options | None, SkipValidation] = None
+
+    __pydantic_config__: ClassVar[ConfigDict] = AS_RECORDED
 
     def __post_init__(self) -> None:
         kind = self.kind
@@ -95,6 +101,8 @@ class Case:
             object.__setattr__(self, "modes", kind.modes)
         if self.options is None:
             object.__setattr__(self, "options", kind.options.parse({}))
+        elif isinstance(self.options, dict):  # as a record has them
+            object.__setattr__(self, "options", kind.options.recorded(self.options))
         object.__setattr__(self, "arguments", tuple((name, _frozen(value)) for name, value in self.arguments))
         self._check_names(kind)
         self._check_numbers()
@@ -105,7 +113,7 @@ class Case:
         for mode in self.modes:
             if mode not in kind.modes:
                 raise UnknownName(f"mode of {self.task}", mode, kind.modes)
-        if not re.fullmatch(r"cpu|none|cuda(:[0-9]+)?", self.device):
+        if not _DEVICE.fullmatch(self.device):
             raise UserError(f"no device {self.device!r}; choose cpu, cuda, cuda:N or none")
         if self.precision not in PRECISIONS:
             raise UserError(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from segbench.records.case import Json
+from segbench.records.shapes import AS_RECORDED
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,10 @@ class Environment:
     switches: Mapping[str, Json] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    __pydantic_config__: ClassVar[ConfigDict] = AS_RECORDED
+
     def to_json(self) -> dict[str, Json]:
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Environment:

@@ -6,10 +6,12 @@ import hashlib
 import os
 import platform
 import socket
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
+@cache
 def cpu_name() -> str:
     """The processor's name as the system gives it, or its architecture."""
     try:
@@ -32,6 +34,7 @@ def host_hash() -> str:
     return hashlib.sha256(f"segbench:{socket.gethostname()}:{secret}".encode()).hexdigest()[:12]
 
 
+@cache
 def package_version(name: str) -> str | None:
     """The installed version of a package without importing it; None where it is not installed."""
     try:

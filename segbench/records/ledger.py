@@ -8,21 +8,26 @@ Format history (`format` in every line; a reader accepts all that came before it
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import gc
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from filelock import FileLock
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from segbench.errors import LedgerError, UserError
 from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.measurement import ANSWERS, OUTCOMES, Measurement
-from segbench.records.shapes import require_shape
+from segbench.records.shapes import AS_RECORDED, require_shape
 from segbench.records.text import encodable
 
 LEDGER_FORMAT = 2
@@ -63,6 +68,8 @@ class Entry:
     finished: str
     traceback: str = ""
 
+    __pydantic_config__: ClassVar[ConfigDict] = AS_RECORDED
+
     @property
     def answered(self) -> bool:
         """Whether the cell answered its question, so that it need not be measured again."""
@@ -70,7 +77,17 @@ class Entry:
 
     def to_json(self) -> dict[str, Json]:
         """What a line of the ledger holds; every text in it can be written as UTF-8."""
-        line: dict[str, Json] = {
+        return {name: encodable(value) for name, value in self._told().items()}
+
+    def line(self) -> str:
+        """`to_json` as a line of a ledger."""
+        text = json.dumps(self._told(), separators=(",", ":"), allow_nan=False)
+        if _SURROGATE.decode() in text:  # half a character, or a whole one of two halves
+            text = json.dumps(self.to_json(), separators=(",", ":"), allow_nan=False)
+        return text + "\n"
+
+    def _told(self) -> dict[str, Json]:
+        return {
             "format": LEDGER_FORMAT,
             "run": self.run,
             "key": self.key,
@@ -86,7 +103,6 @@ class Entry:
             "finished": self.finished,
             **({"traceback": self.traceback} if self.traceback else {}),
         }
-        return {name: encodable(value) for name, value in line.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Entry:
@@ -155,7 +171,7 @@ class Ledger:
         Raises:
             LedgerError: the disk is full or the file cannot be written; what stood before is untouched.
         """
-        line = json.dumps(entry.to_json(), separators=(",", ":"), allow_nan=False) + "\n"
+        line = entry.line()
         self.ensure_writable()
         # Unbuffered: a buffer that met a full disk would try again on truncation and on closing.
         with FileLock(f"{self.path}.lock"), self.path.open("r+b", buffering=0) as file:
@@ -183,7 +199,8 @@ class Ledger:
             LedgerError: the file cannot be read at all.
         """
         try:
-            return list(self._read())
+            with _no_collection():
+                return list(self._read())
         except OSError as error:
             raise LedgerError(f"ledger {self.path} cannot be read: {error.strerror}") from error
 
@@ -207,9 +224,51 @@ class _Skipped(Exception):
     """Why a line is no entry; the same words for all lines of one kind."""
 
 
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Objects that all stay alive need not be searched for cycles again and again: a third of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+_PLAIN = f'{{"format":{LEDGER_FORMAT},'.encode()
+_UNUSUAL = re.compile(rb"\\ud|NaN|Infinity")
+"""What pydantic and `json` read differently."""
+
+
 def _read_line(line: bytes) -> Entry:
     """Raises:
     _Skipped: anything but an entry of this format or an earlier one.
+    """
+    return _read_plain(line) or _read_any(line)
+
+
+def _read_plain(line: bytes) -> Entry | None:
+    """A line as this version writes it, by pydantic's parser, ten times as fast; None for any other."""
+    if not line.startswith(_PLAIN) or _UNUSUAL.search(line):
+        return None
+    try:
+        entry = _parser().validate_json(line)
+    except (ValidationError, ValueError, TypeError, UserError):
+        return None  # whoever reads any line says why
+    return entry if entry.outcome in OUTCOMES else None
+
+
+@functools.cache
+def _parser() -> TypeAdapter[Entry]:
+    return TypeAdapter(Entry)
+
+
+def _read_any(line: bytes) -> Entry:
+    """Of any format, with the reason why a line is no entry.
+
+    Raises:
+        _Skipped: the reason.
     """
     try:
         data = json.loads(line, parse_constant=_refuse)

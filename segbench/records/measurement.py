@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from segbench.records.case import Json
 from segbench.records.quantities import present_name, quantity
+from segbench.records.shapes import AS_RECORDED
 
 METHODS = ("counted", "measured:host", "measured:cuda", "measured:nvml", "predicted", "simulated", "published")
 OUTCOMES = ("ok", "does_not_fit", "unsupported", "timed_out", "crashed", "failed")
@@ -44,6 +48,8 @@ class Measurement:
     factors: Mapping[str, Json] = field(default_factory=dict)
     detail: Mapping[str, Json] = field(default_factory=dict)
 
+    __pydantic_config__: ClassVar[ConfigDict] = AS_RECORDED
+
     def __post_init__(self) -> None:
         quantity(self.quantity)
         if self.method not in METHODS:
@@ -58,7 +64,7 @@ class Measurement:
         return quantity(self.quantity).unit
 
     def to_json(self) -> dict[str, Json]:
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Measurement:

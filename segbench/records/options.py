@@ -98,8 +98,9 @@ class Assumptions(Options):
             that takes more.
         nfe: evaluations of f in an adaptive solve; None where they are not stated.
         attention: CUDA's kernel of attention that is preferred; None for torch's own order.
-        strategy: one process; or one of several that train together, which copy gradients into buckets (`ddp`) or keep
-            them there (`ddp-views`).
+        strategy: one process; or one of several that train together, which copy gradients into buckets (`ddp`), keep
+            them there (`ddp-views`), or share parameters, gradients and the optimizer's state (`fsdp`).
+        ranks: how many processes train together.
         capability: CUDA compute capability of the GPU, on which attention's kernels depend; None for Ampere's.
         assume_torch: the release whose habits are meant, such as `1.8`; None for the torch that runs.
         target: whose memory is meant; `cpu` sets a prediction beside a real step on the CPU, and has live bytes alone.
@@ -110,7 +111,8 @@ class Assumptions(Options):
     workspaces: Literal["none", "expected", "upper"] = "none"
     nfe: int | None = None
     attention: Literal["flash", "efficient", "cudnn", "math"] | None = None
-    strategy: Literal["single", "ddp", "ddp-views"] = "single"
+    strategy: Literal["single", "ddp", "ddp-views", "fsdp"] = "single"
+    ranks: int = Field(1, ge=1)
     capability: tuple[int, int] | None = None
     assume_torch: str | None = None
     target: Literal["cuda", "cpu"] = "cuda"

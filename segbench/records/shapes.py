@@ -9,6 +9,11 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from pydantic import ConfigDict
+
+AS_RECORDED = ConfigDict(strict=True, allow_inf_nan=False)
+"""How pydantic reads a record: by the rules of `fits`; names that are not known are passed over."""
+
 
 def require_shape(record: object) -> None:
     """Raises:

@@ -95,6 +95,8 @@ class Task:
 
 _NETWORK = ("input", "classes", "seed", "threads")
 _RUNNING = (*_NETWORK, "precision", "channels_last", "tf32", "cudnn_benchmark", "warmup")
+_TOGETHER = ("strategy", "ranks")
+"""Options of a prediction that may be swept."""
 _MEMORY = (
     "parameters",
     *(f"{mode}_peak_{kind}_bytes" for mode in MODES for kind in ("live", "allocated", "reserved", "process")),
@@ -104,7 +106,7 @@ _SAME_MACHINE = ("device", "size", "precision", "threads", "switches", "images")
 _TABLE = (
     Task(
         "memory", "{mode}_peak_live_bytes", MemoryOptions, answers=_MEMORY, predicted_by="predict",
-        factors=(*_RUNNING, "batch_size", "infer_batch", "optimizer", "budget_bytes"),
+        factors=(*_RUNNING, "batch_size", "infer_batch", "optimizer", "budget_bytes", *_TOGETHER),
         seconds={"cuda": 30.0, "cpu": 10.0},
     ),
     Task(

@@ -78,8 +78,7 @@ def _named(folder: Path) -> str:
 def _sidecars(entries: Sequence[Entry], folder: Path, command: str | None) -> list[Path]:
     ledger, environment, said = folder / LEDGER, folder / ENVIRONMENT, folder / COMMAND
     if command is not None or not ledger.is_file():
-        told = [replace(entry, case=publishable(entry.case)).to_json() for entry in entries]
-        lines = [json.dumps(item, separators=(",", ":"), allow_nan=False) + "\n" for item in told]
+        lines = [replace(entry, case=publishable(entry.case)).line() for entry in entries]
         fresh = ledger.with_suffix(".new")
         fresh.write_text("".join(lines), encoding="utf-8")
         fresh.replace(ledger)

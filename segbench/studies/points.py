@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
 from segbench.present.amounts import in_bytes
@@ -11,7 +11,7 @@ from segbench.present.formats import LARGE_COUNT, MILLIONS, Format, of_unit
 from segbench.present.page.pareto import Pareto, ParetoAxis, ParetoPoint, ParetoValue
 from segbench.present.table import Column, Table, table_of
 from segbench.present.values import measured
-from segbench.records.case import Case
+from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.records.options import CAMVID_IMAGES, EpochOptions
@@ -98,8 +98,7 @@ def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[st
 
 
 def _conditions(entry: Entry, item: Measurement) -> str:
-    names = {field.name for field in fields(Case)}
-    case = replace(entry.case, **{name: value for name, value in item.factors.items() if name in names})
+    case = _with_factors(entry.case, item.factors) if item.factors else entry.case
     size = f"{case.width}x{case.height}"
     name = item.quantity
     if name == "parameters":
@@ -121,6 +120,11 @@ def _conditions(entry: Entry, item: Measurement) -> str:
     at = _images_of_epoch(case) if name in ("epoch_s", "energy_per_epoch_j") else f", batch {batch}"
     without = ", no optimizer" if item.mode == "train" and case.optimizer == "none" else ""
     return f"{size}{at}{where}{precision}{without}"
+
+
+def _with_factors(case: Case, factors: Mapping[str, Json]) -> Case:
+    names = {field.name for field in fields(Case)}
+    return replace(case, **{name: value for name, value in factors.items() if name in names})
 
 
 def _images_of_epoch(case: Case) -> str:

@@ -52,7 +52,7 @@ def reading(
     found = [
         Reading(float(item.value), item, entry)
         for entry in entries
-        if _could_answer(entry, model, quantity, conditions or {})
+        if entry.model == model and _could_answer(entry, quantity, conditions or {})
         if (item := measured(entry, quantity)) is not None and item.value is not None
     ]
     return max(found, key=lambda item: (-PREFERENCE.index(item.method), item.entry.finished), default=None)
@@ -61,7 +61,7 @@ def reading(
 def absence(entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json]) -> str | None:
     """Why a number is missing, where a cell that was to give it says so."""
     for entry in reversed(entries):
-        if not _could_answer(entry, model, quantity, conditions):
+        if entry.model != model or not _could_answer(entry, quantity, conditions):
             continue
         item = measured(entry, quantity)
         if item is not None and item.value is None:
@@ -76,11 +76,18 @@ def is_whole_network(entry: Entry, quantity: str) -> bool:
     return quantity in entry.case.kind.answers
 
 
-def _could_answer(entry: Entry, model: str, quantity: str, conditions: Mapping[str, Json]) -> bool:
-    return entry.model == model and is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity)
+def _could_answer(entry: Entry, quantity: str, conditions: Mapping[str, Json]) -> bool:
+    return is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity)
 
 
-_ASSUMED = {"cublas_bytes": None, "workspaces": "none", "attention": None, "strategy": "single", "assume_torch": None}
+_ASSUMED = {
+    "cublas_bytes": None,
+    "workspaces": "none",
+    "attention": None,
+    "strategy": "single",
+    "ranks": 1,
+    "assume_torch": None,
+}
 """Options of a prediction -> what they are unless the user says otherwise."""
 _WHATEVER_IT_TOOK = ("parameters", "macs", "miou")
 """Quantities that switches, optimizers and assumptions do not change, or that are about the result alone."""

@@ -120,6 +120,7 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         nfe=assumed.nfe,
         kernels=kernels_of(assumed),
         strategy=assumed.strategy,
+        ranks=assumed.ranks,
         release=release_of(assumed.assume_torch),
     )
     if traced.classes is not None and (mode == "infer" or own_loss(kept[-1].network) is None):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from segbench.errors import LedgerError
+from segbench.records import ledger
 from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import Measurement
 
@@ -61,7 +62,7 @@ def lines_that_are_no_records(line: str) -> dict[str, str]:
         **{text[:20]: text for text in ('{"format": "new"}', "nan", "{", "[" * 100_000, '{"run": NaN}', "\x00\x00")},
         "a task of later": task,
         "an option's value of later": change(
-            change(task, "case", "task", to="predict"), "case", "options", to={"strategy": "fsdp"}
+            change(task, "case", "task", to="predict"), "case", "options", to={"strategy": "pipeline"}
         ),
         "a case that is text": change(line, "case", to="memory"),
         "no width": change(line, "case", "width", to=-5),
@@ -163,3 +164,26 @@ def test_a_full_disk_leaves_what_stood_before(tmp_path: Path, make_entry: Callab
     with pytest.raises(LedgerError, match="No space left"):
         book.append(make_entry("segnode"))
     assert book.path.read_bytes() == before
+
+
+def test_the_quick_way_to_read_a_line_gives_what_the_thorough_one_gives(make_entry: Callable[..., Entry]) -> None:
+    known = make_entry("unet", PARAMETERS)
+    line = known.line().encode()
+    assert ledger._read_plain(line) == ledger._read_any(line) == known
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"seed":0', b'"seed":"0"'),
+        (b'"seconds":', b'"seconds":1e999,"x":'),
+        (b'"outcome":"ok"', b'"outcome":"well"'),
+        (b'"format":2', b'"format":1'),
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_thorough_way(
+    make_entry: Callable[..., Entry], old: bytes, new: bytes
+) -> None:
+    line = make_entry("unet", PARAMETERS).line().encode()
+    assert old in line and ledger._read_plain(line)
+    assert ledger._read_plain(line.replace(old, new)) is None

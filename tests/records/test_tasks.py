@@ -37,8 +37,9 @@ def test_what_a_task_is_about_exists(task: Task) -> None:
     named = {task.quantity(mode) for mode in task.modes} | {*task.shown, *task.answers}
     assert named <= set(QUANTITIES)
     assert set(task.modes) <= set(MODES) and task.modes
-    assert set(task.factors) <= FIELDS
     assert task.predicted_by is None or task.predicted_by in TASKS
+    predicted = TASKS[task.predicted_by].options.model_fields if task.predicted_by else {}
+    assert set(task.factors) <= {*FIELDS, *predicted}
     assert not task.bound or task.bound in QUANTITIES
     assert set(task.alike) <= set(CONDITIONS)
     assert not task.tables or callable(tables_of(task))
