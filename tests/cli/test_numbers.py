@@ -34,6 +34,7 @@ NEEDED = {
     "sweep": ("params", "-m", "unet", "-L", "classes", "3"),
     "trajectory": (),
     "params": ("-m", "unet"),
+    "card new": ("unet",),
     "datasets check": ("camvid",),
     "gpu-check": (),
     "reproduce": ("table2",),

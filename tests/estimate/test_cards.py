@@ -26,10 +26,13 @@ NARROW: dict[str, dict[str, Any]] = {
     "SegNode": {"widths": [4, 8, 16, 32], "stem": 8},
     "DeepLabV3": {"depth": 18, "width": 16},
     "PSPNet": {"depth": 18, "pool_width": 16},
+    "LevelSetNode": {"width": 4, "coarse_arguments": {"width": 4}},
     "UNode": {"width": 2},
+    "UResNet": {"width": 2},
     "NodesUNet": {"width": 2},
 }
 """Builder arguments that make a class small and leave its structure."""
+NARROW_OCR = {"ocr_width": 8}
 LOOSE = {"rtol": 0.03, "atol": 0.03}
 """Of adaptive solvers, for few steps."""
 REPEATS = 2
@@ -40,9 +43,10 @@ def is_adaptive(card: str) -> bool:
 
 
 def narrowed(card: str, optimizer: str) -> Case:
-    builder = find_model(card).card.builder.rpartition(":")[2]
+    found = find_model(card).card
+    builder, ocr = found.builder.rpartition(":")[2], NARROW_OCR if "ocr_width" in found.arguments else {}
     case = Case(task="memory", model=card, width=64, height=48, batch_size=2, infer_batch=2, optimizer=optimizer)
-    return case.with_arguments(**NARROW[builder], **(LOOSE if is_adaptive(card) else {}))
+    return case.with_arguments(**NARROW[builder], **ocr, **(LOOSE if is_adaptive(card) else {}))
 
 
 def real_run(case: Case, mode: str) -> tuple[int, int | None]:
