@@ -230,6 +230,16 @@ def test_a_network_of_square_images_is_built_for_the_next_square() -> None:
     assert network.config.image_size == 48 and traits_of(network).square
 
 
+def test_a_files_configuration_may_be_old_and_of_another_size_and_arguments_replace_it() -> None:
+    """Checkpoints on the hub have keys that the library has dropped since (`downsampling_rates` of SegFormer)."""
+    network: Any = transformers.build("FakeSegmenter", configuration={"dropped": 1, "width": 5}, width=7)
+    assert network.config.width == 7
+    square: Any = transformers.build("FakeSquareSegmenter", input_hw=(30, 40), configuration={"image_size": 640})
+    assert square.config.image_size == 48
+    with pytest.raises(UnknownName, match="did you mean width"):
+        transformers.build("FakeSegmenter", configuration={"width": 5}, widht=7)
+
+
 def test_a_mask_classifier_is_trained_towards_the_masks_of_the_classes_that_are_there() -> None:
     network: Any = transformers.build("FakeMaskClassifier", classes=4)
     labels = torch.tensor([[[0, 0, 3, IGNORED]], [[1, 1, 1, 1]]])
