@@ -119,7 +119,9 @@ class OutputReader:
         """The main output at the image's size."""
         self.stride = round(self._asked(size)[1] / maps.shape[3])
         scores = self._scores(maps)
-        return self._enlarged(self.relabelled(scores) if self.relabelled else scores, size)
+        if self.relabelled:  # which reads logits
+            scores = self.relabelled(scores.log() if self.combined else scores)
+        return self._enlarged(scores, size)
 
     def _scores(self, maps: Tensor) -> Tensor:
         """The main output itself.
