@@ -50,6 +50,11 @@ class Traits:
         return list(dict.fromkeys([smaller, self.padded(size)]))
 
     @property
+    def any_size(self) -> bool:
+        """Whether it takes images of every size."""
+        return self.divisor == 1 and not self.square
+
+    @property
     def normalisation(self) -> str | None:
         """In words, where it is not ImageNet's."""
         if self.mean is None or self.std is None or (self.mean, self.std) == (IMAGENET_MEAN, IMAGENET_STD):
