@@ -27,8 +27,10 @@ class Unet(nn.Conv2d):
         encoder_weights: str | None = "imagenet",
         in_channels: int = 3,
         classes: int = 1,
+        **asked: Any,
     ) -> None:
         assert encoder_weights is None, "would be downloaded"
+        self.asked = asked
         super().__init__(in_channels, classes, 1)
         self.encoder = SimpleNamespace(output_stride=32)
 
@@ -191,6 +193,29 @@ def test_smp_gives_its_architecture_whatever_the_capitals_and_what_its_images_mu
     assert (traits_of(network).channels, traits_of(network).divisor) == (4, 32)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"encoder_nam": "resnet18"}, "did you mean encoder_name"), ({"encoder_name": "tu-vitt"}, "did you mean vit")],
+)
+def test_what_smp_would_pass_over_or_timm_does_not_have_is_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(UnknownName, match=message):
+        smp.build("unet", encoder_weights=None, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "size", "asked"),
+    [
+        ("tu-vit", (30, 64), {"img_size": (32, 64)}),
+        ("tu-vit", (224, 224), {}),
+        ("tu-net", (30, 64), {}),
+        ("resnet18", (30, 64), {}),
+    ],
+)
+def test_smps_encoders_of_a_fixed_size_are_built_for_the_images(encoder: str, size: Any, asked: Any) -> None:
+    network: Any = smp.build("unet", input_hw=size, encoder_weights=None, encoder_name=encoder)
+    assert network.asked == asked
+
+
 @pytest.mark.parametrize("head", ["fcn", "aspp", "uper", "segformer-mlp"])
 def test_a_backbone_of_timm_answers_through_every_head(head: str) -> None:
     network = timm.build("net", head, classes=5)
@@ -211,6 +236,7 @@ def test_a_backbone_of_a_fixed_size_is_built_for_the_images_padded_to_its_patche
 def test_a_backbone_that_takes_no_other_size_says_which() -> None:
     with pytest.raises(UserError, match="fixed_net takes images of 224x224 only"):
         timm.build("fixed_net", input_hw=(32, 64))
+    assert timm.build("fixed_net", input_hw=(224, 224)), "its own size"
 
 
 def test_torchvisions_auxiliary_output_weighs_a_half() -> None:
