@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import signature
+from math import lcm
 from typing import Any
 
 from torch import nn
@@ -14,6 +15,8 @@ from segbench.libraries.traits import Traits, with_traits
 
 _OF_TIMM = "tu-"
 """Begins the names of timm's encoders."""
+_FURTHER = {"DPT": 32}
+"""What images must divide by beside the encoder's stride: the last map of DPT's decoder is at stride 32."""
 
 
 def build(architecture: str, classes: int = 11, input_hw: tuple[int, int] | None = None, **arguments: Any) -> nn.Module:
@@ -34,7 +37,8 @@ def build(architecture: str, classes: int = 11, input_hw: tuple[int, int] | None
     maker = found("architecture of segmentation_models_pytorch", architecture, _architectures())
     size = _size_to_build(maker, arguments, input_hw)
     network = maker(classes=classes, **{**({"img_size": size} if size else {}), **arguments})
-    divisor = network.encoder.output_stride if network.requires_divisible_input_shape else 1
+    divisor = lcm(network.encoder.output_stride, _FURTHER.get(maker.__name__, 1))
+    divisor = divisor if network.requires_divisible_input_shape else 1
     traits = Traits(channels=arguments.get("in_channels", 3), divisor=divisor)
     if size and traits.padded(size) != size:
         network = maker(classes=classes, **{"img_size": traits.padded(size), **arguments})

@@ -35,6 +35,14 @@ class Unet(nn.Conv2d):
         self.encoder = SimpleNamespace(output_stride=32)
 
 
+class DPT(Unet):
+    """Over patches of 16 pixels, with a last map at stride 32."""
+
+    def __init__(self, encoder_name: str = "tu-vit", **more: Any) -> None:
+        super().__init__(encoder_name, **more)
+        self.encoder = SimpleNamespace(output_stride=16)
+
+
 class Stages(nn.Module):
     """timm's features: maps at strides 4 and 8, channels last in the second."""
 
@@ -121,7 +129,7 @@ class FakeMaskClassifier(nn.Module):
 
 def install(patch: pytest.MonkeyPatch) -> None:
     """Puts the fakes where the libraries would be imported from."""
-    smp = _module(patch, "segmentation_models_pytorch", MODEL_ARCHITECTURES_MAPPING={"unet": Unet})
+    smp = _module(patch, "segmentation_models_pytorch", MODEL_ARCHITECTURES_MAPPING={"unet": Unet, "dpt": DPT})
     smp.encoders = SimpleNamespace(get_encoder_names=lambda: ["resnet18", "resnet34"])  # type: ignore[attr-defined]
     pretrained = SimpleNamespace(fixed_input_size=True, mean=(0.5,) * 3, std=(0.5,) * 3, input_size=(3, 224, 224))
     listed = {"vit": pretrained, "fixed_net": pretrained, "net": None}
@@ -214,6 +222,11 @@ def test_what_smp_would_pass_over_or_timm_does_not_have_is_refused(arguments: An
 def test_smps_encoders_of_a_fixed_size_are_built_for_the_images(encoder: str, size: Any, asked: Any) -> None:
     network: Any = smp.build("unet", input_hw=size, encoder_weights=None, encoder_name=encoder)
     assert network.asked == asked
+
+
+def test_dpt_takes_what_its_last_map_divides() -> None:
+    network: Any = smp.build("DPT", input_hw=(48, 64), encoder_weights=None)
+    assert (traits_of(network).divisor, network.asked) == (32, {"img_size": (64, 64)})
 
 
 @pytest.mark.parametrize("head", ["fcn", "aspp", "uper", "segformer-mlp"])
