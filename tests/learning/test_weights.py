@@ -120,7 +120,7 @@ def test_a_switch_that_makes_another_network_is_part_of_a_trained_one(tmp_path):
     trained = Rectified(5)
     facts = {"model": "rectified+inplace-abn", "classes": 5, "optimisations": ["inplace-abn"]}
     save_checkpoint(Checkpoint(trained.state_dict(), facts), tmp_path / "best.safetensors")
-    found, _ = trained_network(card, {}, tmp_path / "best.safetensors", (8, 8))
+    found = trained_network(card, {}, tmp_path / "best.safetensors", (8, 8)).network
     images = torch.randn(2, 3, 8, 8)
     plain = trained.eval()(images)
     apply_optimisations(trained, ["inplace-abn"])
