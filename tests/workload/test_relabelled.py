@@ -26,3 +26,11 @@ def test_a_semantic_map_of_queries_is_summed_as_the_probabilities_that_it_holds(
     reader = OutputReader(classes=3, relabelled=Relabelled([0, 1, 1], 2))
     answer = reader.logits({"class_queries_logits": classes, "masks_queries_logits": torch.zeros(1, 1, 1, 1)}, (1, 1))
     assert torch.allclose(answer.exp().flatten(), torch.tensor([0.3, 0.15]))
+
+
+def test_what_no_query_sees_stays_finite_beside_what_one_is_sure_of() -> None:
+    classes = torch.tensor([500.0, 0.0, 0.0]).view(1, 1, 3)
+    masks = torch.tensor([500.0, -500.0]).view(1, 1, 1, 2)
+    reader = OutputReader(classes=2, relabelled=Relabelled([0, 1], 2))
+    answer = reader.logits({"class_queries_logits": classes, "masks_queries_logits": masks}, (1, 8))
+    assert answer.isfinite().all() and answer.argmax(1).flatten()[:4].tolist() == [0, 0, 0, 0]
