@@ -124,7 +124,7 @@ def _with_its_loss(network: Any, traits: Traits) -> Traits:
         return traits
     network.training_loss = MethodType(_library_loss, network)
     weight = network.config.auxiliary_loss_weight
-    return replace(traits, loss=f"cross-entropy of two heads, the auxiliary one weighted {weight:g}")
+    return replace(traits, loss=f"cross-entropy of two heads, the auxiliary one weighted {weight:g}", auxiliary=1)
 
 
 def _library_loss(network: Any, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
