@@ -32,7 +32,7 @@ class Mmsegmentation(Library):
     def card(self, spec: ModelSpec) -> ModelCard:
         path = _path_of(spec.name)
         config = read_config(path)
-        if "model" not in config or "decode_head" not in config["model"]:
+        if _at(config, "model", "decode_head") is None:
             raise CardError(
                 f"config {path.name} has no model with a decode_head, so that it is no segmentation network"
             )

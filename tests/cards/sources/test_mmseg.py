@@ -69,7 +69,8 @@ def test_a_config_whose_recipe_cannot_be_is_refused(installed: Path) -> None:
         find_model("mmseg:fcn_tiny")
 
 
-def test_a_config_without_a_network_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data.py").write_text("crop_size = 3")
+@pytest.mark.parametrize("text", ["crop_size = 3", "model = None", "model = dict(type='EncoderDecoder')"])
+def test_a_config_without_a_network_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.py").write_text(text)
     with pytest.raises(CardError, match="no model with a decode_head"):
         find_model(f"mmseg:{tmp_path / 'data.py'}")
