@@ -38,7 +38,7 @@ def card_text(model: Model, notes: Sequence[str]) -> str:
 
 
 def _from_here(text: str) -> str:
-    """A file in the current folder by its name alone, so that the card can travel with it."""
+    """A file in the current folder by its name alone, without this machine's folders."""
     return text.replace(f"{Path.cwd()}/", "", 1)
 
 

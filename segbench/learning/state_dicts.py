@@ -21,8 +21,10 @@ def named_tensors(found: Any) -> dict[str, Tensor]:
     """The weights in a loaded object by name; empty where no tensor has one.
 
     Tensors of modules kept apart (`{"encoder": {...}, "decoder": {...}}`) are called `encoder.NAME`. What is no tensor,
-    such as a module's extra state, is left out.
+    such as a module's extra state, is left out. Of a whole module, which only a trusted file can hold, it is the state.
     """
+    if isinstance(found, nn.Module):
+        found = found.state_dict()
     if isinstance(found, (list, tuple)):
         return _of_sequence(found)
     if not isinstance(found, Mapping):
@@ -56,13 +58,14 @@ def _of_sequence(found: list[Any] | tuple[Any, ...]) -> dict[str, Tensor]:
 def _content(found: Mapping[Any, Any], key: str) -> dict[str, Tensor]:
     """What a wrapper's key holds; nothing if that is itself a tensor, of a parameter called `weights`."""
     inner = found.get(key)
-    return named_tensors(inner) if isinstance(inner, (Mapping, list, tuple)) else {}
+    return named_tensors(inner) if isinstance(inner, (Mapping, list, tuple, nn.Module)) else {}
 
 
 def _parts(found: Mapping[Any, Any]) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """The mappings of named tensors below a mapping; beside others, what is called as a wrapper is a module too."""
     for key, value in found.items():
-        if isinstance(key, str) and isinstance(value, Mapping) and not any(word in key.lower() for word in _OTHERS):
+        kept = isinstance(key, str) and not any(word in key.lower() for word in _OTHERS)
+        if kept and isinstance(value, (Mapping, nn.Module)):
             tensors = named_tensors(value)
             if tensors:
                 yield key, tensors

@@ -95,10 +95,12 @@ def build(config: str, classes: int = 19, digest: str | None = None) -> nn.Modul
 
 
 def _traits(config: Config) -> Traits:
-    """What is taken out of the images, which configs write for pixels from 0 to 255."""
+    """What is taken out of the images, which configs write for pixels from 0 to 255, and the heads beside the last."""
+    heads = config["model"].get("auxiliary_head") or []
     found = config.get("data_preprocessor") or config["model"].get("data_preprocessor") or {}
     mean, std = (tuple(value / 255 for value in found.get(name) or ()) for name in ("mean", "std"))
-    return Traits(mean=mean or None, std=std or None)
+    auxiliary = len(heads) if isinstance(heads, (list, tuple)) else 1
+    return Traits(mean=mean or None, std=std or None, loss="the losses of its config", auxiliary=auxiliary)
 
 
 def names() -> dict[str, list[str]]:

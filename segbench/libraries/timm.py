@@ -62,11 +62,11 @@ def build(
     """
     with library("timm", "timm"):
         import timm
-    require_known("backbone of timm", [backbone.partition(".")[0]], timm.list_models())
+    require_backbone(backbone)
     make_head = found("head", head, HEADS)
     own = {name: arguments.pop(name) for name in [*arguments] if name.startswith(_HEAD_ARGUMENTS)}
     pretrained = timm.get_pretrained_cfg(backbone)
-    body, divisor = _body(backbone, input_hw if pretrained and pretrained.fixed_input_size else None, arguments)
+    body, divisor = _body(backbone, other_size(backbone, input_hw), arguments)
     channels = body.feature_info.channels()
     head_arguments = {name.removeprefix(_HEAD_ARGUMENTS): value for name, value in own.items()}
     traits = Traits(
@@ -76,6 +76,23 @@ def build(
         std=tuple(pretrained.std) if pretrained else None,
     )
     return with_traits(Headed(body, make_head(channels, classes, **head_arguments), channels), traits)
+
+
+def require_backbone(name: str) -> None:
+    """Raises:
+    UnknownName: timm has no such backbone; near names are suggested.
+    """
+    import timm
+
+    require_known("backbone of timm", [name.partition(".")[0]], timm.list_models())
+
+
+def other_size(name: str, input_hw: tuple[int, int] | None) -> tuple[int, int] | None:
+    """(H, W) of the images, where a backbone of a fixed size has to be built for them; else None."""
+    import timm
+
+    usual = timm.get_pretrained_cfg(name)
+    return input_hw if usual and usual.fixed_input_size and input_hw != tuple(usual.input_size[1:]) else None
 
 
 def names() -> dict[str, list[str]]:

@@ -26,6 +26,7 @@ class Traits:
         mean, std: of the pixels 0..1 per channel, taken out of the images; None for ImageNet's.
         aux_weight: of each auxiliary output in its library's loss; None where the library has no word on it.
         loss: what `training_loss` is, as a phrase; None where the scores' cross-entropy is the loss.
+        auxiliary: outputs beside the main one that this loss reads.
         assumed: what of that loss a prediction assumes, as a phrase.
     """
 
@@ -36,6 +37,7 @@ class Traits:
     std: tuple[float, ...] | None = None
     aux_weight: float | None = None
     loss: str | None = None
+    auxiliary: int = 0
     assumed: str | None = None
 
     def padded(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -48,6 +50,11 @@ class Traits:
         height, width = (max(self.divisor, side - side % self.divisor) for side in size)
         smaller = (min(height, width),) * 2 if self.square else (height, width)
         return list(dict.fromkeys([smaller, self.padded(size)]))
+
+    @property
+    def any_size(self) -> bool:
+        """Whether it takes images of every size."""
+        return self.divisor == 1 and not self.square
 
     @property
     def normalisation(self) -> str | None:

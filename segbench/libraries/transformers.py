@@ -28,6 +28,7 @@ def build(
     input_hw: tuple[int, int] | None = None,
     image_mean: Sequence[float] | None = None,
     image_std: Sequence[float] | None = None,
+    configuration: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> nn.Module:
     """A network without weights, of a class's default configuration or of one in Hugging Face's cache.
@@ -37,17 +38,18 @@ def build(
         classes: of the logits.
         input_hw: (H, W) of the images, for networks of a fixed size.
         image_mean, image_std: taken out of the images; None for those of the network's image processor.
+        configuration: of a file, in place of the class's defaults; older versions' keys are passed over.
         arguments: of the configuration.
 
     Raises:
         UnknownName: no such class, or the configuration has no such argument.
         CardError: the library is not installed, or the cache has no such configuration.
     """
-    maker, configuration = _configured(network, classes, arguments)
-    traits = _traits(configuration, image_mean, image_std)
+    maker, made_of = _configured(network, classes, configuration or {}, arguments)
+    traits = _traits(made_of, image_mean, image_std)
     if traits.square and input_hw and "image_size" not in arguments:
-        configuration.image_size = traits.padded(input_hw)[0]
-    made = maker(configuration)
+        made_of.image_size = traits.padded(input_hw)[0]
+    made = maker(made_of)
     if _TASK_TOKENS in signature(made.forward).parameters:
         made.register_forward_pre_hook(_with_task, with_kwargs=True)
     return with_traits(made, _with_its_loss(made, traits))
@@ -76,16 +78,16 @@ _OTHER_ANSWERS = ("detr", "videomt")
 """Boxes with masks, and videos."""
 
 
-def _configured(network: str, classes: int, arguments: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The class and its configuration."""
+def _configured(network: str, classes: int, usual: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The class and its configuration: what a file has as usual, and arguments in its place."""
     known = names()["network"]
     import transformers
 
     if network.isidentifier():
         maker = found("network of transformers", network, {name: getattr(transformers, name) for name in known})
-        usual = maker.config_class()
-        require_known(f"argument of {maker.config_class.__name__}", arguments, dir(usual))
-        return maker, maker.config_class(num_labels=classes, **arguments)
+        known_arguments = [*dir(maker.config_class()), *usual]
+        require_known(f"argument of {maker.config_class.__name__}", arguments, known_arguments)
+        return maker, maker.config_class(**{"num_labels": classes, **usual, **arguments})
     try:
         configuration = transformers.AutoConfig.from_pretrained(
             network, local_files_only=True, num_labels=classes, **arguments
@@ -122,7 +124,7 @@ def _with_its_loss(network: Any, traits: Traits) -> Traits:
         return traits
     network.training_loss = MethodType(_library_loss, network)
     weight = network.config.auxiliary_loss_weight
-    return replace(traits, loss=f"cross-entropy of two heads, the auxiliary one weighted {weight:g}")
+    return replace(traits, loss=f"cross-entropy of two heads, the auxiliary one weighted {weight:g}", auxiliary=1)
 
 
 def _library_loss(network: Any, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

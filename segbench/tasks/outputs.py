@@ -21,8 +21,9 @@ def tell_outputs(outputs: OutputReader, case: Case, report: Reporter) -> None:
     if outputs.stride > 1 or traits.normalisation:
         detail = {"normalisation": traits.normalisation} if traits.normalisation else {}
         report.measured(Measurement("output_stride", outputs.stride, "counted", detail=detail))
-    if outputs.auxiliary:
-        report.measured(Measurement("auxiliary_outputs", outputs.auxiliary, "counted", "train"))
+    auxiliary = outputs.auxiliary or (traits.auxiliary if "train" in case.modes else 0)
+    if auxiliary:
+        report.measured(Measurement("auxiliary_outputs", auxiliary, "counted", "train"))
 
 
 def _on_padding(outputs: OutputReader, case: Case) -> Iterator[str]:
@@ -34,4 +35,5 @@ def _on_padding(outputs: OutputReader, case: Case) -> Iterator[str]:
 def _on_loss(traits: Traits, case: Case) -> Iterator[str]:
     if traits.loss is not None and "train" in case.modes:
         assumed = f"; the prediction assumes {traits.assumed}" if case.device == "none" and traits.assumed else ""
-        yield f"trained by {traits.loss}{assumed}"
+        unread = "" if case.aux_weight is None else "; --aux-weight has no part in it"
+        yield f"trained by {traits.loss}{assumed}{unread}"

@@ -32,8 +32,9 @@ AUXILIARY_WEIGHT = 0.4
 _MAIN_NAMES = ("out", "logits", "main", "pred", "preds", "prediction", "output", "seg", "sem_seg", "masks", "mask")
 """Of the answer, the surest first."""
 
-_QUERIES = ("class_queries_logits", "masks_queries_logits")
-"""Of mask classification: `(N, queries, classes + 1)` and `(N, queries, h, w)`, by transformers' names."""
+_QUERIES = (("class_queries_logits", "masks_queries_logits"), ("pred_logits", "pred_masks"))
+"""Of mask classification: `(N, queries, classes + 1)` and `(N, queries, h, w)`, by the names of transformers and of the
+authors' own code."""
 _COMBINED = "semantic map of the queries"
 _COMBINING = (
     "classes and masks of the queries combined into a semantic map (softmax without 'no object' times sigmoid, summed)"
@@ -119,7 +120,9 @@ class OutputReader:
         """The main output at the image's size."""
         self.stride = round(self._asked(size)[1] / maps.shape[3])
         scores = self._scores(maps)
-        return self._enlarged(self.relabelled(scores) if self.relabelled else scores, size)
+        if self.relabelled:  # which reads logits
+            scores = self.relabelled(_logarithms(scores) if self.combined else scores)
+        return self._enlarged(scores, size)
 
     def _scores(self, maps: Tensor) -> Tensor:
         """The main output itself.
@@ -176,7 +179,7 @@ def _maps_of(output: Any) -> Maps:
         UserError: there is none.
     """
     fields = _fields(output)
-    combined = _combined(fields) if isinstance(fields, Mapping) and all(name in fields for name in _QUERIES) else None
+    combined = _combined(fields) if isinstance(fields, Mapping) else None
     maps = dict(_maps_in(fields)) if combined is None else {_COMBINED: combined}
     if not maps:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
@@ -231,7 +234,15 @@ def _by_convention(output: Any, maps: Maps) -> tuple[str, str]:
     return largest[0], "the first of a tuple" if isinstance(output, tuple) else "the first"
 
 
-def _combined(fields: Mapping[str, Tensor]) -> Tensor:
-    """The semantic map `(N, classes, h, w)` of classes and masks of queries."""
-    classes, masks = (fields[name] for name in _QUERIES)
+def _combined(fields: Mapping[str, Tensor]) -> Tensor | None:
+    """The semantic map `(N, classes, h, w)` of classes and masks of queries; None without these."""
+    names = next((pair for pair in _QUERIES if all(name in fields for name in pair)), None)
+    if names is None:
+        return None
+    classes, masks = (fields[name] for name in names)
     return torch.einsum("nqc,nqhw->nchw", classes.softmax(-1)[..., :-1], masks.sigmoid())
+
+
+def _logarithms(probabilities: Tensor) -> Tensor:
+    """Finite ones: infinities would spread as nan when they are enlarged."""
+    return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()

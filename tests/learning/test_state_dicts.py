@@ -16,10 +16,18 @@ STATE = {"conv.weight": torch.ones(2, 3), "conv.bias": torch.ones(2)}
 OLDER = {"conv.weight": torch.zeros(2, 3), "conv.bias": torch.zeros(2)}
 
 
+def _module() -> nn.Module:
+    module = nn.Sequential(OrderedDict(conv=nn.Linear(3, 2)))
+    load_tensors(module, STATE)
+    return module
+
+
 @pytest.mark.parametrize(
     "saved",
     [
         STATE,
+        _module(),
+        {"model": _module(), "epoch": 3},
         OrderedDict(STATE),
         {**STATE, "_extra_state": {"calls": 3}, "_extra": None},
         {"state_dict": STATE, "epoch": 3, "best": torch.tensor(0.7)},

@@ -27,10 +27,20 @@ class Unet(nn.Conv2d):
         encoder_weights: str | None = "imagenet",
         in_channels: int = 3,
         classes: int = 1,
+        **asked: Any,
     ) -> None:
         assert encoder_weights is None, "would be downloaded"
+        self.asked = asked
         super().__init__(in_channels, classes, 1)
         self.encoder = SimpleNamespace(output_stride=32)
+
+
+class DPT(Unet):
+    """Over patches of 16 pixels, with a last map at stride 32."""
+
+    def __init__(self, encoder_name: str = "tu-vit", **more: Any) -> None:
+        super().__init__(encoder_name, **more)
+        self.encoder = SimpleNamespace(output_stride=16)
 
 
 class Stages(nn.Module):
@@ -119,7 +129,7 @@ class FakeMaskClassifier(nn.Module):
 
 def install(patch: pytest.MonkeyPatch) -> None:
     """Puts the fakes where the libraries would be imported from."""
-    smp = _module(patch, "segmentation_models_pytorch", MODEL_ARCHITECTURES_MAPPING={"unet": Unet})
+    smp = _module(patch, "segmentation_models_pytorch", MODEL_ARCHITECTURES_MAPPING={"unet": Unet, "dpt": DPT})
     smp.encoders = SimpleNamespace(get_encoder_names=lambda: ["resnet18", "resnet34"])  # type: ignore[attr-defined]
     pretrained = SimpleNamespace(fixed_input_size=True, mean=(0.5,) * 3, std=(0.5,) * 3, input_size=(3, 224, 224))
     listed = {"vit": pretrained, "fixed_net": pretrained, "net": None}
@@ -191,6 +201,34 @@ def test_smp_gives_its_architecture_whatever_the_capitals_and_what_its_images_mu
     assert (traits_of(network).channels, traits_of(network).divisor) == (4, 32)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"encoder_nam": "resnet18"}, "did you mean encoder_name"), ({"encoder_name": "tu-vitt"}, "did you mean vit")],
+)
+def test_what_smp_would_pass_over_or_timm_does_not_have_is_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(UnknownName, match=message):
+        smp.build("unet", encoder_weights=None, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "size", "asked"),
+    [
+        ("tu-vit", (30, 64), {"img_size": (32, 64)}),
+        ("tu-vit", (224, 224), {}),
+        ("tu-net", (30, 64), {}),
+        ("resnet18", (30, 64), {}),
+    ],
+)
+def test_smps_encoders_of_a_fixed_size_are_built_for_the_images(encoder: str, size: Any, asked: Any) -> None:
+    network: Any = smp.build("unet", input_hw=size, encoder_weights=None, encoder_name=encoder)
+    assert network.asked == asked
+
+
+def test_dpt_takes_what_its_last_map_divides() -> None:
+    network: Any = smp.build("DPT", input_hw=(48, 64), encoder_weights=None)
+    assert (traits_of(network).divisor, network.asked) == (32, {"img_size": (64, 64)})
+
+
 @pytest.mark.parametrize("head", ["fcn", "aspp", "uper", "segformer-mlp"])
 def test_a_backbone_of_timm_answers_through_every_head(head: str) -> None:
     network = timm.build("net", head, classes=5)
@@ -211,6 +249,7 @@ def test_a_backbone_of_a_fixed_size_is_built_for_the_images_padded_to_its_patche
 def test_a_backbone_that_takes_no_other_size_says_which() -> None:
     with pytest.raises(UserError, match="fixed_net takes images of 224x224 only"):
         timm.build("fixed_net", input_hw=(32, 64))
+    assert timm.build("fixed_net", input_hw=(224, 224)), "its own size"
 
 
 def test_torchvisions_auxiliary_output_weighs_a_half() -> None:
@@ -228,6 +267,16 @@ def test_a_class_of_transformers_is_configured_and_normalised_as_its_processor_d
 def test_a_network_of_square_images_is_built_for_the_next_square() -> None:
     network: Any = transformers.build("FakeSquareSegmenter", input_hw=(30, 40))
     assert network.config.image_size == 48 and traits_of(network).square
+
+
+def test_a_files_configuration_may_be_old_and_of_another_size_and_arguments_replace_it() -> None:
+    """Checkpoints on the hub have keys that the library has dropped since (`downsampling_rates` of SegFormer)."""
+    network: Any = transformers.build("FakeSegmenter", configuration={"dropped": 1, "width": 5}, width=7)
+    assert network.config.width == 7
+    square: Any = transformers.build("FakeSquareSegmenter", input_hw=(30, 40), configuration={"image_size": 640})
+    assert square.config.image_size == 48
+    with pytest.raises(UnknownName, match="did you mean width"):
+        transformers.build("FakeSegmenter", configuration={"width": 5}, widht=7)
 
 
 def test_a_mask_classifier_is_trained_towards_the_masks_of_the_classes_that_are_there() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from segbench.cards.model import find_model
 from segbench.libraries.mmseg import edges_of
+from segbench.libraries.traits import traits_of
 from segbench.records.case import Case
 from segbench.workload.network import build_from_card
 from segbench.workload.step import build_workload
@@ -82,6 +83,15 @@ def test_its_own_losses_train_it(config: Path) -> None:
     work = build_workload(Case("memory", f"mmseg:{config}", width=8, height=4, batch_size=2, classes=5), "cpu")
     assert work.train_step(*work.make_batch()).item() == 1 + 3 + 5
     assert work.infer(work.make_batch()[0]).shape == (2, 5, 4, 8)
+
+
+@pytest.mark.parametrize(
+    ("heads", "count"),
+    [("", 0), (", auxiliary_head=dict(num_classes=19)", 1), (", auxiliary_head=[dict(), dict()]", 2)],
+)
+def test_its_auxiliary_heads_are_counted(config: Path, heads: str, count: int) -> None:
+    config.write_text(CONFIG.replace("* 19))])", f"* 19))]{heads})"))
+    assert traits_of(build_from_card(find_model(f"mmseg:{config}").card, classes=5)).auxiliary == count
 
 
 def test_edges_are_where_two_classes_meet_and_not_where_a_pixel_is_ignored() -> None:

@@ -48,3 +48,11 @@ def test_a_loss_of_its_own_does_not_count_what_was_padded() -> None:
     padded = own_loss(padding)
     assert padded is not None
     assert padded(torch.ones(1, 1, 3, 4), torch.zeros(1, 3, 4)).tolist() == [4, 12]
+
+
+def test_a_network_of_any_size_keeps_its_loss_whatever_that_is() -> None:
+    """A network of the user's may have a function, which is no method of it."""
+    anybodys = network()
+    anybodys.training_loss = loss = lambda images, labels: images.sum() + labels.sum()
+    pad_inputs(anybodys)
+    assert own_loss(anybodys) is loss

@@ -164,14 +164,15 @@ def test_a_librarys_weight_holds_where_the_case_has_none() -> None:
         assert reader.auxiliary == 1
 
 
-def test_classes_and_masks_of_queries_become_a_semantic_map() -> None:
+@pytest.mark.parametrize("names", [("class_queries_logits", "masks_queries_logits"), ("pred_logits", "pred_masks")])
+def test_classes_and_masks_of_queries_become_a_semantic_map(names: tuple[str, str]) -> None:
     """Query 0 is of class 1 and sees the left half, query 1 is of class 0 and sees the right; the last is nothing."""
     sure = 50.0
     classes = sure * torch.eye(3)[[1, 0, 2]][None]
     left = torch.tensor([sure, sure, -sure, -sure]).expand(4, 4)
     masks = torch.stack([left, -left, torch.full((4, 4), sure)])[None]
     reader = OutputReader(classes=2)
-    found = reader.logits({"class_queries_logits": classes, "masks_queries_logits": masks, "hidden": scores(0)}, (4, 4))
+    found = reader.logits({**dict(zip(names, (classes, masks), strict=True)), "hidden": scores(0)}, (4, 4))
     seen = (left > 0).float()
     torch.testing.assert_close(found, torch.stack([1 - seen, seen])[None])
     assert reader.combined and "combined into a semantic map" in reader.notes()[0]

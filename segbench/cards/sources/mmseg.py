@@ -12,6 +12,7 @@ from segbench.cards.card import InputSize, ModelCard, Recipe
 from segbench.cards.sources.library import Library
 from segbench.cards.sources.mmseg_config import Config, config_paths, read_config
 from segbench.cards.spec import ModelSpec
+from segbench.cards.validation import validated
 from segbench.errors import CardError, UnknownName
 
 _INSTALL = "pip install mmsegmentation mmengine 'mmcv-lite<2.2' ftfy regex"
@@ -31,7 +32,7 @@ class Mmsegmentation(Library):
     def card(self, spec: ModelSpec) -> ModelCard:
         path = _path_of(spec.name)
         config = read_config(path)
-        if "model" not in config or "decode_head" not in config["model"]:
+        if _at(config, "model", "decode_head") is None:
             raise CardError(
                 f"config {path.name} has no model with a decode_head, so that it is no segmentation network"
             )
@@ -40,8 +41,8 @@ class Mmsegmentation(Library):
             "title": f"{path.stem} of {self.package}",
             "own_conditions": True,
             "note": "; ".join(_notes(config)),
-            "input": _crop(config),
-            "recipe": _recipe(config),
+            "input": _crop(config, path),
+            "recipe": _recipe(config, path),
         }
         return super().card(spec).model_copy(update=own).with_arguments(users)
 
@@ -72,23 +73,24 @@ def _digest(config: Config) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def _crop(config: Config) -> InputSize:
+def _crop(config: Config, path: Path) -> InputSize:
     """Of a training image, which configs write as (height, width) or as one number."""
     size = config.get("crop_size") or _at(config, "model", "data_preprocessor", "size")
     if size is None:
         return InputSize()
     height, width = (size, size) if isinstance(size, int) else size
-    return InputSize(width=width, height=height)
+    return validated(InputSize, {"width": width, "height": height}, path, "config")
 
 
-def _recipe(config: Config) -> Recipe:
+def _recipe(config: Config, path: Path) -> Recipe:
     optimizer = _optimizer(config)
     kind = _OPTIMIZERS.get(str(optimizer.get("type")), "sgd")
     decay = 0.01 if optimizer.get("type") == "AdamW" else 0.0  # torch's own, where the config is silent
     polynomial = _scheduler(config, "PolyLR")
     warmup = _scheduler(config, "LinearLR")
     clip = _at(config, "optim_wrapper", "clip_grad", "max_norm")
-    return Recipe.model_validate(
+    return validated(
+        Recipe,
         {
             "optimizer": kind,
             "lr": optimizer.get("lr", 0.01),
@@ -99,7 +101,9 @@ def _recipe(config: Config) -> Recipe:
             "batch_size": _at(config, "train_dataloader", "batch_size") or Recipe().batch_size,
             "warmup_steps": 0 if warmup is None or warmup.get("by_epoch", True) else warmup.get("end", 0),
             "clip": clip,
-        }
+        },
+        path,
+        "config",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,10 @@ Config = dict[str, Any]
 
 _FUNCTIONS = {item.__name__: item for item in (dict, enumerate, float, int, len, list, range, sum, tuple)}
 """All that the configs of mmsegmentation 1.2.2 call, and their kin; without `__import__` nothing is imported."""
+
+_STATEMENTS = (ast.Assign, ast.AugAssign, ast.Expr, ast.For, ast.If)
+_METHODS = ("update",)
+"""All that they take of a value by a dot. Other attributes lead from any value to all that Python can do."""
 
 
 @lru_cache(maxsize=1)
@@ -48,7 +53,9 @@ def read_config(path: Path) -> Config:
 def _values(path: Path) -> Config:
     names: Config = {"__builtins__": _FUNCTIONS}
     try:
-        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        _require_values(tree)
+        exec(compile(tree, str(path), "exec"), names)
     except OSError as error:
         raise CardError(f"config {path} cannot be read: {error.strerror}") from error
     except Exception as error:
@@ -57,6 +64,16 @@ def _values(path: Path) -> Config:
             f"config {path} is more than plain values ({what}); segbench reads dict(...) and lists"
         ) from error
     return {name: value for name, value in names.items() if name != "__builtins__"}
+
+
+def _require_values(tree: ast.Module) -> None:
+    """Raises:
+    SyntaxError: what computes more than values.
+    """
+    for item in ast.walk(tree):
+        strange = isinstance(item, ast.stmt) and not isinstance(item, _STATEMENTS)
+        if strange or (isinstance(item, ast.Attribute) and item.attr not in _METHODS):
+            raise SyntaxError(ast.unparse(item)[:60])
 
 
 def _merged(own: Config, inherited: Config, path: Path) -> Config:

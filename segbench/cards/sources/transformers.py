@@ -26,7 +26,7 @@ class Transformers(Library):
         return place, str(folder) if (folder / _CONFIGURATION).is_file() or Path(name).is_absolute() else name
 
     def card(self, spec: ModelSpec) -> ModelCard:
-        """Of a folder the configuration becomes the card's arguments, so that another one is another network.
+        """Of a folder the configuration becomes an argument, so that another one is another network.
 
         Raises:
             CardError: the configuration cannot be read, or names no network.
@@ -36,7 +36,7 @@ class Transformers(Library):
         found = _read(spec.file / _CONFIGURATION)
         card = super().card(ModelSpec(spec.source, spec.place, found["architectures"][0]))
         kept = {name: value for name, value in found.items() if name not in _NOT_OF_THE_NETWORK}
-        return card.with_arguments(kept)
+        return card.with_arguments({"configuration": kept})
 
 
 def _read(path: Path) -> dict[str, Any]:

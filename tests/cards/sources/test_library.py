@@ -62,9 +62,10 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_configuration_in_a_folder_becomes_the_cards_arguments(folder: Path) -> None:
+def test_a_configuration_in_a_folder_becomes_an_argument_of_the_card(folder: Path) -> None:
     model = find_model(f"transformers:{folder}?width=8")
-    assert model.card.arguments == {"network": "SegformerForSemanticSegmentation", "depths": [1, 1], "width": 8}
+    network = "SegformerForSemanticSegmentation"
+    assert model.card.arguments == {"network": network, "configuration": {"depths": [1, 1]}, "width": 8}
 
 
 def test_another_configuration_in_the_folder_is_another_network(folder: Path) -> None:

@@ -63,7 +63,14 @@ def test_without_the_library_the_command_to_install_it_is_told(monkeypatch: pyte
         find_model("mmseg:fcn_tiny")
 
 
-def test_a_config_without_a_network_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data.py").write_text("crop_size = 3")
+def test_a_config_whose_recipe_cannot_be_is_refused(installed: Path) -> None:
+    installed.write_text(CONFIG.replace("lr=6e-5", "lr=0"))
+    with pytest.raises(CardError, match=r"config .*fcn_tiny.py: key 'lr'"):
+        find_model("mmseg:fcn_tiny")
+
+
+@pytest.mark.parametrize("text", ["crop_size = 3", "model = None", "model = dict(type='EncoderDecoder')"])
+def test_a_config_without_a_network_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.py").write_text(text)
     with pytest.raises(CardError, match="no model with a decode_head"):
         find_model(f"mmseg:{tmp_path / 'data.py'}")

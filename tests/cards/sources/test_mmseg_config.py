@@ -34,6 +34,8 @@ def test_a_config_is_joined_with_what_it_inherits(tmp_path: Path, base: str, own
     ("base", "own", "message"),
     [
         ("a = 1", "import os", "more than plain values"),
+        ("a = 1", "a = ().__class__.__mro__", r"more than plain values \(SyntaxError: \(\)\.__class__"),
+        ("a = 1", "while True: pass", "more than plain values"),
         ("a = 1", "a = dict(b=2)", "_delete_=True"),
         ("a = [1]", "a = {'1': 2}", "place 1 of a list of 1"),
     ],
