@@ -26,6 +26,8 @@ _ROUNDS = 8
 """Tries to meet the budget with a chosen few before all modules are recomputed."""
 _STEP = 2
 """Of a trace: the first in which the optimizer has its state."""
+_SEARCHES = ("max_batch", "max_input")
+"""Tasks that predict many batches or sizes from one case."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,20 @@ def settle(case: Case) -> Settled:
     """The case in which the budget has become modules.
 
     Raises:
-        UserError: a budget that is none, or less than recomputing every module takes.
+        UserError: a budget that is none, or less than recomputing every module takes; a search for the largest batch
+            or input, which has no one case to choose for.
     """
+    if case.task in _SEARCHES:
+        raise UserError(
+            f"{find_model(case.model).name}: a budget chooses modules for one batch and size, and a predicted search has many; name"
+            " modules, as in checkpoint:stage?.*, or write +checkpoint alone"
+        )
     plan = _Plan(case)
     names = plan.chosen()
     taken = plan.bytes_with(names)
     told = f"{len(names)} of {len(plan.units)} modules ({', '.join(names)})" if names else "no module"
     sentence = (
-        f"{plan.name} recomputes {told} and is predicted to train in {taken / GB:.3g} GB; "
+        f"{plan.name} recomputes {told} and is predicted to train in {taken / GB:.3g} GB at batch {case.batch_size}; "
         f"{plan.plain / GB:.3g} GB without, {plan.least / GB:.3g} GB with all of them"
     )
     return Settled(replace(case, model=plan.spec(names).text), sentence)

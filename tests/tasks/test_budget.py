@@ -110,3 +110,10 @@ def test_a_budget_that_cannot_be_read_is_refused_before_anything_is_traced(
     monkeypatch.setattr("segbench.tasks.budget.traced_step", None)
     with pytest.raises(UserError, match="amount of memory"):
         settle(case(network, "+checkpoint:budget=8XB"))
+
+
+@pytest.mark.parametrize("task", ["max_batch", "max_input"])
+def test_a_predicted_search_has_no_one_batch_and_size_to_choose_for(network: Path, task: str) -> None:
+    asked = case(network, "+checkpoint:budget=70%")
+    with pytest.raises(UserError, match="for one batch and size"):
+        settle(Case(task, asked.model, width=asked.width, height=asked.height, budget_bytes=10**9))
