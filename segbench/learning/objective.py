@@ -80,8 +80,8 @@ class Segmentation(Objective):
         supervision: `end`: the last state only. `all`: every state of the solver's grid, state i of N with weight i/N
             and the first with 0.1. `end+half`: the last and the one after half of the steps, `end+random`: the last
             and one other drawn at random, both weighted likewise. `end-then-all`: `end` for the first two thirds of the
-            budget, then `all`. The weights are scaled to sum to 1, so that the loss stays comparable between them (our
-            choice).
+            budget, then `all`. The states' weights are scaled to sum to 1, so that the loss stays comparable between
+            them (our choice); auxiliary scores add to each state's loss, as in the recipes they come from.
         classes: that the labels have; None: as many as the network gives.
         outputs: takes class scores out of what the network returns.
 
@@ -115,8 +115,7 @@ class Segmentation(Objective):
         maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), moment))
         if self._classes is not None:
             require_classes(type(self.network).__name__, maps[0][1], self._classes)
-        whole = sum(share for share, _ in maps)
-        return torch.stack([share / whole * self._loss.total(logits, targets) for share, logits in maps]).sum()
+        return torch.stack([share * self._loss.total(logits, targets) for share, logits in maps]).sum()
 
     def weight(self, targets: Tensor) -> Tensor:
         return self._loss.weight(targets)
@@ -132,9 +131,10 @@ class Segmentation(Objective):
         steps = grid_steps(self.network)
         assert steps is not None  # checked when it was built
         chosen = supervised_steps(supervision, steps, moment.draw)
-        for step, answer in zip(chosen, self._on_the_way(images, size, chosen, steps), strict=True):
+        weights = [step / steps if step else ENTRY_WEIGHT for step in chosen]
+        for weight, answer in zip(weights, self._on_the_way(images, size, chosen, steps), strict=True):
             for share, logits in self._outputs.supervised(answer, size):
-                yield share * (step / steps if step else ENTRY_WEIGHT), logits
+                yield share * weight / sum(weights), logits
 
     def _end(self, images: Tensor, size: tuple[int, int]) -> Iterator[tuple[float, Tensor]]:
         network: Any = self.network

@@ -15,9 +15,8 @@ from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
 from segbench.records.options import SavingsOptions
 
-_PREDICTED = ("train_peak_reserved_bytes", "train_peak_live_bytes")
-"""The first that is there: what CUDA's allocator holds, and on the CPU what lives."""
-_MEASURED = ("train_peak_allocated_bytes", "train_peak_live_bytes")
+_PEAKS = ("train_peak_reserved_bytes", "train_peak_allocated_bytes", "train_peak_live_bytes")
+"""The first that is there: what CUDA's allocator holds, predicted or measured, and on the CPU what lives."""
 _SHARE = plain("{:.2f}", "fraction")
 
 
@@ -46,16 +45,16 @@ def way_of(entry: Entry) -> str:
 
 
 def predicted_peak(entry: Entry) -> Measurement | None:
-    return _row(entry, _PREDICTED, is_predicted=True)
+    return _row(entry, is_predicted=True)
 
 
 def measured_peak(entry: Entry) -> Measurement | None:
-    return _row(entry, _MEASURED, is_predicted=False)
+    return _row(entry, is_predicted=False)
 
 
-def _row(entry: Entry, names: Sequence[str], *, is_predicted: bool) -> Measurement | None:
+def _row(entry: Entry, *, is_predicted: bool) -> Measurement | None:
     rows = {row.quantity: row for row in entry.measurements if (row.method == "predicted") == is_predicted}
-    return next((rows[name] for name in names if name in rows), None)
+    return next((rows[name] for name in _PEAKS if name in rows), None)
 
 
 def _sheet(name: str, group: list[Entry], others: list[Entry]) -> Table:
@@ -92,12 +91,16 @@ def _outcome(entry: Entry) -> str:
 
 
 def _notes(group: list[Entry], others: list[Entry]) -> list[str]:
-    peaks = [peak for entry in group for peak in (predicted_peak(entry),) if peak and peak.value is not None]
+    memory = [
+        f"memory {kind}: {found[0].quantity}"
+        for kind, peak in (("predicted", predicted_peak), ("measured", measured_peak))
+        if (found := [row for row in map(peak, group) if row and row.value is not None])
+    ]
     errors = [row for entry in group for row in (measured(entry, "gradient_relative_error"),) if row]
     small = errors[0].factors if errors else {}
     notes = [
         provenance([*group, *others]),
-        f"memory predicted: {peaks[0].quantity}; ratio: to plain" if peaks else "ratio: to plain",
+        "; ".join([*memory, "ratio: to plain"]),
         "extra MACs: of the forward pass, run again or beyond plain back-propagation's; 1 is one more forward pass",
     ]
     if errors:

@@ -26,6 +26,8 @@ _ROUNDS = 8
 """Tries to meet the budget with a chosen few before all modules are recomputed."""
 _STEP = 2
 """Of a trace: the first in which the optimizer has its state."""
+_SEARCHES = ("max_batch", "max_input")
+"""Tasks that predict many batches or sizes from one case."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,20 @@ def settle(case: Case) -> Settled:
     """The case in which the budget has become modules.
 
     Raises:
-        UserError: a budget that is none, or less than recomputing every module takes.
+        UserError: a budget that is none, or less than recomputing every module takes; a search for the largest batch
+            or input, which has no one case to choose for.
     """
+    if case.task in _SEARCHES:
+        raise UserError(
+            f"{find_model(case.model).name}: a budget chooses modules for one batch and size, and a predicted search has many; name"
+            " modules, as in checkpoint:stage?.*, or write +checkpoint alone"
+        )
     plan = _Plan(case)
     names = plan.chosen()
     taken = plan.bytes_with(names)
     told = f"{len(names)} of {len(plan.units)} modules ({', '.join(names)})" if names else "no module"
     sentence = (
-        f"{plan.name} recomputes {told} and is predicted to train in {taken / GB:.3g} GB; "
+        f"{plan.name} recomputes {told} and is predicted to train in {taken / GB:.3g} GB at batch {case.batch_size}; "
         f"{plan.plain / GB:.3g} GB without, {plan.least / GB:.3g} GB with all of them"
     )
     return Settled(replace(case, model=plan.spec(names).text), sentence)
@@ -61,9 +69,10 @@ class _Plan:
         found = find_model(case.model)
         self.name, self._network = found.name, found.spec
         self._traces: dict[tuple[str, ...], tuple[StorageLog, int]] = {}
+        amount, share = self._written()
         self.names = self._unit_names()
         self.plain, self.least = self.bytes_with(()), self.bytes_with(self.names)
-        self.budget = self._budget()
+        self.budget = amount if share is None else self.plain * share // 100
         self.units = self._units()
 
     def spec(self, names: Sequence[str]) -> ModelSpec:
@@ -82,7 +91,8 @@ class _Plan:
         if self.least > self.budget:
             raise UserError(
                 f"{self.name}: with all its modules recomputed a training step of batch {self._case.batch_size} "
-                f"takes {self.least / GB:.3g} GB, the least that is possible here; raise the budget or lower the batch"
+                f"takes {self.least / GB:.3g} GB, the least that is possible here, and the budget is "
+                f"{self.budget / GB:.3g} GB; raise it or lower the batch"
             )
         goal = self.budget
         for _ in range(_ROUNDS):
@@ -105,13 +115,12 @@ class _Plan:
             self._traces[names] = log, log.peak[1] if case.device == "cpu" else replay(log).reserved_peak
         return self._traces[names]
 
-    def _budget(self) -> int:
+    def _written(self) -> tuple[int, int | None]:
+        """The budget in bytes, or in percent of the network without it."""
         (text,) = (text for text in self._network.optimisations if text.startswith(BUDGET))
         amount = text.removeprefix(BUDGET)
         share = amount.removesuffix("%")
-        if share != amount and share.isdecimal():
-            return self.plain * int(share) // 100
-        return parse_bytes(amount)
+        return (0, int(share)) if share != amount and share.isdecimal() else (parse_bytes(amount), None)
 
     def _unit_names(self) -> tuple[str, ...]:
         """In the order of the first call."""

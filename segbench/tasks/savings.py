@@ -108,13 +108,12 @@ def _measured(case: Case) -> Iterator[Measurement]:
         workload.train_step(*workload.make_batch())
 
     if device.type == "cuda":
-        name, peak = "train_peak_allocated_bytes", measure_cuda_peaks(step, device, 2, 1).allocated
+        peaks = measure_cuda_peaks(step, device, 2, 1)
+        found = {"train_peak_reserved_bytes": peaks.reserved, "train_peak_allocated_bytes": peaks.allocated}
     else:
-        name, peak = (
-            "train_peak_live_bytes",
-            measure_live_peaks(workload.network, step, 1, workload.make_momenta)[0].live,
-        )
-    yield Measurement(name, peak, method, "train")
+        found = {"train_peak_live_bytes": measure_live_peaks(workload.network, step, 1, workload.make_momenta)[0].live}
+    for name, peak in found.items():
+        yield Measurement(name, peak, method, "train")
     watch, samples = stopwatch_for(device), []
     batch = workload.make_batch()
     for _ in range(case.options_as(SavingsOptions).rounds):

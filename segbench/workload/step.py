@@ -89,7 +89,7 @@ class Workload:
             self.train_step(images, labels)
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy of full-size class scores; of all outputs, weighted, where there are several.
+        """Mean cross-entropy of full-size class scores; the weighted sum of all outputs' where there are several.
 
         A network with a method `training_loss(images, labels)` has a loss of its own, which goes before it.
         """
@@ -98,11 +98,10 @@ class Workload:
             if own is not None:
                 return own(images, labels)
             read = self.outputs.supervised(self.network(images), (images.shape[-2], images.shape[-1]))
-            whole = sum(share for share, _ in read)
             losses = [(share, functional.cross_entropy(logits, labels, ignore_index=IGNORE)) for share, logits in read]
             if len(losses) == 1:  # no further operator in a step whose bytes are counted
                 return losses[0][1]
-            return torch.stack([share / whole * loss for share, loss in losses]).sum()
+            return torch.stack([share * loss for share, loss in losses]).sum()
 
     @torch.no_grad()
     def infer(self, images: Tensor) -> Tensor:

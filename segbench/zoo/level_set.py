@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.errors import UnknownName
+from segbench.errors import UnknownName, UserError
 from segbench.layers.norms import make_norm
 from segbench.ode.block import ODEBlock
 from segbench.ode.state import State
@@ -52,6 +52,7 @@ class LevelSetNode(nn.Module):
 
     Raises:
         UnknownName: another evolution.
+        UserError: a reach below 1, or a coarse network that cannot be found.
     """
 
     def __init__(
@@ -74,6 +75,8 @@ class LevelSetNode(nn.Module):
         super().__init__()
         if evolution not in get_args(Evolution):
             raise UnknownName("evolution", evolution, get_args(Evolution))
+        if reach < 1:
+            raise UserError(f"reach is {reach} pixels; the distance to a contour must be known to 1 at least")
         self.contours = 1 if classes == 2 else classes
         self.extra, self.reach = extra, reach
         self.features = nn.Sequential(*_layer(3, width, 2), *_layer(width, width), *_layer(width, width))
@@ -179,5 +182,11 @@ def _layer(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
 
 def _built(builder: str, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
     module, _, name = builder.rpartition(":")
-    network: nn.Module = getattr(import_module(module), name)(classes=classes, **arguments)
+    try:
+        make = getattr(import_module(module), name)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"no coarse network {builder!r} ({error}); write module:Class, as a model card's builder does"
+        ) from error
+    network: nn.Module = make(classes=classes, **arguments)
     return network

@@ -61,6 +61,8 @@ class NodesUNet(UNet):
     ) -> None:
         super().__init__(classes, width, levels)
         known = range(2 * levels - 1)
+        if isinstance(places, int):
+            raise UserError(f"places is {places}; write a list, as in places=[{places}]")
         chosen = set(known if places is None else places)
         if not chosen or not chosen <= set(known):
             raise UserError(f"places {sorted(chosen)} for ODEs; choose among 0 to {known[-1]}, or leave it out for all")

@@ -63,6 +63,8 @@ def test_ways_are_set_beside_the_plain_network_and_other_networks_stand_below(en
         ["segnode instead", "25.0 MiB", "0.25", "26.0 MiB", "0.26", "500 ms", "2.50", "0.50", "2.0e-07", "ok"],
     ]
     assert any("2 images of 64x64" in note for note in sheet.notes)
+    peak = "train_peak_live_bytes"
+    assert f"memory predicted: {peak}; memory measured: {peak}; ratio: to plain" in sheet.notes
     assert "reversible: finds nothing to change" in sheet.notes
     assert other.lines()[-1][:3] == ["hrnetv2 instead", "100 MiB", "4.00"]
 

@@ -95,10 +95,25 @@ def test_amounts_are_bytes_and_the_other_switches_stay(network: Path) -> None:
 @pytest.mark.parametrize(
     ("switch", "sentence"),
     [
-        ("budget=1kB", r"takes 0.0\d+ GB, the least that is possible here; raise the budget or lower the batch"),
+        ("budget=1kB", r"takes 0.0\d+ GB, the least that is possible here, and the budget is 1e-06 GB; raise it or"),
         ("budget=much", "'much' is not an amount of memory"),
     ],
 )
 def test_what_cannot_be_met_or_read_is_one_sentence(network: Path, switch: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         settle(case(network, f"+checkpoint:{switch}"))
+
+
+def test_a_budget_that_cannot_be_read_is_refused_before_anything_is_traced(
+    network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segbench.tasks.budget.traced_step", None)
+    with pytest.raises(UserError, match="amount of memory"):
+        settle(case(network, "+checkpoint:budget=8XB"))
+
+
+@pytest.mark.parametrize("task", ["max_batch", "max_input"])
+def test_a_predicted_search_has_no_one_batch_and_size_to_choose_for(network: Path, task: str) -> None:
+    asked = case(network, "+checkpoint:budget=70%")
+    with pytest.raises(UserError, match="for one batch and size"):
+        settle(Case(task, asked.model, width=asked.width, height=asked.height, budget_bytes=10**9))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.errors import UnknownName
+from segbench.errors import UnknownName, UserError
 from segbench.zoo import HasTrajectory
 from segbench.zoo.level_set import LevelSetNode, slope
 
@@ -93,3 +93,15 @@ def test_the_slope_of_a_plane_is_its_gradient() -> None:
 def test_another_evolution_is_refused() -> None:
     with pytest.raises(UnknownName, match="did you mean contour"):
         network(evolution="contours")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"reach": 0}, "reach is 0"),
+        *(({"coarse": name}, "write module:Class") for name in ("unet", "a.b:C", "torch:C")),
+    ],
+)
+def test_what_it_cannot_start_from_is_one_sentence(arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        network(**arguments)

@@ -30,6 +30,11 @@ def test_a_place_it_has_not_is_refused(places: list[int]) -> None:
         fixed(places=places)
 
 
+def test_one_place_is_a_list_too() -> None:
+    with pytest.raises(UserError, match=r"write a list, as in places=\[4\]"):
+        fixed(places=4)  # type: ignore[arg-type]
+
+
 def test_at_time_0_it_is_the_u_net_and_at_the_end_its_answer() -> None:
     network, plain = fixed().eval(), UNet(width=2).eval()
     state = {name: value for name, value in network.state_dict().items() if ".f." not in name}
