@@ -47,8 +47,8 @@ def settle(case: Case) -> Settled:
     """
     if case.task in _SEARCHES:
         raise UserError(
-            f"{find_model(case.model).name}: a budget chooses modules for one batch and size, and a predicted search has many; name"
-            " modules, as in checkpoint:stage?.*, or write +checkpoint alone"
+            f"{find_model(case.model).name}: a budget chooses modules for one batch and size, and a predicted search"
+            " has many; name modules, as in checkpoint:stage?.*, or write +checkpoint alone"
         )
     plan = _Plan(case)
     names = plan.chosen()
