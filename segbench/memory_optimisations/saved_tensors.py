@@ -2,8 +2,8 @@
 
 Source: torch.autograd.graph.saved_tensors_hooks. The forward pass is as it was; only what the backward pass reads
 differs. Inputs, weights and buffers are alive anyway and stay as they are, as do small tensors and those of whole
-numbers. A tensor that several operators save, such as the output of a ReLU that the next convolution reads, is kept
-once; it is brought back for each of them.
+numbers; copies of weights that autocast makes in 16 bits are activations here. A tensor that several operators save,
+such as the output of a ReLU that the next convolution reads, is kept once; it is brought back for each of them.
 """
 
 from __future__ import annotations

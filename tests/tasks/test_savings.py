@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from segbench.errors import UserError
@@ -71,6 +73,26 @@ def test_what_a_network_refuses_is_an_answer(switch: str, cause: str) -> None:
     (row,) = heard(switch).rows
     assert (row.value, row.outcome) == (None, "unsupported")
     assert cause in str(row.cause)
+
+
+FIXED = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self, classes):
+        super().__init__(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), nn.Conv2d(4, classes, 1))
+
+    def forward(self, images):
+        assert images.shape[2:] == (48, 64)
+        return super().forward(images)
+"""
+
+
+def test_a_network_of_a_fixed_size_is_compared_on_images_of_that_size(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(FIXED)
+    found = heard("+checkpoint", model=f"{tmp_path / 'net.py'}:Net")
+    (error,) = (row for row in found.rows if row.quantity == "gradient_relative_error")
+    assert (error.value, error.factors) == (0, {"width": 64, "height": 48, "batch_size": 2})
 
 
 def test_a_budget_tells_what_it_became() -> None:

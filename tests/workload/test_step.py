@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional
 
 from segbench.errors import UserError
 from segbench.records.case import Case
@@ -172,6 +173,9 @@ def test_a_step_trains_all_outputs_with_their_weights(tmp_path: Path, weight: fl
     assert network.main.weight.grad is not None
     assert (network.aux.weight.grad is not None) == trained
     assert torch.equal(workload.infer(images), network(images)["main"])
+    network.train()
+    main, aux = (functional.cross_entropy(network(images)[name], labels) for name in ("main", "aux"))
+    assert torch.allclose(workload.loss(images, labels), main + (0.4 * aux if trained else 0))
 
 
 OWN_LOSS = """
