@@ -63,22 +63,18 @@ def test_the_library_adds_up_the_losses_of_both_heads_of_upernet() -> None:
 
 
 def test_the_stand_in_for_the_matching_costs_as_many_bytes_as_the_hungarian_algorithm() -> None:
-    """Of Mask2Former with every class in every image, as random labels have it; 256 bytes of 3.8 MB were the difference
-    between two of its steps.
-    """
+    """Of Mask2Former with every class in every image, as random labels have it."""
     torch.manual_seed(0)
     network = built("transformers:Mask2FormerForUniversalSegmentation", **TINY)
     images, labels = torch.rand(2, 3, 64, 96), torch.randint(0, 5, (2, 64, 96))
+    matchings = iter([nullcontext(), nullcontext(), matched_in_order(network)])
 
-    def peak(standing_in: bool) -> int:
-        def step() -> Tensor:
-            network.zero_grad(set_to_none=True)
-            with matched_in_order(network) if standing_in else nullcontext():
-                loss: Tensor = network.training_loss(images, labels)
-            loss.backward()
-            return loss
+    def step() -> None:
+        network.zero_grad(set_to_none=True)
+        with next(matchings):
+            loss: Tensor = network.training_loss(images, labels)
+        loss.backward()
 
-        step()
-        return measure_live_peaks(network, step, 1)[0].live
-
-    assert peak(standing_in=True) == pytest.approx(peak(standing_in=False), rel=1e-3)
+    # in one session of the profiler, which gives blocks that were freed between two of them wrong sizes
+    _, hungarian, standing_in = measure_live_peaks(network, step, 3)
+    assert standing_in.live == hungarian.live
