@@ -17,7 +17,7 @@ from torch import nn
 class Unet(nn.Conv2d):
     requires_divisible_input_shape = True
 
-    def __init__(self, classes, encoder_weights="imagenet", in_channels=3):
+    def __init__(self, classes, encoder_name="resnet34", encoder_weights="imagenet", in_channels=3):
         assert encoder_weights is None
         super().__init__(in_channels, classes, 1)
         self.encoder = SimpleNamespace(output_stride=32)
