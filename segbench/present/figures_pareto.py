@@ -42,6 +42,10 @@ def pareto_figure(pareto: Pareto) -> Figure | None:
     )
 
 
+_NAMED_BESIDE = 8
+"""Points whose names find room beside them; of more, a legend has the names."""
+
+
 def _scaled(value: float, unit: str) -> tuple[float]:
     return (value / _SCALES.get(unit, (1.0, ""))[0],)
 
@@ -49,7 +53,8 @@ def _scaled(value: float, unit: str) -> tuple[float]:
 def _draw(rows: Sequence[Sequence[FigureValue]], across: str, up: str) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
-    figure = Canvas(figsize=(7.5, 4.6), layout="constrained")
+    crowded = len(rows) > _NAMED_BESIDE
+    figure = Canvas(figsize=(10.0 if crowded else 7.5, 4.6), layout="constrained")
     axes = figure.subplots()
     looks = identities(str(row[0]) for row in rows)
     best = sorted((row for row in rows if row[3] == "yes"), key=lambda row: float(row[1] or 0))
@@ -59,9 +64,13 @@ def _draw(rows: Sequence[Sequence[FigureValue]], across: str, up: str) -> Canvas
         place = (float(x or 0), float(y or 0))
         look = looks[str(network)]
         alpha = 1.0 if kept == "yes" else 0.45
-        axes.plot(*place, look.marker, color=look.colour, markersize=9, alpha=alpha, markeredgecolor="white")
-        axes.annotate(str(network), place, (8, 5), textcoords="offset points", alpha=alpha)
+        style: dict[str, Any] = {"color": look.colour, "markersize": 9, "alpha": alpha, "markeredgecolor": "white"}
+        axes.plot(*place, look.marker, **style, label=str(network))
+        if not crowded:
+            axes.annotate(str(network), place, (8, 5), textcoords="offset points", alpha=alpha)
     _frame(axes, across, up)
+    if crowded:
+        figure.legend(loc="outside right center", fontsize=8)
     return figure
 
 

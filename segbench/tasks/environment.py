@@ -60,9 +60,13 @@ def describe(case: Case) -> Environment:
 
 
 def apply_case_switches(case: Case) -> None:
-    """Sets threads, TF32 and cudnn.benchmark as the case says, before anything runs."""
-    if case.threads:
-        torch.set_num_threads(case.threads)
+    """Sets threads, TF32 and cudnn.benchmark as the case says, before anything runs.
+
+    Cases on no device run side by side, so that each has one thread unless it says otherwise.
+    """
+    threads = case.threads or (1 if case.device == "none" else None)
+    if threads:
+        torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = case.tf32
     torch.backends.cudnn.allow_tf32 = case.tf32
     torch.backends.cudnn.benchmark = case.cudnn_benchmark
