@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-VALIDATED = ("2.13",)
-"""Releases of torch on which predictions were compared with real runs."""
+VALIDATED = ("2.13", "2.14")
+"""Releases of torch on which predictions were compared with real runs; 2.14 by `benchmarks/library_networks.py`."""
 
 _OWN_OPERATORS = ("aten", "prim", "prims", "profiler", "c10d", "fsdp")
 _aten = torch.ops.aten
@@ -43,7 +43,7 @@ class PredictionWarnings:
         self.sentences: list[str] = []
         release = ".".join(torch.__version__.split(".")[:2])
         if release not in VALIDATED:
-            self.add(f"torch {release} was not compared with real runs (only {', '.join(VALIDATED)} was)")
+            self.add(f"torch {release} was not compared with real runs (only {' and '.join(VALIDATED)} were)")
 
     def add(self, sentence: str) -> None:
         if sentence not in self.sentences:
