@@ -71,6 +71,25 @@ class Decodable(Protocol):
         """Class scores `(N, C, *size)`, also several of them."""
 
 
+@runtime_checkable
+class SupervisesItself(Protocol):
+    """A network that has more to learn than class maps: exits in turn, a policy, a budget of operations.
+
+    A network with a `training_loss` of its own brings the pixel loss too; this one is given the recipe's.
+    """
+
+    def supervise(self, images: Tensor, targets: Tensor, loss: PixelLoss, moment: Moment) -> Tensor:
+        """The sum of the losses, as `Objective.forward` gives it.
+
+        Args:
+            images: `(N, 3, H, W)`.
+            targets: labels `(N, h, w)`, 255 ignored; h and w may be smaller than H and W.
+            loss: `loss.total(logits, targets)` is the recipe's sum over pixels, `loss.weight(targets)` what it will be
+                divided by: a further term that is a mean must be multiplied by it.
+            moment: `progress` tells a training in stages where it stands, `draw` is the step's random number.
+        """
+
+
 class Segmentation(Objective):
     """Pixel loss of a segmentation network, at its end or along an ODE network's trajectory.
 
@@ -112,6 +131,8 @@ class Segmentation(Objective):
         own = own_loss(self.network)
         if own is not None:
             return own(images, targets.long()) * self.weight(targets)
+        if isinstance(self.network, SupervisesItself):
+            return self.network.supervise(images, targets, self._loss, moment)
         maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), moment))
         if self._classes is not None:
             require_classes(type(self.network).__name__, maps[0][1], self._classes)

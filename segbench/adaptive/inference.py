@@ -1,0 +1,100 @@
+"""An adaptive network under a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segbench.adaptive.policies import Policy, Seen, parse_policy
+from segbench.adaptive.run import Adaptive, Run
+from segbench.errors import UserError
+
+Observer = Callable[[Run, Tensor], None]
+"""Sees a run after a stage, and what is to go on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a batch was answered.
+
+    Attributes:
+        scores: class scores `(N, classes, h, w)` at the network's own resolution.
+        stages: after which each image ended.
+    """
+
+    scores: Tensor
+    stages: tuple[int, ...]
+
+
+@torch.no_grad()
+def infer(network: Adaptive, images: Tensor, policy: Policy, observe: Observer | None = None) -> Answer:
+    """Runs until every image has its answer; nothing is read for a decision after the last stage.
+
+    Args:
+        network: in `eval`.
+        images: `(N, 3, H, W)`.
+        policy: asked after each stage but the last.
+        observe: sees what it decided.
+
+    Raises:
+        UserError: images of a size the network cannot take; a policy that reads what the network does not have.
+    """
+    _require_size(network, images)
+    run = network.begin(images)
+    scores: dict[int, Tensor] = {}
+    stages: dict[int, int] = {}
+    before = policy.see(run) if policy.compares and run.readable_at_start else None
+    while not run.is_over:
+        run.advance()
+        if run.stage == run.stages:
+            _leave(run, torch.ones_like(run.images, dtype=torch.bool), scores, stages)
+            break
+        now, which = _decided(network, run, policy, before)
+        if observe is not None:
+            observe(run, which)
+        leaving = run.finished(which)
+        _leave(run, leaving, scores, stages)
+        run.keep(which)
+        before = _of(now, ~leaving)
+    order = range(len(images))
+    return Answer(torch.stack([scores[image] for image in order]), tuple(stages[image] for image in order))
+
+
+def answer_by_default(network: Adaptive, images: Tensor) -> Tensor:
+    """Class scores `(N, classes, h, w)` under the network's default policy: what its `forward` gives in `eval`."""
+    return infer(network, images, parse_policy(network.default_policy)).scores
+
+
+def _decided(network: Adaptive, run: Run, policy: Policy, before: Seen | None) -> tuple[Seen, Tensor]:
+    try:
+        now = policy.see(run)
+        return now, policy.goes_on(run, now, before)
+    except LookupError as error:
+        name, usual = type(network).__name__, network.default_policy
+        raise UserError(f"policy {policy.name} is not for {name}: {error}; its own is {usual}") from error
+
+
+def _leave(run: Run, leaving: Tensor, scores: dict[int, Tensor], stages: dict[int, int]) -> None:
+    if not leaving.any():
+        return
+    for image, own in zip(run.images[leaving].tolist(), run.read()[leaving], strict=True):
+        scores[image], stages[image] = own, run.stage
+
+
+def _of(seen: Seen, rows: Tensor) -> Seen:
+    if rows.all():
+        return seen
+    return seen[rows] if isinstance(seen, Tensor) else tuple(part[rows] for part in seen)
+
+
+def _require_size(network: Adaptive, images: Tensor) -> None:
+    height, width, side = images.shape[-2], images.shape[-1], network.multiple_of
+    if height % side or width % side or min(height, width) < side:
+        raise UserError(
+            f"{type(network).__name__} takes sides that are multiples of {side} pixels, and the image has"
+            f" {width}x{height}; give --input a size such as {max(1, round(width / side)) * side}x"
+            f"{max(1, round(height / side)) * side}, or a smaller block with -a"
+        )
