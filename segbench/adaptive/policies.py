@@ -100,8 +100,8 @@ class Entropy(_OfPixels):
     word, sign = "entropy", "<"
 
     def of_pixels(self, now: Tensor, before: Tensor | None) -> Tensor:  # noqa: ARG002
-        probabilities = now.float().softmax(1)
-        return torch.special.entr(probabilities).sum(1) / math.log(now.shape[1])
+        entropy: Tensor = torch.special.entr(now.float().softmax(1)).sum(1)
+        return entropy / math.log(now.shape[1])
 
 
 class Change(_OfPixels):

@@ -102,7 +102,7 @@ class Run(ABC):
 
     def finished(self, which: Tensor) -> Tensor:
         """`(n,)` bool: the images that `keep(which)` would end. Here those of which nothing goes on."""
-        return ~which.flatten(1).any(1)
+        return ~which.reshape(len(which), -1).any(1)
 
     def keep(self, which: Tensor) -> None:
         """Goes on with a part; the images that end leave the batch.
