@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any, Literal, get_args
 
 import torch
@@ -15,6 +14,7 @@ from segbench.layers.norms import make_norm
 from segbench.ode.block import ODEBlock
 from segbench.ode.state import State
 from segbench.zoo.blocks import Answer, Size, main_logits, resize, size_of
+from segbench.zoo.named import build_named
 from segbench.zoo.signed_distance import signed_distance
 from segbench.zoo.unet import UNet
 
@@ -82,7 +82,7 @@ class LevelSetNode(nn.Module):
         self.features = nn.Sequential(*_layer(3, width, 2), *_layer(width, width), *_layer(width, width))
         self.coarse: nn.Module | None = None
         if evolution == "contour":
-            self.coarse = _built(coarse, classes, coarse_arguments or {})
+            self.coarse = build_named(coarse, classes, coarse_arguments)
             f: nn.Module = ForcingField(self.contours, extra, width, geometric)
         else:
             f = EmbeddingField(width + extra, width)
@@ -178,15 +178,3 @@ def _field(inputs: int, width: int, outputs: int) -> nn.Sequential:
 def _layer(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
     conv = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
     return [conv, make_norm("group", outputs), nn.ReLU(inplace=True)]
-
-
-def _built(builder: str, classes: int, arguments: Mapping[str, Any]) -> nn.Module:
-    module, _, name = builder.rpartition(":")
-    try:
-        make = getattr(import_module(module), name)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"no coarse network {builder!r} ({error}); write module:Class, as a model card's builder does"
-        ) from error
-    network: nn.Module = make(classes=classes, **arguments)
-    return network

@@ -19,9 +19,10 @@ from segbench.ode.block import ODEBlock
 from segbench.records.case import Case
 from segbench.workload.step import build_workload
 
+NARROW_HRNET = {"widths": [4, 8, 16, 32], "stem": 8, "stage1_width": 8}
 NARROW: dict[str, dict[str, Any]] = {
     "UNet": {"width": 4},
-    "HRNetV2": {"widths": [4, 8, 16, 32], "stem": 8, "stage1_width": 8},
+    "HRNetV2": NARROW_HRNET,
     "Baseline": {"widths": [4, 8, 16, 32], "stem": 8},
     "SegNode": {"widths": [4, 8, 16, 32], "stem": 8},
     "DeepLabV3": {"depth": 18, "width": 16},
@@ -30,6 +31,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "UNode": {"width": 2},
     "UResNet": {"width": 2},
     "NodesUNet": {"width": 2},
+    "ModelSelection": {"fast_arguments": NARROW_HRNET, "accurate_arguments": NARROW_HRNET},
 }
 """Builder arguments that make a class small and leave its structure."""
 NARROW_OCR = {"ocr_width": 8}

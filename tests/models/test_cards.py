@@ -31,6 +31,8 @@ PARAMETERS = {
     "hrnetv2-w18": 9_638_951,
     "level-set-node": 31_085_274,
     "level-set-node-small": 500_930,
+    "model-selection": 68_099_674,
+    "model-selection-small": 814_382,
     "nodes-unet": 62_517_067,
     "nodes-unet-32": 15_650_731,
     "nodes-unet-small": 986_227,
@@ -53,6 +55,9 @@ PARAMETERS = {
 """At 11 classes."""
 
 
+NARROW_HRNET = {"widths": [4, 8, 16, 32], "modules": [1, 1, 1], "stem": 8, "stage1_width": 8}
+
+
 def card(name: str) -> ModelCard:
     return find_model(name).card
 
@@ -64,6 +69,8 @@ def narrowed(name: str) -> ModelCard:
         arguments["ocr_width"] = 8
     if "coarse_arguments" in arguments:
         arguments["coarse_arguments"] = {"width": 4}
+    if "fast_arguments" in arguments:
+        arguments["fast_arguments"] = arguments["accurate_arguments"] = NARROW_HRNET
     if "widths" in arguments:
         arguments |= {"widths": [4, 8, 16, 32], "stem": 8}
     elif "width" in arguments:
