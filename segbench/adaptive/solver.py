@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from segbench.adaptive.run import Run, Unit
 from segbench.errors import UserError
@@ -32,6 +32,7 @@ class SolverRun(Run):
     Args:
         network: its block's solver, grid and counters are used.
         images: `(N, 3, H, W)`.
+        f: in place of the block's.
 
     Raises:
         UserError: the solver is adaptive: its steps are decided by all samples together.
@@ -40,7 +41,7 @@ class SolverRun(Run):
     unit: Unit = "image"
     readable_at_start = True
 
-    def __init__(self, network: OneState, images: Tensor) -> None:
+    def __init__(self, network: OneState, images: Tensor, f: nn.Module | None = None) -> None:
         block = network.ode
         if block.solver not in SCHEMES:
             raise UserError(
@@ -50,7 +51,7 @@ class SolverRun(Run):
         self._network = network
         state = accumulated_in_full(network.encode(images))
         self._scheme, self._grid = SCHEMES[block.solver], uniform_grid(block.t_end, block.steps, [block.t_end])
-        self._f = Evaluator(block.f, state, block.counts)
+        self._f = Evaluator(f or block.f, state, block.counts)
         self._carry = self._scheme.start(self._f, self._grid, state)
 
     def state(self) -> State:

@@ -54,10 +54,13 @@ class NormReluConv(nn.Module):
 
     def forward(self, images: Tensor, time: float | Tensor = 0.0) -> Tensor:
         """`(N, in_channels, H, W)` to `(N, out_channels, H / stride, W / stride)`; `time` matters to FiLM only."""
-        weight, bias = self.norm.weight, self.norm.bias
-        if self.film is not None:
-            weight, bias = self.film(weight, bias, time)
+        weight, bias = self.affine(time)
         return norm_relu_conv(images, self.norm, self.conv, weight, bias, recompute=self.recompute and self.training)
+
+    def affine(self, time: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Factor and summand `(in_channels,)` of what the norm has normalised."""
+        weight, bias = self.norm.weight, self.norm.bias
+        return (weight, bias) if self.film is None else self.film(weight, bias, time)
 
 
 def norm_relu_conv(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -74,17 +74,20 @@ class ExchangeModule(nn.Module):
 
     def forward(self, streams: Streams, time: float | Tensor = 0.0) -> Streams:
         """The change of each stream, same shapes; `time` matters to FiLM only."""
-        after = tuple(self._through(blocks, maps, time) for blocks, maps in zip(self.branches, streams, strict=True))
-        return tuple(self._exchanged(after))
+        after = tuple(
+            self.through(number, maps, lambda block, maps: block(maps, time)) for number, maps in enumerate(streams)
+        )
+        return tuple(self.exchanged(after))
 
-    def _through(self, blocks: nn.Module, maps: Tensor, time: float | Tensor) -> Tensor:
-        assert isinstance(blocks, nn.ModuleList)
-        for block in blocks:
-            change = block(maps, time)
-            maps = maps + change if self.skip else change
+    def through(self, number: int, maps: Tensor, change: Callable[[NormReluConv, Tensor], Tensor]) -> Tensor:
+        """A stream after its small blocks, by what one of them makes of its input."""
+        for block in self.branches[number]:  # type: ignore[attr-defined]
+            changed = change(block, maps)
+            maps = maps + changed if self.skip else changed
         return maps
 
-    def _exchanged(self, streams: Streams) -> Iterator[Tensor]:
+    def exchanged(self, streams: Streams) -> Iterator[Tensor]:
+        """What each stream gets from all streams, after their small blocks."""
         for paths, own in zip(self.fuse, streams, strict=True):
             assert isinstance(paths, nn.ModuleList)
             arriving = (path(maps) for path, maps in zip(paths, streams, strict=True))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 from torch import Tensor, nn
 
 from segbench.adaptive.solver import SolverRun
-from segbench.errors import UnknownName
+from segbench.errors import UnknownName, UserError
 from segbench.ode.block import ODEBlock
 from segbench.ode.methods import stages_of
 from segbench.zoo.blocks import Answer, Size, main_logits, size_of
 from segbench.zoo.exchange import ExchangeModule
 from segbench.zoo.hrnet import HRNetFront
 from segbench.zoo.ocr import OCRHead
+from segbench.zoo.region_run import RegionRun
 from segbench.zoo.streams import W48, StreamEntry, StreamExit, Streams, add_streams
 
 Time = Literal["autonomous", "film"]
@@ -47,10 +48,14 @@ class ExchangeField(nn.Module):
 
     def forward(self, time: float | Tensor, streams: Streams) -> Streams:
         """The derivative of each stream, same shapes."""
+        return self.composed(streams, lambda exchange, maps: exchange(maps, time))
+
+    def composed(self, streams: Streams, change: Callable[[ExchangeModule, Streams], Streams]) -> Streams:
+        """The derivative, by what a module changes."""
         first, *others = self.exchanges
-        slope: Streams = first(streams, time)
+        slope = change(first, streams)  # type: ignore[arg-type]
         for exchange in others:
-            slope = add_streams(slope, exchange(add_streams(streams, slope), time))
+            slope = add_streams(slope, change(exchange, add_streams(streams, slope)))  # type: ignore[arg-type]
         return slope
 
 
@@ -86,15 +91,18 @@ class SegNode(nn.Module):
         ocr_width: channels of an OCR head (`segbench.zoo.ocr`) that reads the four streams after the solver, resized
             and concatenated as HRNetV2's, in the place of the exit. The paper names SegNode+OCR and does not say how
             OCR is attached: this is ours. None: no OCR.
+        region: side in pixels of the regions that a policy can stop one by one, a multiple of 32; None: it stops
+            whole images. Matters to `begin` only.
+        small: so many of the smallest streams go on in regions that have stopped.
 
     Raises:
         UnknownName: another norm, time, front, solver or gradient method.
-        UserError: a solver and a gradient method that do not go together.
+        UserError: a solver and a gradient method that do not go together; a region in which a stream has no whole
+            pixels.
     """
 
     default_policy: str | None = None
     simulated: str | None = None
-    multiple_of: int = 1
 
     def __init__(
         self,
@@ -119,8 +127,18 @@ class SegNode(nn.Module):
         front: Front = "convs",
         front_modules: Sequence[int] = (1, 1),
         ocr_width: int | None = None,
+        region: int | None = None,
+        small: int = 2,
     ) -> None:
         super().__init__()
+        if region is not None and (region < 32 or region % 32):
+            raise UserError(f"region is {region} pixels; all streams have whole pixels in a region of 32, 64, 96, ...")
+        if not 0 <= small < len(widths):
+            raise UserError(
+                f"small is {small}; of {len(widths)} streams 0 to {len(widths) - 1} can be computed everywhere"
+            )
+        self.region, self.small = region, small
+        self.multiple_of = region or 1
         for kind, value, known in (("time conditioning", time, Time), ("front", front, Front)):
             if value not in get_args(known):
                 raise UnknownName(kind, value, get_args(known))
@@ -164,8 +182,8 @@ class SegNode(nn.Module):
         return self.decode(self.ode(self.encode(images)), size_of(images))
 
     def begin(self, images: Tensor) -> SolverRun:
-        """A solve of `images` that each of them can leave after any step, for a policy."""
-        return SolverRun(self, images)
+        """A solve of `images` in which each of them, or each of its regions, can stop after any step, for a policy."""
+        return SolverRun(self, images) if self.region is None else RegionRun(self, images, self.region)
 
     def trajectory(self, images: Tensor, times: Sequence[float]) -> list[Tensor]:
         """Logits at each of `times` (ascending), from one solve."""
