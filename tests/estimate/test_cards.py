@@ -26,6 +26,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "HRNetV2": NARROW_HRNET,
     "Baseline": {"widths": [4, 8, 16, 32], "stem": 8},
     "SegNode": {"widths": [4, 8, 16, 32], "stem": 8},
+    "SegNodeGain": {"widths": [4, 8, 16, 32], "stem": 8},
     "DeepLabV3": {"depth": 18, "width": 16},
     "PSPNet": {"depth": 18, "pool_width": 16},
     "LevelSetNode": {"width": 4, "coarse_arguments": {"width": 4}},

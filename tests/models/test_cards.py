@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import card_names, model_sets
 from segbench.cards.model import find_model
+from segbench.learning.losses import PixelLoss
+from segbench.learning.objective import Moment, SupervisesItself
 from segbench.records.quantities import QUANTITIES
 from segbench.workload.network import build_from_card
 from segbench.zoo import HasTrajectory
@@ -39,6 +41,7 @@ PARAMETERS = {
     "pspnet": 23_699_787,
     "pspnet-50": 46_587_467,
     "segnode": 20_948_124,
+    "segnode-gain-w8": 311_349,
     "segnode-low-memory": 20_948_124,
     "segnode-ocr": 25_977_846,
     "segnode-ocr-w8": 386_934,
@@ -133,7 +136,11 @@ def test_the_seed_decides_the_weights(name: str) -> None:
 @pytest.mark.parametrize("name", CARDS)
 def test_a_single_image_trains_every_weight(name: str) -> None:
     network = built(name).train()
-    sum(logits.square().mean() for logits in answers(network(images()))).backward()
+    loss = sum(logits.square().mean() for logits in answers(network(images())))
+    if isinstance(network, SupervisesItself):
+        labels = torch.zeros(1, 48, 64, dtype=torch.uint8)
+        loss = loss + network.supervise(images(), labels, PixelLoss(), Moment(0.5, 0.5))
+    loss.backward()  # type: ignore[union-attr]
     idle = [key for key, weight in network.named_parameters() if weight.grad is None]
     assert idle == []
     assert all(torch.isfinite(weight.grad).all() for weight in network.parameters())
