@@ -68,8 +68,9 @@ class SegNodeGain(SegNode):
             grid: rows and columns of regions.
             time: share of the solve that lies behind, 0 to 1.
         """
+        # contiguous, as torch 2.13's group norm crashes in its backward pass on channels_last maps without a gradient
         seen = [
-            functional.adaptive_avg_pool2d(look(maps.detach()).relu(), grid)
+            functional.adaptive_avg_pool2d(look(maps.detach().contiguous()).relu(), grid)
             for look, maps in zip(self.looks, streams, strict=True)
         ]
         total = torch.stack(seen).sum(0)

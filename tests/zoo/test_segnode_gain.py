@@ -65,9 +65,12 @@ def test_the_head_sends_no_gradient_into_the_network(images: Tensor) -> None:
     assert reached == {"looks", "judge"}
 
 
-def test_unlabelled_regions_teach_nothing_and_spoil_nothing(images: Tensor, targets: Tensor) -> None:
-    network = gain()
-    network.supervise(images, targets, PixelLoss(), NOW).backward()
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_unlabelled_regions_teach_nothing_and_spoil_nothing(
+    layout: torch.memory_format, images: Tensor, targets: Tensor
+) -> None:
+    network = gain(widths=(8, 16, 32, 64))
+    network.supervise(images.to(memory_format=layout), targets, PixelLoss(), NOW).backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in network.parameters())
 
 
