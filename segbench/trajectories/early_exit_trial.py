@@ -50,7 +50,7 @@ class Trial:
 
 
 @dataclass
-class Watched:
+class CountedRule:
     """A rule, and how often it has seen the class scores of each image of the batch."""
 
     rule: Policy
@@ -90,7 +90,7 @@ def try_rule(
     seconds: list[tuple[float, float]] = []
     for number, samples in enumerate(equal_sized(dataset, batch_size)):
         images, rule = pipeline.inputs(samples), rule_of(range(len(steps), len(steps) + len(samples)))
-        watched = Watched(rule, len(samples))
+        watched = CountedRule(rule, len(samples))
         with pipeline.autocast():
             if number == 0:
                 answer_early(subject, images, rule)

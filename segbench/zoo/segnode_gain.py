@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from segbench.learning.losses import PixelLoss
     from segbench.learning.objective import Moment
 
-ENTRY_WEIGHT = 0.1
+_ENTRY_WEIGHT = 0.1
 """Of the state before the first step, as where `segbench train` supervises every state."""
 
 
@@ -83,7 +83,7 @@ class SegNodeGain(SegNode):
         times = [self.ode.t_end * step / steps for step in range(steps + 1)]
         states = self.ode.trajectory(self.encode(images), times)
         maps = [main_logits(self.decode(state, size)) for state in states]
-        weights = [step / steps if step else ENTRY_WEIGHT for step in range(steps + 1)]
+        weights = [step / steps if step else _ENTRY_WEIGHT for step in range(steps + 1)]
         losses = [weight * loss.total(logits, targets) for weight, logits in zip(weights, maps, strict=True)]
         error = self.error(states, maps, targets, loss.class_weights)
         return torch.stack(losses).sum() / sum(weights) + loss.weight(targets) * error

@@ -8,7 +8,7 @@ from segbench.adaptive.decisions import Replayed
 from segbench.adaptive.policies import Change, Confidence, Policy, StateChange
 from segbench.errors import UserError
 from segbench.trajectories.early_exit import Oracle, ending_after, parse_stop
-from segbench.trajectories.early_exit_trial import Watched, answer_early, meet_smaller_batches
+from segbench.trajectories.early_exit_trial import CountedRule, answer_early, meet_smaller_batches
 from segbench.trajectories.subject import Subject
 from segbench.zoo.segnode import SegNode
 
@@ -81,7 +81,7 @@ def test_extreme_thresholds_stop_after_the_first_step_or_never(images: Tensor) -
     ],
 )
 def test_observations_are_counted_and_none_is_made_at_the_end(rule: Policy, count: int, images: Tensor) -> None:
-    watched = Watched(rule, len(images))
+    watched = CountedRule(rule, len(images))
     answer_early(tiny(), images, watched)
     assert watched.observations == [count] * 5
 
