@@ -57,7 +57,11 @@ class Region:
         """Whether gathering is the faster way, by a rule of thumb: see `GATHERED_SHARE`."""
         return len(self.active) <= GATHERED_SHARE * self.mask.numel()
 
-    def scattered(self, values: Tensor, rows: Tensor) -> Tensor:
+    def scattered(self, values: Tensor) -> Tensor:
+        """Rows `(P + 1, C)` with `values` `(A, C)` at the active positions and 0 elsewhere."""
+        return values.new_zeros(self.mask.numel() + 1, values.shape[1]).index_copy_(0, self.active, values)
+
+    def replaced(self, values: Tensor, rows: Tensor) -> Tensor:
         """A copy of `rows` `(P + 1, C)` with `values` `(A, C)` at the active positions."""
         return rows.index_copy(0, self.active, values)
 

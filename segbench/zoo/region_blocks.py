@@ -35,7 +35,7 @@ def head_at(layers: nn.Sequential, maps: Tensor, region: Region, carried: Tensor
     """What the layers give of `maps` at the positions of a region, and `carried` `(N, C', h, w)` elsewhere."""
     if layers.training or region.is_gathered:
         values = _values(layers, rows_of(maps), region)
-        return maps_of(region.scattered(values, rows_of(carried)), len(maps), size_of(maps))
+        return maps_of(region.replaced(values, rows_of(carried)), len(maps), size_of(maps))
     mask = region.mask[:, None]
     return torch.where(mask, _masked_layers(layers, maps, mask), carried)
 
@@ -44,10 +44,8 @@ def _gathered(block: nn.Module, rows: Tensor, region: Region) -> Tensor:
     assert isinstance(block, ResidualBlock)
     residual = _values(block.body, rows, region)
     if isinstance(block.shortcut, nn.Sequential):
-        own, around = _values(block.shortcut, rows, region), rows.new_zeros(len(rows), residual.shape[1])
-    else:
-        own, around = rows.index_select(0, region.active), rows
-    return region.scattered(functional.relu(own + residual), around)
+        return region.scattered(functional.relu(_values(block.shortcut, rows, region) + residual))
+    return region.replaced(functional.relu(rows.index_select(0, region.active) + residual), rows)
 
 
 def _values(layers: nn.Sequential, rows: Tensor, region: Region) -> Tensor:

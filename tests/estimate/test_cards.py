@@ -24,6 +24,7 @@ EXITS = {"widths": [4, 8, 16, 32], "modules": [1, 1, 1], "blocks": 1, "stem": 8,
 NARROW: dict[str, dict[str, Any]] = {
     "UNet": {"width": 4},
     "HRNetV2": {"widths": [4, 8, 16, 32], "stem": 8, "stage1_width": 8},
+    "ADPC": EXITS,
     "MESS": EXITS | {"points": [1, 2, 3]},
     "Baseline": {"widths": [4, 8, 16, 32], "stem": 8},
     "SegNode": {"widths": [4, 8, 16, 32], "stem": 8},
