@@ -101,11 +101,13 @@ class InterpolatedConv2d(nn.Conv2d):
         return maps_of(region.scattered(values), len(maps), (region.mask.shape[1], region.mask.shape[2]))
 
     def _answer_size(self, maps: Tensor) -> Size:
-        sides = zip(maps.shape[2:], self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
-        height, width = (
-            (side + 2 * int(pad) - step * (taps - 1) - 1) // stride + 1 for side, taps, stride, pad, step in sides
-        )
-        return height, width
+        return self._side(maps.shape[2], 0), self._side(maps.shape[3], 1)
+
+    def _side(self, pixels: int, axis: int) -> int:
+        padding = self.padding[axis]
+        assert isinstance(padding, int)
+        reach = self.dilation[axis] * (self.kernel_size[axis] - 1)
+        return (pixels + 2 * padding - reach - 1) // self.stride[axis] + 1
 
 
 def squared_distances() -> Tensor:

@@ -14,7 +14,7 @@ from segbench.adaptive.inference import answer_by_default
 from segbench.adaptive.run import Run
 from segbench.layers.interpolated_conv import InterpolatedConv2d, Masks
 from segbench.layers.region_conv import Region
-from segbench.zoo.blocks import Answer, conv_norm_relu, resize, size_of
+from segbench.zoo.blocks import Answer, conv_norm_relu, main_logits, resize, size_of
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.pixel_exits import PixelRun
 from segbench.zoo.streams import Streams
@@ -90,11 +90,11 @@ class ADPC(nn.Module):
     def scores(self, stage: int, streams: Streams, region: Region | None, carried: Tensor | None) -> Tensor:
         """Class scores `(N, classes, h, w)` of a stage's exit at a region, and what was carried over elsewhere."""
         self.masks.set(region)
-        size = size_of(streams[0])
-        scores = self.exits[stage - 1](streams) if stage < STAGES else self.backbone.decode(streams, size)
-        if carried is None or region is None:
-            return scores  # type: ignore[no-any-return]
-        return torch.where(region.mask[:, None], scores, carried)
+        scores: Tensor = self.exits[stage - 1](streams) if stage < STAGES else self._end(streams)
+        return scores if carried is None or region is None else torch.where(region.mask[:, None], scores, carried)
+
+    def _end(self, streams: Streams) -> Tensor:
+        return main_logits(self.backbone.decode(streams, size_of(streams[0])))
 
     def supervise(self, images: Tensor, targets: Tensor, loss: PixelLoss, moment: Moment) -> Tensor:
         """The sum of the exits' losses."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from segbench.adaptive.inference import answer_by_default
 from segbench.adaptive.run import Run
-from segbench.zoo.blocks import Answer, resize, size_of
+from segbench.zoo.blocks import Answer, main_logits, resize, size_of
 from segbench.zoo.exits import HeadSettings, attach_exits
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.streams import Streams
@@ -91,9 +91,7 @@ class MESS(nn.Module):
         if stage <= len(self.exits):
             scores: Tensor = self.exits[stage - 1](streams)
             return scores
-        last = self.backbone.decode(streams, size_of(streams[0]))
-        assert isinstance(last, Tensor)
-        return last
+        return main_logits(self.backbone.decode(streams, size_of(streams[0])))
 
     def supervise(self, images: Tensor, targets: Tensor, loss: PixelLoss, moment: Moment) -> Tensor:
         """The loss of the training that is on: of a drawn exit and the last one, or of all heads by distillation."""
