@@ -21,14 +21,18 @@ from segbench.records.case import Case
 from segbench.workload.step import build_workload
 
 NARROW_HRNET = {"widths": [4, 8, 16, 32], "stem": 8, "stage1_width": 8}
+EXITS = NARROW_HRNET | {"modules": [1, 1, 1], "blocks": 1, "head_width": 8}
 NARROW: dict[str, dict[str, Any]] = {
     "UNet": {"width": 4},
     "HRNetV2": NARROW_HRNET,
+    "ADPC": EXITS,
+    "MESS": EXITS | {"points": [1, 2, 3]},
     "Baseline": {"widths": [4, 8, 16, 32], "stem": 8},
     "SegNode": {"widths": [4, 8, 16, 32], "stem": 8},
     "SegNodeGain": {"widths": [4, 8, 16, 32], "stem": 8},
     "DeepLabV3": {"depth": 18, "width": 16},
     "PSPNet": {"depth": 18, "pool_width": 16},
+    "LayerCascade": {"depth": 18, "widths": [4, 8, 16, 32], "stem": 8, "head_width": 8, "output_stride": 4},
     "LevelSetNode": {"width": 4, "coarse_arguments": {"width": 4}},
     "UNode": {"width": 2},
     "UResNet": {"width": 2},

@@ -21,6 +21,8 @@ CARDS = card_names()
 CLASSES = 5
 
 PARAMETERS = {
+    "adp-c": 66_052_982,
+    "adp-c-small": 654_777,
     "baseline": 70_955_004,
     "baseline-ocr": 75_984_726,
     "baseline-ocr-w8": 1_225_062,
@@ -31,8 +33,12 @@ PARAMETERS = {
     "hrnetv2-ocr-small": 713_302,
     "hrnetv2-small": 649_979,
     "hrnetv2-w18": 9_638_951,
+    "layer-cascade": 50_767_713,
+    "layer-cascade-small": 103_457,
     "level-set-node": 31_085_274,
     "level-set-node-small": 500_930,
+    "mess": 66_019_340,
+    "mess-small": 659_948,
     "model-selection": 68_099_674,
     "model-selection-small": 814_382,
     "nodes-unet": 62_517_067,
@@ -141,9 +147,10 @@ def test_a_single_image_trains_every_weight(name: str) -> None:
         labels = torch.zeros(1, 48, 64, dtype=torch.uint8)
         loss = loss + network.supervise(images(), labels, PixelLoss(), Moment(0.5, 0.5))
     loss.backward()  # type: ignore[union-attr]
-    idle = [key for key, weight in network.named_parameters() if weight.grad is None]
+    unused = ".sharpness"  # of interpolation, where nothing is skipped
+    idle = [key for key, weight in network.named_parameters() if weight.grad is None and not key.endswith(unused)]
     assert idle == []
-    assert all(torch.isfinite(weight.grad).all() for weight in network.parameters())
+    assert all(torch.isfinite(weight.grad).all() for weight in network.parameters() if weight.grad is not None)
 
 
 @pytest.mark.parametrize("name", CARDS)
