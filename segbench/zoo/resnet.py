@@ -16,7 +16,6 @@ _DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, in
 }
 """Block and blocks a stage (He et al., arXiv 1512.03385, table 1)."""
 
-_STAGE_WIDTHS = (64, 128, 256, 512)
 _STEM_STRIDE = 4
 
 
@@ -30,33 +29,35 @@ class ResNetBody(nn.Module):
     Args:
         depth: 18, 34 (basic blocks), 50 or 101 (bottlenecks).
         output_stride: 8, 16 or 32.
+        width: of the stem and the first stage's blocks; each later stage has twice as much.
 
     Attributes:
-        channels: of the output; 512 or 2048.
+        channels: of the output; 512 or 2048 at the usual width.
 
     Raises:
         UserError: another depth or stride.
     """
 
-    def __init__(self, depth: int = 50, output_stride: int = 32) -> None:
+    def __init__(self, depth: int = 50, output_stride: int = 32, width: int = 64) -> None:
         super().__init__()
         if depth not in _DEPTHS:
             raise UserError(f"no ResNet of depth {depth}; choose {', '.join(map(str, _DEPTHS))}")
         if output_stride not in (8, 16, 32):
             raise UserError(f"no ResNet of output stride {output_stride}; choose 8, 16 or 32")
-        self.stem = nn.Sequential(*conv_norm_relu(3, 64, 7, 2), nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(*conv_norm_relu(3, width, 7, 2), nn.MaxPool2d(3, 2, 1))
         block, counts = _DEPTHS[depth]
-        self.channels = 64
+        self.channels = width
         self.stages = nn.Sequential()
         reached, dilation = _STEM_STRIDE, 1
-        for index, (width, count) in enumerate(zip(_STAGE_WIDTHS, counts, strict=True)):
+        for index, count in enumerate(counts):
             stride, before = (1, dilation) if index == 0 else (2, dilation)
             if reached * stride > output_stride:
                 stride, dilation = 1, dilation * 2
             reached *= stride
-            blocks = [block(self.channels, width, stride, before)]
-            self.channels = width * block.expansion
-            blocks += [block(self.channels, width, 1, dilation) for _ in range(count - 1)]
+            inner = width << index
+            blocks = [block(self.channels, inner, stride, before)]
+            self.channels = inner * block.expansion
+            blocks += [block(self.channels, inner, 1, dilation) for _ in range(count - 1)]
             self.stages.append(nn.Sequential(*blocks))
 
     def forward(self, images: Tensor) -> Tensor:

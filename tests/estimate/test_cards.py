@@ -23,6 +23,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "UNet": {"width": 4},
     "HRNetV2": {"widths": [4, 8, 16, 32], "stem": 8, "stage1_width": 8},
     "Baseline": {"widths": [4, 8, 16, 32], "stem": 8},
+    "SegBlocks": {"block": 64, "width": 4, "decoder_width": 9, "policy_width": 4},
     "SegNode": {"widths": [4, 8, 16, 32], "stem": 8},
     "DeepLabV3": {"depth": 18, "width": 16},
     "PSPNet": {"depth": 18, "pool_width": 16},
