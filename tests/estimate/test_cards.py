@@ -30,6 +30,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "LevelSetNode": {"width": 4, "coarse_arguments": {"width": 4}},
     "UNode": {"width": 2},
     "UResNet": {"width": 2},
+    "NRD": {"depth": 18, "width": 4, "context_width": 8, "low_width": 4},
     "NodesUNet": {"width": 2},
     "DynamicRouting": {"layers": 4, "width": 4},
 }

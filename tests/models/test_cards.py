@@ -36,6 +36,8 @@ PARAMETERS = {
     "nodes-unet": 62_517_067,
     "nodes-unet-32": 15_650_731,
     "nodes-unet-small": 986_227,
+    "nrd": 45_847_002,
+    "nrd-small": 1_032_330,
     "pspnet": 23_699_787,
     "pspnet-50": 46_587_467,
     "segblocks": 12_012_232,
