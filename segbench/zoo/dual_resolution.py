@@ -32,7 +32,7 @@ class BlockLayout:
     """Which blocks have which resolution, and where their pixels stand.
 
     Attributes:
-        high: `(N, rows, columns)` bool.
+        high: `(N, rows, columns)` bool; on `meta`, where nobody knows, all of them, which takes the most memory.
     """
 
     high: Tensor
@@ -42,7 +42,11 @@ class BlockLayout:
 
     def __post_init__(self) -> None:
         high = self.high.flatten()
-        object.__setattr__(self, "numbers", (high.nonzero()[:, 0], (~high).nonzero()[:, 0]))
+        if high.is_meta:
+            numbers = tuple(torch.arange(count, device="meta") for count in (len(high), 0))
+        else:
+            numbers = high.nonzero()[:, 0], (~high).nonzero()[:, 0]
+        object.__setattr__(self, "numbers", numbers)
 
     @property
     def counts(self) -> tuple[int, int]:

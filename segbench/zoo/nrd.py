@@ -141,7 +141,7 @@ def decode(seen: Tensor, parameters: Tensor, shapes: Sequence[tuple[int, int]]) 
         parameters: `(places, count)`: of each layer the weights, input by input, and the biases.
         shapes: inputs and outputs of each layer; a ReLU stands between two.
     """
-    parts = parameters.split([size for ins, outs in shapes for size in (ins * outs, outs)], 1)
+    parts = torch.split(parameters, [size for ins, outs in shapes for size in (ins * outs, outs)], 1)
     for layer, (ins, outs) in enumerate(shapes):
         weight, bias = parts[2 * layer].view(-1, ins, outs), parts[2 * layer + 1][:, None]
         seen = torch.baddbmm(bias, functional.relu(seen) if layer else seen, weight)
