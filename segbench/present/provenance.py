@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from segbench.records.case import Case
 from segbench.records.ledger import Entry
 from segbench.records.options import TrainOptions
 
@@ -20,7 +19,7 @@ def provenance(entries: Sequence[Entry]) -> str:
         _all(f"{e.threads} threads" for e in environments if e.device == "cpu"),
         _all(case.precision for case in cases),
         _all(f"{case.width}x{case.height}" for case in cases),
-        _all(_input(case) for case in cases),
+        _all(_input(entry) for entry in entries),
         _all(f"{name}={value}" for case in cases for name, value in case.arguments),
         _all(_methods(entries)),
         _all(f"run {entry.run}" for entry in entries),
@@ -28,10 +27,13 @@ def provenance(entries: Sequence[Entry]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _input(case: Case) -> str:
+def _input(entry: Entry) -> str:
+    case, scenes = entry.case, any("scenes" in item.detail for item in entry.measurements)
     if isinstance(case.options, TrainOptions) and case.options.task == "classify":
         return "folders of images"
-    return f"{case.dataset} images" if case.dataset else "random input"
+    if not scenes and (case.task == "params" or not case.dataset):  # counting reads images only where they matter
+        return "random input"
+    return f"{case.dataset or 'synthetic'} images"
 
 
 def _methods(entries: Iterable[Entry]) -> Iterator[str]:

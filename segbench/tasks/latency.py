@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import cycle
 from math import ceil
+from random import shuffle
 from statistics import median
 
 import torch
 from torch import Tensor
 
+from segbench.adaptive.run import costs_vary
 from segbench.data import open_dataset
 from segbench.errors import UserError
 from segbench.evaluation.inference import as_batch, resize_batch
@@ -21,9 +24,11 @@ from segbench.records.case import Case
 from segbench.records.measurement import Measurement
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
+from segbench.tasks.scenes import cost_varies, spread_over_scenes
 from segbench.tasks.timed import Timed, compiled, method_of, take_samples
 from segbench.workload.device import device_of
-from segbench.workload.step import build_workload
+from segbench.workload.images import SCENES, with_scenes
+from segbench.workload.step import Workload, build_workload
 
 
 def run(case: Case, report: Reporter) -> None:
@@ -37,16 +42,17 @@ def run(case: Case, report: Reporter) -> None:
     if case.cuda_graph and device.type != "cuda":
         raise UserError(f"a CUDA graph needs a CUDA GPU, not device {case.device!r}; leave it out or use --device cuda")
     workload = compiled(build_workload(case, device))
-    inference = Inference(workload, host_pictures(case), stopwatch_for(device))
-    timed = take_samples(inference, device, case, report)
-    for measurement in _rows(timed, case, device):
+    inferences = [Inference(workload, pictures, stopwatch_for(device)) for pictures in _batches(workload, report)]
+    turns = cycle(inferences)
+    timed = take_samples(lambda: next(turns)(), device, case, report)
+    for measurement in _rows(timed, case, device, scenes=len(inferences) > 1):
         report.measured(measurement)
     factors = {"batch_size": case.infer_batch}
-    report.measured(_pipelined(inference, timed, case, device))
-    report.measured(timed.busy_row(inference.submit, device, "infer", factors))
+    report.measured(_pipelined(lambda: next(turns).submit(), timed, case, device))
+    report.measured(timed.busy_row(lambda: next(turns).submit(), device, "infer", factors))
 
     tell_outputs(workload.outputs, case, report)
-    if not inference.finite:
+    if any(inference.finite is False for inference in inferences):
         report.note(f"{case.model} answers NaN or infinity: its time is measured, its answers are of no use")
 
 
@@ -54,7 +60,19 @@ _WINDOWS, _WINDOW_S = 5, 0.3
 """Of pipelined inference: five numbers, each of a window in which starting and ending it weighs little."""
 
 
-def _pipelined(inference: Inference, timed: Timed, case: Case, device: torch.device) -> Measurement:
+def _batches(workload: Workload, report: Reporter) -> list[Tensor]:
+    """The pictures of the calls in turn: one batch, or several real ones where the cost depends on the image."""
+    case = workload.case
+    if not costs_vary(workload.network):
+        return [host_pictures(case)]
+    case = with_scenes(case)
+    report.note(cost_varies(case, f"{SCENES} batches take turns"))
+    batches = list(torch.split(host_pictures(case, SCENES), case.infer_batch))
+    shuffle(batches)  # in each process anew, so that short rounds together see all
+    return batches
+
+
+def _pipelined(submit: Callable[[], object], timed: Timed, case: Case, device: torch.device) -> Measurement:
     """Images per second with several batches in flight; the same as the throughput where the host does the work."""
     found = Measurement(
         "pipelined_images_per_s",
@@ -67,30 +85,36 @@ def _pipelined(inference: Inference, timed: Timed, case: Case, device: torch.dev
     if device.type != "cuda":
         return found
     batches = max(8, ceil(_WINDOW_S / timed.total))
-    seconds = [
-        pipelined_seconds(inference.submit, batches, partial(torch.cuda.synchronize, device)) for _ in range(_WINDOWS)
-    ]
+    seconds = [pipelined_seconds(submit, batches, partial(torch.cuda.synchronize, device)) for _ in range(_WINDOWS)]
     samples = tuple(case.infer_batch / item for item in seconds)
     return replace(found, value=median(samples), samples=samples, cause=None, detail={"batches": batches})
 
 
-def host_pictures(case: Case) -> Tensor:
-    """`(N, H, W, 3)` uint8 of the case's size and inference batch: the data set's first images, or random ones."""
+def host_pictures(case: Case, batches: int = 1) -> Tensor:
+    """`(N, H, W, 3)` uint8 of the case's size: the data set's first images, or random ones.
+
+    Args:
+        case: its inference batch is one batch.
+        batches: how many.
+    """
+    count = batches * case.infer_batch
     if case.dataset is None:
         generator = torch.Generator().manual_seed(case.seed)
-        shape = (case.infer_batch, case.height, case.width, 3)
+        shape = (count, case.height, case.width, 3)
         return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     dataset = open_dataset(case.dataset, case.data_root, case.split or "test")
-    images = [dataset[index % len(dataset)].image for index in range(case.infer_batch)]
+    images = [dataset[index % len(dataset)].image for index in range(count)]
     return torch.cat(
         [resize_batch(as_batch([image]), case.width, case.height).permute(0, 2, 3, 1) for image in images]
     ).contiguous()
 
 
-def _rows(timed: Timed, case: Case, device: torch.device) -> Iterator[Measurement]:
+def _rows(timed: Timed, case: Case, device: torch.device, scenes: bool) -> Iterator[Measurement]:
     count, method, factors = case.infer_batch, method_of(device), {"batch_size": case.infer_batch}
     row = partial(timed.row, method=method, mode="infer", factors=factors)
-    yield timed.headline("latency_s", lambda sample: sample.total / count, method, "infer", factors)
+    whole = timed.headline("latency_s", lambda sample: sample.total / count, method, "infer", factors)
+    spread = spread_over_scenes(whole.samples) if scenes else {}
+    yield replace(whole, detail={**whole.detail, **spread})
     yield row("batch_latency_s", lambda sample: sample.total)
     yield row("throughput_images_per_s", lambda sample: count / sample.total)
     for part in LATENCY_PARTS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from segbench.adaptive.run import costs_vary
 from segbench.meters.cuda_memory import bytes_used_by_others, limit_memory, measure_cuda_peaks
 from segbench.meters.live_bytes import measure_live_peaks
 from segbench.meters.process_memory import peak_rss_bytes
@@ -37,12 +38,20 @@ def run(case: Case, report: Reporter) -> None:
     device = device_of(case)
     workload = build_workload(case, device)
     tell_parameters(workload.network, case, report)
+    if costs_vary(workload.network):
+        report.note(
+            f"{case.model}: what it computes depends on the images, and so does its peak; these are {_images(case)}"
+        )
     for mode in case.modes:
         step = _step(workload, mode, report)
         rows = _on_cuda(workload, mode, step, report) if device.type == "cuda" else _on_cpu(case, mode, step, workload)
         for row in rows:
             report.measured(row)
     tell_outputs(workload.outputs, case, report)
+
+
+def _images(case: Case) -> str:
+    return f"of {case.dataset}" if case.dataset else "random numbers; -d takes real ones"
 
 
 def _step(workload: Workload, mode: str, report: Reporter) -> Callable[[], None]:

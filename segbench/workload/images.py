@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,9 @@ class Samples(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Sample: ...
 
+
+SCENES = 8
+"""Real images over which a cost that depends on the image is taken."""
 
 Batch = tuple[Tensor, Tensor]
 """Images `(N, 3, H, W)` float32, normalised, and labels `(N, H, W)` int64 with 255 for ignored pixels."""
@@ -48,6 +52,13 @@ def batch_source(case: Case, device: torch.device, traits: Traits | None = None)
     if dataset.classes > case.classes:
         raise UserError(f"{dataset.name} has {dataset.classes} classes, the case says {case.classes}; use --classes")
     return lambda count: real_batch(dataset, count, case.height, case.width, device, taken)
+
+
+def with_scenes(case: Case) -> Case:
+    """The case with real images: of its data set, or of segbench's street scenes at its size. Noise would tell nothing
+    of a network whose cost depends on the image."""
+    scenes = f"synthetic:size={case.width}x{case.height}"
+    return replace(case, dataset=case.dataset or scenes, split=case.split or "test")
 
 
 def require_colours(network: str, traits: Traits) -> None:

@@ -73,3 +73,8 @@ class ResNetBody(nn.Module):
         """The last stage's maps."""
         maps: Tensor = self.stages(self.stem(images))
         return maps
+
+
+def doubling(width: int) -> tuple[int, ...]:
+    """Widths of the four stages, of which each has twice as many channels as the one before."""
+    return tuple(width << stage for stage in range(4))

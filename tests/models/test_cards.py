@@ -28,6 +28,8 @@ PARAMETERS = {
     "baseline-ocr-w8": 1_225_062,
     "baseline-w8": 1_147_012,
     "deeplabv3": 58_628_427,
+    "dynamic-routing": 17_780_352,
+    "dynamic-routing-small": 525_512,
     "hrnetv2": 65_853_611,
     "hrnetv2-ocr": 70_362_806,
     "hrnetv2-ocr-small": 713_302,
@@ -44,8 +46,12 @@ PARAMETERS = {
     "nodes-unet": 62_517_067,
     "nodes-unet-32": 15_650_731,
     "nodes-unet-small": 986_227,
+    "nrd": 45_847_002,
+    "nrd-small": 1_032_330,
     "pspnet": 23_699_787,
     "pspnet-50": 46_587_467,
+    "segblocks": 12_012_232,
+    "segblocks-small": 324_898,
     "segnode": 20_948_124,
     "segnode-gain-w8": 311_349,
     "segnode-low-memory": 20_948_124,
@@ -86,6 +92,8 @@ def narrowed(name: str) -> ModelCard:
         arguments["width"] = 4
     elif "depth" in arguments:
         arguments["depth"] = 18
+    if "block" in arguments:
+        arguments["block"] = 64
     if "rtol" in arguments:
         arguments |= {"rtol": 0.1, "atol": 0.1}
     return card(name).model_copy(update={"arguments": arguments})
@@ -96,7 +104,7 @@ def built(name: str, seed: int = 0) -> nn.Module:
     return build_from_card(narrowed(name), CLASSES)
 
 
-def images(height: int = 48, width: int = 64, batch: int = 1) -> Tensor:
+def images(height: int = 64, width: int = 80, batch: int = 1) -> Tensor:
     return torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(7))
 
 
@@ -123,7 +131,7 @@ def test_published_parameters_agree_to_the_digits_printed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CARDS)
-@pytest.mark.parametrize("size", [(48, 64), (45, 67)])
+@pytest.mark.parametrize("size", [(64, 80), (67, 75)])
 def test_logits_have_the_size_of_the_image(name: str, size: tuple[int, int]) -> None:
     with torch.no_grad():
         logits = built(name).eval()(images(*size))

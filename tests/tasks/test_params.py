@@ -10,6 +10,7 @@ import pytest
 from segbench.errors import CardError
 from segbench.records.case import Case
 from segbench.tasks import memory, params, predict
+from segbench.workload.images import SCENES
 
 if TYPE_CHECKING:
     from tests.tasks.conftest import Collected
@@ -129,3 +130,27 @@ def test_frozen_parameters_count_and_are_told_apart(task: Any, tmp_path: Path, r
     task.run(case.with_options(crosscheck=False) if task is params else case, report)
     assert (report.rows["parameters"].value, report.rows["trainable_parameters"].value) == (39_435, 715)
     assert any("39,435 parameters (715 trainable)" in note for note in report.notes)
+
+
+def blocks(task: str, **changes: Any) -> Case:
+    """A small SegBlocks on two blocks; fewer classes than the street scenes have, which does not matter."""
+    case = Case(task, "segblocks-small", width=128, height=64, classes=2, modes=("infer",), **changes)
+    return case.with_arguments(width=4, decoder_width=9, policy_width=4)
+
+
+def test_a_cost_that_depends_on_the_image_is_the_mean_over_real_scenes(report: Collected) -> None:
+    params.run(blocks("params", seed=3).with_options(crosscheck=False), report)
+    macs = report.rows["macs"]
+    assert len(macs.samples) == SCENES
+    assert len(set(macs.samples)) > 1
+    assert macs.value == round(sum(macs.samples) / SCENES)
+    assert sum(macs.detail["kinds"].values()) == sorted(macs.samples)[SCENES // 2]
+    spread = macs.detail["scenes"]
+    assert min(macs.samples) <= spread["p5"] <= spread["mean"] <= spread["p95"] <= max(macs.samples)
+    assert not macs.detail["counters"][0]["disagrees"]
+    assert "depends on the image (here of synthetic, test): MACs are the mean of 8 images" in report.notes[0]
+
+
+def test_memory_that_depends_on_the_image_says_so(report: Collected) -> None:
+    memory.run(blocks("memory", warmup=0), report)
+    assert any("so does its peak; these are random numbers" in note for note in report.notes)

@@ -73,6 +73,14 @@ def test_latency_takes_real_pictures_of_the_cases_size() -> None:
     assert not torch.equal(pictures[0], pictures[1])
 
 
+def test_a_latency_that_depends_on_the_image_is_of_several_scenes() -> None:
+    report, case = Notes(), replace(small("latency"), model="dynamic-routing-small")
+    latency.run(case.with_arguments(layers=1, width=4), report)
+    whole = report.rows["latency_s"]
+    assert min(whole.samples) <= whole.detail["scenes"]["p5"] <= whole.detail["scenes"]["p95"] <= max(whole.samples)
+    assert any("depends on the image (here of synthetic, test): 8 batches take turns" in note for note in report.notes)
+
+
 def test_random_pictures_depend_on_the_seed_alone() -> None:
     assert torch.equal(latency.host_pictures(small("latency")), latency.host_pictures(small("latency")))
     assert not torch.equal(latency.host_pictures(small("latency")), latency.host_pictures(small("latency", seed=1)))
