@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.layers.region_conv import Region, Size, maps_of, rows_of
+from segbench.layers.region_conv import Region, maps_of, rows_of
 
 REACH = 3
 """Positions on either side: the authors' kernel is 7x7."""
@@ -29,14 +29,14 @@ class Masks:
 
     def __init__(self) -> None:
         self.region: Region | None = None
-        self._resized: dict[Size, Region] = {}
+        self._resized: dict[tuple[int, int], Region] = {}
 
     def set(self, region: Region | None) -> None:
         """From now on."""
         self.region = None if region is None or region.is_whole else region
         self._resized = {} if region is None else {(region.mask.shape[1], region.mask.shape[2]): region}
 
-    def at(self, size: Size) -> Region | None:
+    def at(self, size: tuple[int, int]) -> Region | None:
         """The region for maps of a size: a position is as its nearest one of the scores."""
         if self.region is None:
             return None
@@ -100,7 +100,7 @@ class InterpolatedConv2d(nn.Conv2d):
         values = region.convolve(self, rows_of(maps), (maps.shape[2], maps.shape[3]))
         return maps_of(region.scattered(values), len(maps), (region.mask.shape[1], region.mask.shape[2]))
 
-    def _answer_size(self, maps: Tensor) -> Size:
+    def _answer_size(self, maps: Tensor) -> tuple[int, int]:
         return self._side(maps.shape[2], 0), self._side(maps.shape[3], 1)
 
     def _side(self, pixels: int, axis: int) -> int:
@@ -118,5 +118,5 @@ def squared_distances() -> Tensor:
     return squares
 
 
-def _pair(sides: tuple[int, ...]) -> Size:
+def _pair(sides: tuple[int, ...]) -> tuple[int, int]:
     return sides[0], sides[1]

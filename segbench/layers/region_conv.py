@@ -11,9 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Size = tuple[int, int]
-"""Height and width in pixels."""
-
 GATHERED_SHARE = 0.5
 """Up to this share of the positions a region is gathered; above it the whole map is convolved, and masked.
 
@@ -27,7 +24,7 @@ def rows_of(maps: Tensor) -> Tensor:
     return functional.pad(rows, (0, 0, 0, 1))
 
 
-def maps_of(rows: Tensor, count: int, size: Size) -> Tensor:
+def maps_of(rows: Tensor, count: int, size: tuple[int, int]) -> Tensor:
     """The reverse for `count` images of `size`."""
     return rows[:-1].view(count, *size, -1).permute(0, 3, 1, 2)
 
@@ -65,7 +62,7 @@ class Region:
         """A copy of `rows` `(P + 1, C)` with `values` `(A, C)` at the active positions."""
         return rows.index_copy(0, self.active, values)
 
-    def convolve(self, conv: nn.Conv2d, rows: Tensor, source: Size | None = None) -> Tensor:
+    def convolve(self, conv: nn.Conv2d, rows: Tensor, source: tuple[int, int] | None = None) -> Tensor:
         """The convolution's values at the active positions, `(A, outputs)`.
 
         Args:
@@ -81,7 +78,7 @@ class Region:
             return functional.linear(values, conv.weight.flatten(1), conv.bias)
         return _product(conv, functional.pad(values, (0, 0, 0, 1)), self._table_within(conv))
 
-    def _table(self, conv: nn.Conv2d, source: Size) -> Tensor:
+    def _table(self, conv: nn.Conv2d, source: tuple[int, int]) -> Tensor:
         """Which row each active position reads through each tap of the kernel `(A, taps)`."""
         key = (conv.kernel_size, conv.stride, conv.dilation, source)
         if key not in self._tables:
@@ -97,7 +94,7 @@ class Region:
             self._tables[key] = places[self._table(conv, (self.mask.shape[1], self.mask.shape[2]))]
         return self._tables[key]
 
-    def _neighbours(self, conv: nn.Conv2d, source: Size) -> Tensor:
+    def _neighbours(self, conv: nn.Conv2d, source: tuple[int, int]) -> Tensor:
         count, height, width = self.mask.shape
         image, place = self.active // (height * width), self.active % (height * width)
         down = _taps(place // width, conv, 0)[:, :, None]

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from segbench.learning.losses import PixelLoss
     from segbench.learning.objective import Moment
 
-STAGES = 4
+_STAGES = 4
 
-LEAVES_ABOVE = 0.998
+_LEAVES_ABOVE = 0.998
 """The probability at which a pixel leaves (the authors' settings for Cityscapes)."""
 
-MASKS_FROM = 0.5
+_MASKS_FROM = 0.5
 """Share of the budget after which pixels leave in training too (our choice)."""
 
 
@@ -49,7 +49,7 @@ class ADPC(nn.Module):
         backbone: arguments of `HRNetV2`.
     """
 
-    default_policy = f"confidence>{LEAVES_ABOVE}"
+    default_policy = f"confidence>{_LEAVES_ABOVE}"
     simulated: str | None = None
     multiple_of = 1
 
@@ -90,7 +90,7 @@ class ADPC(nn.Module):
     def scores(self, stage: int, streams: Streams, region: Region | None, carried: Tensor | None) -> Tensor:
         """Class scores `(N, classes, h, w)` of a stage's exit at a region, and what was carried over elsewhere."""
         self.masks.set(region)
-        scores: Tensor = self.exits[stage - 1](streams) if stage < STAGES else self._end(streams)
+        scores: Tensor = self.exits[stage - 1](streams) if stage < _STAGES else self._end(streams)
         return scores if carried is None or region is None else torch.where(region.mask[:, None], scores, carried)
 
     def _end(self, streams: Streams) -> Tensor:
@@ -98,7 +98,7 @@ class ADPC(nn.Module):
 
     def supervise(self, images: Tensor, targets: Tensor, loss: PixelLoss, moment: Moment) -> Tensor:
         """The sum of the exits' losses."""
-        answers = self._trained(images, leaving=moment.progress >= MASKS_FROM)
+        answers = self._trained(images, leaving=moment.progress >= _MASKS_FROM)
         size = size_of(targets)
         return torch.stack([loss.total(resize(scores, size), targets) for scores in answers]).sum()
 
@@ -106,12 +106,12 @@ class ADPC(nn.Module):
         """Scores of all exits."""
         streams: Streams = (images,)
         region, carried = None, None
-        for stage in range(1, STAGES + 1):
+        for stage in range(1, _STAGES + 1):
             streams = self.advanced(stage, streams, region)
             carried = self.scores(stage, streams, region, carried)
             yield carried
             if leaving:
-                region = Region(carried.detach().float().softmax(1).amax(1) <= LEAVES_ABOVE)
+                region = Region(carried.detach().float().softmax(1).amax(1) <= _LEAVES_ABOVE)
 
 
 class PooledHead(nn.Module):
@@ -156,7 +156,7 @@ def _interpolate(module: nn.Module, masks: Masks, untouched: set[nn.Module]) -> 
 
 class _AdaptiveRun(PixelRun):
     def __init__(self, network: ADPC, images: Tensor) -> None:
-        super().__init__(len(images), STAGES, images.device)
+        super().__init__(len(images), _STAGES, images.device)
         self._network = network
         self._streams: Streams = (images,)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from segbench.errors import UserError
 from segbench.zoo.blocks import conv_norm_relu, resize, size_of
 from segbench.zoo.heads import ASPPHead
-from segbench.zoo.hrnet import Part
+from segbench.zoo.hrnet import BodyPart
 from segbench.zoo.streams import Streams
 
 
@@ -52,7 +52,9 @@ class ExitHead(nn.Module):
         return scores
 
 
-def attach_exits(parts: Sequence[Part], points: Sequence[int], classes: int, settings: HeadSettings) -> nn.ModuleList:
+def attach_exits(
+    parts: Sequence[BodyPart], points: Sequence[int], classes: int, settings: HeadSettings
+) -> nn.ModuleList:
     """A head after each of the parts with these numbers, the first part being 1.
 
     Raises:

@@ -16,7 +16,7 @@ from segbench.zoo.streams import W48, Streams
 
 
 @dataclass(frozen=True)
-class Part:
+class BodyPart:
     """A piece of a body, after which the network may be left.
 
     Attributes:
@@ -86,15 +86,15 @@ class HRNetV2(nn.Module):
         answer: Answer = self.head(streams, size)
         return answer
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[BodyPart]:
         """The body in pieces, one after the other as `encode`: stem with stage one, then every exchange module."""
         front = self.front
-        parts = [Part((front.stage1_channels,), lambda streams: (front.stage1(front.stem(streams[0])),))]
+        parts = [BodyPart((front.stage1_channels,), lambda streams: (front.stage1(front.stem(streams[0])),))]
         for stage in (front.stage2, front.stage3, self.stage4):
             first, *others = stage.children()
             widths = tuple(self._widths[: len(parts[-1].widths) + 1])
-            parts.append(Part(widths, lambda streams, first=first: first(front.widened(streams))))  # type: ignore[misc]
-            parts += [Part(widths, module) for module in others]
+            parts.append(BodyPart(widths, lambda streams, first=first: first(front.widened(streams))))  # type: ignore[misc]
+            parts += [BodyPart(widths, module) for module in others]
         return parts
 
 

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from segbench.learning.losses import PixelLoss
     from segbench.learning.objective import Moment
 
-MASKS_FROM = 0.5
+_MASKS_FROM = 0.5
 """Share of the budget after which pixels leave in training too (our choice)."""
 
-LEAVES_ABOVE = 0.95
+_LEAVES_ABOVE = 0.95
 """The probability at which they do; the published operating points are said to be 0.95 to 0.985 (not verified)."""
 
-STAGES = 3
+_STAGES = 3
 
 
 class LayerCascade(nn.Module):
@@ -54,7 +54,7 @@ class LayerCascade(nn.Module):
         UserError: an output stride at which the stages differ in size.
     """
 
-    default_policy = f"confidence>{LEAVES_ABOVE}"
+    default_policy = f"confidence>{_LEAVES_ABOVE}"
     simulated: str | None = None
     multiple_of = 1
 
@@ -82,7 +82,7 @@ class LayerCascade(nn.Module):
         if not self.training:
             return resize(answer_by_default(self, images), size)
         maps, answers = images, []
-        for stage in range(1, STAGES + 1):
+        for stage in range(1, _STAGES + 1):
             maps = self.advanced(stage, maps, None)
             answers.append(resize(self.scores(stage, maps, None, None), size))
         *early, last = answers
@@ -113,12 +113,12 @@ class LayerCascade(nn.Module):
         """The exits' losses, equally weighted, each over the pixels that reach it."""
         maps, region, carried = images, None, None
         losses: list[Tensor] = []
-        for stage in range(1, STAGES + 1):
+        for stage in range(1, _STAGES + 1):
             maps = self.advanced(stage, maps, region)
             scores = self.scores(stage, maps, region, carried)
             reached = targets if region is None else targets.where(_resized(region.mask, size_of(targets)), IGNORE)
             losses.append(loss.total(resize(scores, size_of(targets)), reached))
-            if moment.progress >= MASKS_FROM:
+            if moment.progress >= _MASKS_FROM:
                 region, carried = _remaining(scores, region), scores.detach()
                 if len(region.active) < 2:  # of which a norm has no statistics
                     break
@@ -126,7 +126,7 @@ class LayerCascade(nn.Module):
 
 
 def _remaining(scores: Tensor, region: Region | None) -> Region:
-    unsure = scores.detach().float().softmax(1).amax(1) <= LEAVES_ABOVE
+    unsure = scores.detach().float().softmax(1).amax(1) <= _LEAVES_ABOVE
     return Region(unsure if region is None else unsure & region.mask)
 
 
@@ -137,7 +137,7 @@ def _resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
 
 class _CascadeRun(PixelRun):
     def __init__(self, network: LayerCascade, images: Tensor) -> None:
-        super().__init__(len(images), STAGES, images.device)
+        super().__init__(len(images), _STAGES, images.device)
         self._network, self._maps = network, images
 
     def _computed(self, region: Region | None) -> tuple[int, int]:

@@ -85,7 +85,7 @@ def test_training_and_inference_see_the_same(monkeypatch: pytest.MonkeyPatch) ->
     """With norms at rest, the exits that are trained give what inference at the same threshold ends with."""
     net = network()
     limit = float(dense(net, 1).softmax(1).amax(1).median())
-    monkeypatch.setattr(adp_c, "LEAVES_ABOVE", limit)
+    monkeypatch.setattr(adp_c, "_LEAVES_ABOVE", limit)
     with torch.no_grad():
         *_, last = net._trained(IMAGES, leaving=True)
     assert torch.allclose(last, infer(net, IMAGES, parse_policy(f"confidence>{limit!r}")).scores, atol=1e-5)
@@ -146,7 +146,7 @@ def test_pixels_leave_in_the_second_half_of_the_training(
     progress: float, interpolates: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     net = network()
-    monkeypatch.setattr(adp_c, "LEAVES_ABOVE", 0.4)
+    monkeypatch.setattr(adp_c, "_LEAVES_ABOVE", 0.4)
     Segmentation(net, PixelLoss())(IMAGES, LABELS, Moment(0.5, progress)).backward()
     learned = {name: weight.grad is not None for name, weight in net.named_parameters()}
     assert all(learns for name, learns in learned.items() if not name.endswith("sharpness"))

@@ -174,7 +174,7 @@ def test_where_some_pixels_leave_all_weights_learn(monkeypatch: pytest.MonkeyPat
     net = network().train()
     with torch.no_grad():
         sure = net.scores(1, net.advanced(1, IMAGES, None), None, None).softmax(1).amax(1)
-    monkeypatch.setattr(layer_cascade, "LEAVES_ABOVE", float(sure.quantile(0.8)))
+    monkeypatch.setattr(layer_cascade, "_LEAVES_ABOVE", float(sure.quantile(0.8)))
     net = trained(0.9)
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in net.parameters())
 
