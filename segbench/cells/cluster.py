@@ -204,11 +204,12 @@ class ClusterExecutor:
         return ticket.future
 
     def _needs(self, job: Job) -> Needs:
-        """A case on CUDA has a GPU of its own; one on a processor that must be alone has the machine."""
+        """A case on CUDA has a GPU of its own for each of its processes; one on a processor that must be alone has the machine."""
         case = job.cases[0]
-        gpus = int(case.device.startswith("cuda"))
+        processes = getattr(case.options, "processes", 1) if case.device != "none" else 1
+        gpus = processes if case.device.startswith("cuda") else 0
         whole = job.alone and not gpus
-        return Needs(gpus, self._cpus or (None if whole else case.threads or 1))
+        return Needs(gpus, self._cpus or (None if whole else (case.threads or 1) * processes))
 
     def _follow(self) -> None:
         try:

@@ -39,7 +39,7 @@ def report(
             raise UserError("say where the report goes: -o DIR")
         remade = [(output / LEDGER).resolve()] == [Ledger(place).path.resolve() for place in ledger]
         command = None if remade else command_line()
-        tell(write_evidence(read_entries(ledger, _note), output, title, command), output)
+        tell(write_evidence(read_entries(ledger, _note), output, title, command, _note), output)
     if front_page is not None:
         tell([write_front_page(front_page)], front_page)
 
