@@ -93,8 +93,8 @@ def memory(
     chosen += "" if batch.batch_size else ", by default (24 on CUDA or predicted, 1 on the CPU)"
     chosen += _own_conditions({model.name: own(model) for model in models})
     chosen += f"; --device {conditions.device}: {where.why}" if where.why else ""
-    told = [explain.cost(done, prediction.context)] if predicted else assumed(done)
-    chosen += "".join(f"; {clause}" for clause in told)
+    told = explain.cost(done, prediction.context) if predicted else ", ".join(assumed(done))
+    chosen += f"; {told}" if told else ""
     try:
         session.finish(
             done,

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.replacing import replaced
-from segbench.workload.sharing import fully_sharded, require_several
+from segbench.workload.sharing import fully_sharded, require_ranks
 
 Shard = Callable[[nn.Module, "Optimizer | None"], None]
 """Shards a network in place; its optimizer then holds the shards."""
@@ -34,7 +34,7 @@ def one_rank_of(ranks: int, lifetimes: Lifetimes) -> Iterator[Shard]:
     Raises:
         UserError: a single rank, which has nothing to share.
     """
-    require_several(ranks)
+    require_ranks("fsdp", ranks)
     from torch import distributed
     from torch.distributed._tools import fake_collectives  # noqa: F401  # rules for collectives on `meta`
     from torch.testing._internal.distributed.fake_pg import FakeStore
@@ -106,4 +106,3 @@ def _told(lifetimes: Lifetimes) -> Iterator[None]:
         ):
             stack.enter_context(replaced(owner, name, telling))
         yield
-

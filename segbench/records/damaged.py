@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from segbench.errors import UserError
 from segbench.records.ledger import Entry
 
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -21,6 +22,9 @@ def made_of_readable(
     Args:
         make: of entries in their order, of any number of them.
         tell: hears one sentence for each entry that is left out.
+
+    Raises:
+        UserError: none is left.
     """
     try:
         return make(entries)
@@ -33,6 +37,8 @@ def made_of_readable(
             f"{entry.case.task} of {entry.model} (run {entry.run}): its details are none that this segbench knows "
             "(another version's, or edited?); skipped"
         )
+    if len(damaged) == len(entries):
+        raise UserError("this segbench understands the details of no entry; ask the version that wrote them")
     return make([entry for entry in entries if entry not in damaged])
 
 

@@ -97,7 +97,12 @@ class Shared(Options):
     @property
     def processes(self) -> int:
         """How many hold a part of what is measured."""
-        return 1 if self.strategy == "single" else self.ranks
+        return self.ranks if self.shares else 1
+
+    @property
+    def shares(self) -> bool:
+        """Whether the process that is measured is one of those that train together."""
+        return self.strategy != "single"
 
 
 class MemoryOptions(Shared):

@@ -59,7 +59,7 @@ def write_evidence(
         UserError: the folder cannot be written, or holds files that are not a report's.
     """
     said = title or (report_title(folder) if command is None else _named(folder))
-    written = write_report(made_of_readable(entries, lambda kept: report_of(kept, said), note), folder)
+    written = made_of_readable(entries, lambda kept: write_report(report_of(kept, said), folder), note)
     try:
         return [*written, *_sidecars(entries, folder, command)]
     except OSError as error:
@@ -84,7 +84,7 @@ def _named(folder: Path) -> str:
 def _sidecars(entries: Sequence[Entry], folder: Path, command: str | None) -> list[Path]:
     ledger, environment, said = folder / LEDGER, folder / ENVIRONMENT, folder / COMMAND
     if command is not None or not ledger.is_file():
-        lines = [replace(entry, case=publishable(entry.case)).line() for entry in entries]
+        lines = [_published(entry).line() for entry in entries]
         fresh = ledger.with_suffix(".new")
         fresh.write_text("".join(lines), encoding="utf-8")
         fresh.replace(ledger)
@@ -92,6 +92,11 @@ def _sidecars(entries: Sequence[Entry], folder: Path, command: str | None) -> li
         said.write_text(command + "\n", encoding="utf-8")
     environment.write_text(json.dumps(_environments(entries), indent=1) + "\n", encoding="utf-8")
     return [ledger, environment, *([said] if said.is_file() else [])]
+
+
+def _published(entry: Entry) -> Entry:
+    case = publishable(entry.case)
+    return entry if case is entry.case else replace(entry, case=case)
 
 
 def _environments(entries: Sequence[Entry]) -> list[dict[str, object]]:

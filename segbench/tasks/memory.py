@@ -34,9 +34,12 @@ def run(case: Case, report: Reporter) -> None:
 
     Each mode's process peak includes the modes before it: ask for one mode a case to have it alone.
     """
-    if case.options_as(MemoryOptions).strategy != "single":
+    options = case.options_as(MemoryOptions)
+    if options.shares:
         from segbench.tasks.ranks import by_ranks  # torch's distributed parts, which few cases need
+        from segbench.workload.sharing import require_ranks
 
+        require_ranks(options.strategy, options.ranks)
         by_ranks(run_here, case, report)
     else:
         run_here(case, report)
@@ -47,7 +50,7 @@ def run_here(case: Case, report: Reporter) -> None:
     device, options = device_of(case), case.options_as(MemoryOptions)
     workload = build_workload(case, device)
     tell_parameters(workload.network, case, report)
-    if options.strategy != "single":
+    if options.shares:
         from segbench.workload.sharing import share
 
         workload = share(workload, options.strategy, options.ranks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -103,16 +103,17 @@ class _Teller:
 def _run(task: RankTask, case: Case, rank: int, meeting: str, pipe: Connection) -> None:
     """In the rank's own process."""
     die_with_parent()
-    on_cuda = case.device.startswith("cuda")
-    own = replace(case, device=f"cuda:{rank}") if on_cuda else case
-    try:
-        apply_case_switches(own)
-        with joined(rank, case.options_as(Shared).processes, Path(meeting), torch.device(own.device)):
+    own = replace(case, device=f"cuda:{rank}") if case.device.startswith("cuda") else case
+    with ExitStack() as group:  # a rank leaves it after it has told why: the others fail as soon as it has left
+        try:
+            apply_case_switches(own)
+            ranks, device = case.options_as(Shared).processes, torch.device(own.device)
+            group.enter_context(joined(rank, ranks, Path(meeting), device))
             task(own, _Teller(pipe))
-    except Exception as error:  # whatever a user's network raises
-        pipe.send(("failed", _portable(error, rank)))
-    else:
-        pipe.send(("ended", None))
+        except Exception as error:  # whatever a user's network raises
+            pipe.send(("failed", _portable(error, rank)))
+        else:
+            pipe.send(("ended", None))
 
 
 def _portable(error: Exception, rank: int) -> Exception:

@@ -33,7 +33,7 @@ def settled_results() -> Iterator[None]:
     """Within it the collectives of sharded tensors (`DTensor`), as some optimizers ask for them, are forgotten too."""
     from torch.distributed import _functional_collectives as functional
 
-    wait = functional.wait_tensor
+    wait: Callable[[torch.Tensor], torch.Tensor] = functional.wait_tensor
 
     def settled(tensor: torch.Tensor) -> torch.Tensor:
         settle()
@@ -60,10 +60,8 @@ class SettledCollective:
         """Where the collective reads or writes, as FSDP2 does it by itself."""
         return torch.empty(*size, dtype=dtype, device=device)
 
-    def __call__(
-        self, output_tensor: torch.Tensor, input_tensor: torch.Tensor, group: Any, async_op: bool = False, **how: Any
-    ) -> None:
-        work = self._collective(output_tensor, input_tensor, group=group, async_op=True, **how)
+    def __call__(self, output_tensor: torch.Tensor, input_tensor: torch.Tensor, group: Any, **how: Any) -> None:
+        work = self._collective(output_tensor, input_tensor, group=group, **{**how, "async_op": True})
         work.wait()
         settle(group)
         del work  # only now: it may own the last reference to a copy that gloo has made
@@ -83,11 +81,12 @@ def _newest(name: str, older: str) -> Callable[..., Any]:
 
 
 def _one_thread(store: Any, rank: int, size: int, timeout: timedelta) -> Any:
-    options = distributed.ProcessGroupGloo._Options()
+    gloo: Any = distributed.ProcessGroupGloo
+    options = gloo._Options()
     options._threads = 1
-    options._devices = [distributed.ProcessGroupGloo.create_default_device()]
+    options._devices = [gloo.create_default_device()]
     options._timeout = timeout
-    return distributed.ProcessGroupGloo(store, rank, size, options)
+    return gloo(store, rank, size, options)
 
 
 distributed.Backend.register_backend(GLOO, _one_thread, devices=["cpu"])

@@ -54,11 +54,7 @@ def joined(rank: int, ranks: int, meeting: Path, device: torch.device) -> Iterat
 
 
 def share(workload: Workload, strategy: Strategy, ranks: int) -> Workload:
-    """The workload of one of the processes that have joined.
-
-    Raises:
-        UserError: FSDP with a single rank.
-    """
+    """The workload of one of the processes that have joined."""
     if strategy == "fsdp":
         return _sharded(workload, ranks)
     if strategy == "single" or "train" not in workload.case.modes:
@@ -110,7 +106,6 @@ class _Loss(nn.Module):
 
 
 def _sharded(workload: Workload, ranks: int) -> Workload:
-    require_several(ranks)
     mesh = distributed.device_mesh.init_device_mesh(workload.device.type, (ranks,))
     fully_sharded(workload.network, mesh)
     if workload.device.type == "cpu":
@@ -123,11 +118,11 @@ def _sharded(workload: Workload, ranks: int) -> Workload:
     return workload
 
 
-def require_several(ranks: int) -> None:
+def require_ranks(strategy: Strategy, ranks: int) -> None:
     """Raises:
-    UserError: a single rank, which has nothing to share.
+    UserError: a single rank of FSDP, which has nothing to share.
     """
-    if ranks < 2:
+    if strategy == "fsdp" and ranks < 2:
         raise UserError("--strategy fsdp shares parameters between processes: say how many with --ranks, from 2")
 
 

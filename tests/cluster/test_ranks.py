@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 import pytest
+
 from segbench.estimate.step import trace_step
 from segbench.records.case import Case
 from segbench.records.options import MemoryOptions
@@ -34,7 +35,12 @@ def predicted(case: Case, strategy: str) -> int:
 
 @pytest.mark.parametrize(
     ("strategy", "model", "tolerance"),
-    [("fsdp", "segnode-w8", 0.0), ("fsdp", "unet-w8", 0.0), ("ddp", "segnode-w8", 0.01), ("ddp-views", "unet-w8", 0.01)],
+    [
+        ("fsdp", "segnode-w8", 0.0),
+        ("fsdp", "unet-w8", 0.0),
+        ("ddp", "segnode-w8", 0.01),
+        ("ddp-views", "unet-w8", 0.01),
+    ],
 )
 def test_two_ranks_hold_what_is_predicted_fsdps_to_the_byte(strategy: str, model: str, tolerance: float) -> None:
     """DDP also sends running statistics around in small copies that gloo frees unseen."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
 from tests.cluster.conftest import TwoNodes
 
 if TYPE_CHECKING:
