@@ -69,7 +69,7 @@ class PredictionFlags(Group):
         ),
     ] = "single"
     ranks: Annotated[
-        int, Option("--ranks", help="Processes that train together, with a GPU each; memory is told of one.", min=1)
+        int, Option("--ranks", help="Processes that train together; memory is told of the one that needs most.", min=1)
     ] = 1
     assume_torch: Annotated[
         str | None,
