@@ -204,20 +204,24 @@ class ClusterExecutor:
         return ticket.future
 
     def _needs(self, job: Job) -> Needs:
-        """A case on CUDA has a GPU of its own; one on a processor that must be alone has the machine."""
+        """A case on CUDA has a GPU a process; one on a processor that must be alone has the machine."""
         case = job.cases[0]
-        gpus = int(case.device.startswith("cuda"))
+        processes = getattr(case.options, "processes", 1) if case.device != "none" else 1
+        gpus = processes if case.device.startswith("cuda") else 0
         whole = job.alone and not gpus
-        return Needs(gpus, self._cpus or (None if whole else case.threads or 1))
+        return Needs(gpus, self._cpus or (None if whole else (case.threads or 1) * processes))
 
     def _follow(self) -> None:
         try:
             while not self._closed:
                 self._round()
         except Exception as error:  # whatever the engine raised ends the command, not this thread alone
-            for ticket in [*self._new, *self._running.values()]:
+            with self._wake:
+                lost = [*self._new, *self._running.values()]
+                self._new.clear()
+                self._running.clear()
+            for ticket in lost:
                 ticket.future.set_exception(error)
-            self._running.clear()
 
     def _round(self) -> None:
         with self._wake:
@@ -242,7 +246,8 @@ class ClusterExecutor:
         except WorkerLost as lost:
             ticket.losses += (str(lost),)
             if len(ticket.losses) <= self._retries:
-                self._new.append(ticket)
+                with self._wake:
+                    self._new.append(ticket)
             else:
                 ticket.future.set_result(_lost(ticket))
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from segbench.cards.sources import read_spec
@@ -38,7 +39,7 @@ def publishable(case: Case) -> Case:
     """The case without this machine's folders: a user's `/home/me/net.py:Net` becomes `net.py:Net`."""
     options = case.options_as(Options)
     places = [*options.paths(READS), *options.paths(WRITES)]
-    model = read_spec(case.model).published().text if case.model else ""
+    model = _published_model(case.model) if case.model else ""
     short = {name: _without_folders(path) for name, path in places if path.is_absolute()}
     dataset = published_dataset(case.dataset) if case.dataset else None
     if not short and (model, dataset, None) == (case.model, case.dataset, case.data_root):
@@ -50,6 +51,11 @@ def publishable(case: Case) -> Case:
         data_root=None,
         options=options.changed(**short) if short else options,
     )
+
+
+@lru_cache
+def _published_model(text: str) -> str:
+    return read_spec(text).published().text
 
 
 def _without_folders(path: Path) -> str:

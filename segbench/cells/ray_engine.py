@@ -47,12 +47,15 @@ class RayEngine:
         self._stored: dict[str, Any] = {}
         self._sizes: dict[Any, Needs] = {}
         self._standing, self._asking = Standing(0, 0), cast("threading.Thread | None", None)
+        named = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
         os.environ.setdefault(_PATIENCE, "3600")
         try:
+            if named != "auto":
+                _require_listener(named)
             self._ray.init(address=address, log_to_driver=False, logging_level="error")
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # a ConnectionError is an OSError
             raise UserError(
-                f"no Ray cluster answers at {address}; start one with `ray start --head`, or say --address ray://HOST:10001"
+                f"no Ray cluster answers at {named}; start one with `ray start --head`, or say --address ray://HOST:10001"
             ) from error
         head = getattr(self._ray.get_runtime_context(), "gcs_address", "") if address == "auto" else ""
         self._head = _Head(head)
@@ -167,11 +170,21 @@ class _Head:
         if not self.address or time.monotonic() < self._looked + _HEAD_S:
             return
         self._looked = time.monotonic()
-        host, _, port = self.address.rpartition(":")
         try:
-            socket.create_connection((host, int(port)), timeout=10).close()
+            _require_listener(self.address)
         except OSError as error:
             raise EngineLost(f"the Ray head at {self.address} does not answer any more; {_GOES_ON}") from error
+
+
+def _require_listener(address: str) -> None:
+    """Ray itself would ask for as long as its patience lasts.
+
+    Raises:
+        OSError: nobody listens at `[ray://]host:port`.
+        ValueError: an address without a port.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _library() -> Any:

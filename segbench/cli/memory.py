@@ -10,7 +10,7 @@ from typing import Annotated
 from typer import Option
 
 from segbench.cards.model import Model
-from segbench.cli.explaining import ExplainFlags
+from segbench.cli.explaining import ExplainFlags, assumed
 from segbench.cli.flags import flags
 from segbench.cli.groups import (
     BatchFlags,
@@ -30,7 +30,7 @@ from segbench.devices.choice import Device
 from segbench.present.memory import memory_table
 from segbench.present.table import Table
 from segbench.records.case import Case
-from segbench.records.options import PredictOptions
+from segbench.records.options import MemoryOptions, PredictOptions
 
 PAPER_BATCH = 24
 """The batch of the paper's Table 2, third column."""
@@ -80,7 +80,7 @@ def memory(
         options = prediction.options(PredictOptions).changed(timeline=explain.plot is not None)
         case = partial(Case, "predict", options=options, **fields)
     else:
-        case = partial(Case, "memory", **fields)
+        case = partial(Case, "memory", options=prediction.shared(MemoryOptions), **fields)
 
     def own(model: Model) -> Fields:
         return {**size.own(model), **batch.own(model)}
@@ -93,7 +93,8 @@ def memory(
     chosen += "" if batch.batch_size else ", by default (24 on CUDA or predicted, 1 on the CPU)"
     chosen += _own_conditions({model.name: own(model) for model in models})
     chosen += f"; --device {conditions.device}: {where.why}" if where.why else ""
-    chosen += f"; {explain.cost(done, prediction.context)}" if predicted else ""
+    told = explain.cost(done, prediction.context) if predicted else ", ".join(assumed(done))
+    chosen += f"; {told}" if told else ""
     try:
         session.finish(
             done,

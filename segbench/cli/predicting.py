@@ -12,7 +12,7 @@ from segbench.cli.flags import Group
 from segbench.devices.budgets import PAPER_GPU, Budget, compute_capability, cublas_workspace, parse_budget
 from segbench.devices.choice import Device
 from segbench.errors import UserError
-from segbench.records.options import Assumptions
+from segbench.records.options import Assumptions, Shared
 from segbench.units import parse_bytes
 
 BudgetText = Annotated[
@@ -26,6 +26,7 @@ BudgetText = Annotated[
 ]
 
 AssumptionsT = TypeVar("AssumptionsT", bound=Assumptions)
+SharedT = TypeVar("SharedT", bound=Shared)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class PredictionFlags(Group):
         ),
     ] = "single"
     ranks: Annotated[
-        int, Option("--ranks", help="Processes that train together, with a GPU each; memory is told of one.", min=1)
+        int, Option("--ranks", help="Processes that train together; memory is told of the one that needs most.", min=1)
     ] = 1
     assume_torch: Annotated[
         str | None,
@@ -93,11 +94,15 @@ class PredictionFlags(Group):
                 "cublas_bytes": cublas,
                 "nfe": self.nfe,
                 "attention": self.attention,
+                "assume_torch": self.assume_torch,
                 "strategy": self.strategy,
                 "ranks": self.ranks,
-                "assume_torch": self.assume_torch,
             }
         )
+
+    def shared(self, kind: type[SharedT]) -> SharedT:
+        """As options of a task that measures the same."""
+        return kind.parse({"strategy": self.strategy, "ranks": self.ranks})
 
 
 def chosen_budget(text: str | None, where: Device) -> Budget:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from segbench.errors import UserError
-from segbench.records.ledger import Ledger
+from segbench.records.ledger import Ledger, without_collection
 from segbench.studies.evidence import LEDGER, read_entries, write_evidence
 from segbench.studies.front_page import README, front_page
 
@@ -39,7 +39,8 @@ def report(
             raise UserError("say where the report goes: -o DIR")
         remade = [(output / LEDGER).resolve()] == [Ledger(place).path.resolve() for place in ledger]
         command = None if remade else command_line()
-        tell(write_evidence(read_entries(ledger, _note), output, title, command), output)
+        with without_collection():  # of a long ledger it would take longer than what is made of it
+            tell(write_evidence(read_entries(ledger, _note), output, title, command, _note), output)
     if front_page is not None:
         tell([write_front_page(front_page)], front_page)
 

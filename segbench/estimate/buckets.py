@@ -10,14 +10,12 @@ process, which are not counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 import torch
 from torch import nn
 
-Strategy = Literal["single", "ddp", "ddp-views", "fsdp"]
-"""One device; DDP that copies gradients into buckets; DDP whose gradients are parts of buckets; FSDP2, which shares
-parameters, gradients and the optimizer's state between ranks and has no buckets (`segbench.estimate.fsdp`)."""
+from segbench.workload.sharing import Strategy
+
 FIRST_BUCKET = 2**20
 BUCKET = 25 * 2**20
 """`kDefaultFirstBucketBytes` and `bucket_cap_mb`."""

@@ -19,34 +19,12 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from segbench.errors import UserError
 from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.replacing import replaced
+from segbench.workload.sharing import fully_sharded, require_ranks
 
 Shard = Callable[[nn.Module, "Optimizer | None"], None]
 """Shards a network in place; its optimizer then holds the shards."""
-
-
-def units(network: nn.Module) -> Iterator[nn.Module]:
-    """What is gathered together: every child that has parameters, those of lists one by one, and last the network."""
-    yield from _below(network)
-    yield network
-
-
-def _below(module: nn.Module) -> Iterator[nn.Module]:
-    for child in module.children():
-        if isinstance(child, (nn.ModuleList, nn.ModuleDict)):
-            yield from _below(child)  # has no forward pass of its own, which is where a unit is gathered
-        elif any(True for _ in child.parameters()):
-            yield child
-
-
-def fully_sharded(network: nn.Module, mesh: Any) -> None:
-    """FSDP2 as its users write it: `fully_shard` of every unit."""
-    from torch.distributed.fsdp import fully_shard
-
-    for unit in units(network):
-        fully_shard(unit, mesh=mesh)
 
 
 @contextlib.contextmanager
@@ -56,8 +34,7 @@ def one_rank_of(ranks: int, lifetimes: Lifetimes) -> Iterator[Shard]:
     Raises:
         UserError: a single rank, which has nothing to share.
     """
-    if ranks < 2:
-        raise UserError("--strategy fsdp shares parameters between processes: say how many with --ranks, from 2")
+    require_ranks("fsdp", ranks)
     from torch import distributed
     from torch.distributed._tools import fake_collectives  # noqa: F401  # rules for collectives on `meta`
     from torch.testing._internal.distributed.fake_pg import FakeStore
@@ -129,8 +106,3 @@ def _told(lifetimes: Lifetimes) -> Iterator[None]:
         ):
             stack.enter_context(replaced(owner, name, telling))
         yield
-
-
-def local(tensor: torch.Tensor) -> torch.Tensor:
-    """This rank's part of a sharded tensor; any other as it is."""
-    return getattr(tensor, "_local_tensor", tensor)

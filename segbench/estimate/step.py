@@ -17,14 +17,16 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from segbench.estimate.assumed_steps import assuming_steps
 from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.autocast import autocast_on_meta
-from segbench.estimate.buckets import Strategy, bucket_gradients
+from segbench.estimate.buckets import bucket_gradients
 from segbench.estimate.corrections import Target, like
-from segbench.estimate.fsdp import local, one_rank_of
+from segbench.estimate.fsdp import one_rank_of
 from segbench.estimate.log import StorageLog
 from segbench.estimate.older_torch import TODAY, Release
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.program import program_on
 from segbench.estimate.trace import StorageTrace, tensors_in
+from segbench.workload.shards import local
+from segbench.workload.sharing import Strategy
 
 STEPS = 3
 """One to warm up, in which the optimizer makes its state, and two that count, as in a measurement."""
@@ -94,7 +96,7 @@ def trace_step(
         nfe: evaluations of f in an adaptive solver's forward solve, see `segbench.estimate.assumed_steps`.
         kernels: what decides between CUDA's kernels of attention.
         release: of torch, whose habits are meant, see `segbench.estimate.older_torch`.
-        strategy: whether the training is one process of several, see `segbench.estimate.buckets`.
+        strategy: whether the training is one process of several, see `segbench.workload.sharing`.
         ranks: how many share the network under FSDP.
     """
     trace = StorageTrace(target, overheads)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from segbench.memory_optimisations.saved_tensors import MARK
+from segbench.workload.shards import local
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def measure_live_peaks(
         repeats: the first is where the optimizer makes its state, unless `prepare` does.
         prepare: runs before the steps; what it leaves alive counts in them.
     """
-    base = storage_bytes([*network.parameters(), *network.buffers()])
+    base = storage_bytes(map(local, [*network.parameters(), *network.buffers()]))
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         prepare()
         for _ in range(repeats):

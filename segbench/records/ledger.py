@@ -199,7 +199,7 @@ class Ledger:
             LedgerError: the file cannot be read at all.
         """
         try:
-            with _no_collection():
+            with without_collection():
                 return list(self._read())
         except OSError as error:
             raise LedgerError(f"ledger {self.path} cannot be read: {error.strerror}") from error
@@ -225,7 +225,7 @@ class _Skipped(Exception):
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Objects that all stay alive need not be searched for cycles again and again: a third of the time."""
     collects = gc.isenabled()
     gc.disable()

@@ -82,13 +82,36 @@ _RENAMED = {"zoom": "scale_jitter"}
 """In ledgers of format 1 -> now."""
 
 
-class MemoryOptions(Options):
+class Shared(Options):
+    """How processes train one network together.
+
+    Attributes:
+        strategy: one process; or one of several that train together, which copy gradients into buckets (`ddp`), keep
+            them there (`ddp-views`), or share parameters, gradients and the optimizer's state (`fsdp`).
+        ranks: how many processes train together.
+    """
+
+    strategy: Literal["single", "ddp", "ddp-views", "fsdp"] = "single"
+    ranks: int = Field(1, ge=1)
+
+    @property
+    def processes(self) -> int:
+        """How many hold a part of what is measured."""
+        return self.ranks if self.shares else 1
+
+    @property
+    def shares(self) -> bool:
+        """Whether the process that is measured is one of those that train together."""
+        return self.strategy != "single"
+
+
+class MemoryOptions(Shared):
     """Of `memory`: bytes of the process outside the allocator, which count against the budget; None for none known."""
 
     context_bytes: int | None = None
 
 
-class Assumptions(Options):
+class Assumptions(Shared):
     """What a prediction assumes of a GPU.
 
     Attributes:
@@ -98,9 +121,6 @@ class Assumptions(Options):
             that takes more.
         nfe: evaluations of f in an adaptive solve; None where they are not stated.
         attention: CUDA's kernel of attention that is preferred; None for torch's own order.
-        strategy: one process; or one of several that train together, which copy gradients into buckets (`ddp`), keep
-            them there (`ddp-views`), or share parameters, gradients and the optimizer's state (`fsdp`).
-        ranks: how many processes train together.
         capability: CUDA compute capability of the GPU, on which attention's kernels depend; None for Ampere's.
         assume_torch: the release whose habits are meant, such as `1.8`; None for the torch that runs.
         target: whose memory is meant; `cpu` sets a prediction beside a real step on the CPU, and has live bytes alone.
@@ -111,8 +131,6 @@ class Assumptions(Options):
     workspaces: Literal["none", "expected", "upper"] = "none"
     nfe: int | None = None
     attention: Literal["flash", "efficient", "cudnn", "math"] | None = None
-    strategy: Literal["single", "ddp", "ddp-views", "fsdp"] = "single"
-    ranks: int = Field(1, ge=1)
     capability: tuple[int, int] | None = None
     assume_torch: str | None = None
     target: Literal["cuda", "cpu"] = "cuda"

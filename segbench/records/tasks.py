@@ -96,7 +96,7 @@ class Task:
 _NETWORK = ("input", "classes", "seed", "threads")
 _RUNNING = (*_NETWORK, "precision", "channels_last", "tf32", "cudnn_benchmark", "warmup")
 _TOGETHER = ("strategy", "ranks")
-"""Options of a prediction that may be swept."""
+"""Options that may be swept."""
 _MEMORY = (
     "parameters",
     *(f"{mode}_peak_{kind}_bytes" for mode in MODES for kind in ("live", "allocated", "reserved", "process")),

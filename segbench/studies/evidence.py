@@ -11,6 +11,7 @@ from pathlib import Path
 from segbench.cells.places import publishable
 from segbench.errors import UserError
 from segbench.present.files import TEXT, write_report
+from segbench.records.damaged import made_of_readable
 from segbench.records.ledger import Entry, Ledger
 from segbench.studies.report import report_of
 
@@ -40,7 +41,11 @@ def read_entries(ledgers: Sequence[Path], note: Callable[[str], object] = lambda
 
 
 def write_evidence(
-    entries: Sequence[Entry], folder: Path, title: str | None = None, command: str | None = None
+    entries: Sequence[Entry],
+    folder: Path,
+    title: str | None = None,
+    command: str | None = None,
+    note: Callable[[str], object] = lambda _: None,
 ) -> list[Path]:
     """Writes a report with its ledger, in place of a report that stands there.
 
@@ -48,12 +53,13 @@ def write_evidence(
         title: by default the folder's name, or when remade the title of the report that stands there.
         command: what made the ledger; None: the report is remade from its own ledger alone, and both stay as they are
             (a command may be appending to that ledger right now).
+        note: hears of entries that could not be understood; the report's ledger has them all the same.
 
     Raises:
         UserError: the folder cannot be written, or holds files that are not a report's.
     """
-    report = report_of(entries, title or (report_title(folder) if command is None else _named(folder)))
-    written = write_report(report, folder)
+    said = title or (report_title(folder) if command is None else _named(folder))
+    written = made_of_readable(entries, lambda kept: write_report(report_of(kept, said), folder), note)
     try:
         return [*written, *_sidecars(entries, folder, command)]
     except OSError as error:
@@ -78,7 +84,7 @@ def _named(folder: Path) -> str:
 def _sidecars(entries: Sequence[Entry], folder: Path, command: str | None) -> list[Path]:
     ledger, environment, said = folder / LEDGER, folder / ENVIRONMENT, folder / COMMAND
     if command is not None or not ledger.is_file():
-        lines = [replace(entry, case=publishable(entry.case)).line() for entry in entries]
+        lines = [_published(entry).line() for entry in entries]
         fresh = ledger.with_suffix(".new")
         fresh.write_text("".join(lines), encoding="utf-8")
         fresh.replace(ledger)
@@ -86,6 +92,11 @@ def _sidecars(entries: Sequence[Entry], folder: Path, command: str | None) -> li
         said.write_text(command + "\n", encoding="utf-8")
     environment.write_text(json.dumps(_environments(entries), indent=1) + "\n", encoding="utf-8")
     return [ledger, environment, *([said] if said.is_file() else [])]
+
+
+def _published(entry: Entry) -> Entry:
+    case = publishable(entry.case)
+    return entry if case is entry.case else replace(entry, case=case)
 
 
 def _environments(entries: Sequence[Entry]) -> list[dict[str, object]]:

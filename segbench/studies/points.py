@@ -14,7 +14,7 @@ from segbench.present.values import measured
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.records.options import CAMVID_IMAGES, EpochOptions
+from segbench.records.options import CAMVID_IMAGES, EpochOptions, Shared
 from segbench.records.quantities import QUANTITIES
 
 _AXES = {
@@ -140,7 +140,9 @@ def _switches(entry: Entry, method: str) -> str:
     """What was switched on where it was measured, beside the precision."""
     number = entry.environment.threads if entry.environment and method == "measured:host" else 0
     threads = f"{number} thread{'s' if number > 1 else ''}" if number else ""
-    return "".join(f", {word}" for word in (threads, *entry.case.switches) if word)
+    options = entry.case.options
+    together = f"{options.strategy} of {options.ranks}" if isinstance(options, Shared) and options.shares else ""
+    return "".join(f", {word}" for word in (threads, together, *entry.case.switches) if word)
 
 
 def _value(item: Measurement) -> ParetoValue:

@@ -35,13 +35,30 @@ def run(case: Case, report: Reporter) -> None:
 
     Each mode's process peak includes the modes before it: ask for one mode a case to have it alone.
     """
-    device = device_of(case)
+    options = case.options_as(MemoryOptions)
+    if options.shares:
+        from segbench.tasks.ranks import by_ranks  # torch's distributed parts, which few cases need
+        from segbench.workload.sharing import require_ranks
+
+        require_ranks(options.strategy, options.ranks)
+        by_ranks(run_here, case, report)
+    else:
+        run_here(case, report)
+
+
+def run_here(case: Case, report: Reporter) -> None:
+    """`run` in this process, which may be one of several that have joined."""
+    device, options = device_of(case), case.options_as(MemoryOptions)
     workload = build_workload(case, device)
     tell_parameters(workload.network, case, report)
     if costs_vary(workload.network):
         report.note(
             f"{case.model}: what it computes depends on the images, and so does its peak; these are {_images(case)}"
         )
+    if options.shares:
+        from segbench.workload.sharing import share
+
+        workload = share(workload, options.strategy, options.ranks)
     for mode in case.modes:
         step = _step(workload, mode, report)
         rows = _on_cuda(workload, mode, step, report) if device.type == "cuda" else _on_cpu(case, mode, step, workload)
@@ -79,7 +96,10 @@ def _factors(case: Case, mode: str) -> dict[str, int]:
 
 
 def _on_cpu(case: Case, mode: str, step: Callable[[], None], workload: Workload) -> Iterator[Measurement]:
-    prepare = workload.make_momenta if mode == "train" and not case.warmup else lambda: None
+    def prepare() -> None:
+        if mode == "train":
+            workload.prepare(step_too=not case.warmup)
+
     peaks = measure_live_peaks(workload.network, step, case.warmup + _MEASURED_STEPS["cpu"], prepare)
     rss = peak_rss_bytes()
     factors = _factors(case, mode)

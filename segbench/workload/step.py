@@ -74,13 +74,22 @@ class Workload:
             return False
         return not (isinstance(self.optimizer, torch.optim.SGD) and not self.optimizer.defaults["momentum"])
 
-    def make_momenta(self) -> None:
-        """Lets the optimizer make its state, which is the same after a step on a corner of the images.
+    def prepare(self, step_too: bool) -> None:
+        """What lasts as long as the training is made before the steps that count.
 
-        A network that does not take the smaller size makes a whole step.
+        Args:
+            step_too: whether they are the first, so that the optimizer has to make its state now.
         """
-        if not self.awaits_momenta:
-            return
+        if step_too:
+            self.make_momenta()
+
+    def make_momenta(self) -> None:
+        """Lets the optimizer make its state, which is the same after a small step."""
+        if self.awaits_momenta:
+            self.small_step()
+
+    def small_step(self) -> None:
+        """A step on a corner of the images; a network that does not take the smaller size makes a whole one."""
         images, labels = self.make_batch()
         height, width = (max(_LEAST_SIDE, side // 4) for side in images.shape[-2:])
         try:

@@ -22,12 +22,14 @@ from segbench.records.case import Case, Json
 from segbench.records.environment import Environment
 from segbench.records.ledger import Ledger
 from segbench.records.measurement import Measurement
+from segbench.records.options import Assumptions, MemoryOptions
 from segbench.statistics.stopping import StopRule
 
 HERE = node_here()
 V100, A100 = (replace(HERE, gpus=(Gpu(0, name, 2**35, 0),), name=name.lower()) for name in ("V100", "A100"))
 ENVIRONMENT = Environment("cpu", "Test CPU", "2.13.0", "3.11", "Linux", "0123", threads=1)
 NETWORK = "class Net: ..."
+FSDP = MemoryOptions(strategy="fsdp", ranks=4)
 
 
 class FakeEngine:
@@ -177,6 +179,8 @@ def test_another_machine_than_the_one_planned_for_does_not_answer(tmp_path: Path
         (Case("latency", "unet-w8"), Needs(0, None)),
         (Case("params", "unet-w8", threads=3), Needs(0, 3)),
         (Case("memory", "unet-w8", device="cuda:0"), Needs(1, 1)),
+        (Case("memory", "unet-w8", device="cuda", options=FSDP), Needs(4, 4)),
+        (Case("max_batch", "unet-w8", device="none", options=Assumptions(strategy="fsdp", ranks=4)), Needs(0, 1)),
     ],
 )
 def test_a_case_reserves_a_gpu_or_the_machine_it_must_be_alone_on(tmp_path: Path, case: Case, needs: Needs) -> None:

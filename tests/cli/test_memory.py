@@ -11,6 +11,7 @@ import pytest
 from typer.testing import Result
 
 from segbench.records.ledger import Ledger
+from segbench.records.options import MemoryOptions
 from segbench.records.rows import EXPORT_COLUMNS
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ def test_without_a_batch_the_cpu_takes_one_and_says_so(machine: FakeMachine, seg
     result = segbench(*MEASURE)
     assert machine.cases[0].batch_size == 1
     assert "-b 1, by default" in result.stdout
+
+
+def test_a_training_that_processes_share_is_measured_by_as_many_and_says_so(
+    machine: FakeMachine, segbench: Segbench
+) -> None:
+    result = segbench(*MEASURE, "--strategy", "fsdp", "--ranks", "2")
+    assert {case.options_as(MemoryOptions).processes for case in machine.cases} == {2}
+    assert "strategy fsdp, ranks 2" in " ".join(result.stdout.split())
 
 
 def test_csv_and_json_on_stdout_are_rows_and_nothing_else(machine: FakeMachine, segbench: Segbench) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from segbench.records.case import Case
 from segbench.records.ledger import Entry, Ledger
 from segbench.records.measurement import Measurement
 
@@ -53,6 +54,19 @@ def test_a_ledger_reported_where_it_lies_is_left_as_it_is(segbench: Run, ledger:
     assert result.exit_code == 0, result.output
     assert path.read_bytes() == before, "a command may be appending to it"
     assert "line 2: not a whole record" in " ".join(result.stderr.split())
+
+
+def test_an_entry_whose_details_are_damaged_is_skipped_and_named(
+    segbench: Run, ledger: Path, make_entry: Callable[..., Entry]
+) -> None:
+    damaged = Measurement("miou", 0.5, "measured:host", detail={"weights": 7})
+    scored = Case("evaluate", "segnode", dataset="camvid", split="val")
+    Ledger(ledger).append(make_entry("segnode", damaged, case=scored))
+    result = segbench("report", str(ledger), "-o", "out")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "evaluate of segnode (run 20261121-101500-abcdef-01): its details are none that this segbench knows" in said
+    assert "unet" in Path("out/report.md").read_text() and len(Ledger(Path("out")).entries()) == 2
 
 
 def test_the_front_page_lists_the_reports(segbench: Run, ledger: Path) -> None:

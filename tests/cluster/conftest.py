@@ -22,14 +22,14 @@ STORE = 80 * 2**20
 
 
 class TwoNodes:
-    """A head and a worker node of one core each, every one with its own raylet."""
+    """A head and, if wanted, a worker node, of one core each, every one with its own raylet."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: bool = True) -> None:
         from ray.cluster_utils import Cluster
 
         self._nodes = {"num_cpus": 1, "object_store_memory": STORE}
         self.cluster = Cluster(initialize_head=True, head_node_args={**self._nodes, "include_dashboard": False})
-        self.worker = self.cluster.add_node(**self._nodes)
+        self.worker = self.cluster.add_node(**self._nodes) if worker else None
         self.cluster.wait_for_nodes()
 
     @property
@@ -39,6 +39,10 @@ class TwoNodes:
     def kill_raylet(self) -> None:
         """Of the worker node, as a power cut would."""
         self.cluster.remove_node(self.worker, allow_graceful=False)
+
+    def kill_head(self) -> None:
+        """With all that ran on it."""
+        self.cluster.remove_node(self.cluster.head_node, allow_graceful=False)
 
     def close(self) -> None:
         self.cluster.shutdown()

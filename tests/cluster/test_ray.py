@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.cluster.conftest import TwoNodes
+
 if TYPE_CHECKING:
-    from conftest import Command, TwoNodes
+    from tests.cluster.conftest import Command
 
 pytest.importorskip("ray", reason="ray is not installed; make test-cluster makes an environment that has it")
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -91,7 +94,25 @@ def test_two_nodes_give_the_bytes_of_this_machine_and_a_killed_raylet_loses_noth
     assert len(found) == 3 and found == command.live_bytes("local.csv")
 
 
+def test_a_killed_head_ends_the_command_in_a_sentence_and_the_same_command_goes_on(
+    two_nodes: TwoNodes, segbench: Callable[[str], Command]
+) -> None:
+    """The last test of these nodes."""
+    address = two_nodes.address
+    command = segbench(address)
+    process = command.start(*on_ray("--ledger", "ray"))
+    command.wait_for("1 of 4 cells")
+    two_nodes.kill_head()
+    assert process.wait() == 2, command.log.read_text()
+    assert f"the Ray head at {address} does not answer any more" in command.log.read_text()
+    finished = command.ledger("ray")
+    with contextlib.closing(TwoNodes(worker=False)) as anew:
+        segbench(anew.address).run(*on_ray("--ledger", "ray"))
+    lines = command.ledger("ray")
+    assert lines[: len(finished)] == finished and 0 < len(finished) < len(lines) == 4
+
+
 def test_a_missing_cluster_is_one_sentence(segbench: Callable[[str], Command]) -> None:
     command = segbench("127.0.0.1:1")
     assert command.start(*on_ray()).wait() == 2
-    assert "no Ray cluster answers at auto" in command.log.read_text()
+    assert "no Ray cluster answers at 127.0.0.1:1; start one" in command.log.read_text()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Command
+    from tests.cluster.conftest import Command
 
 pytest.importorskip("submitit", reason="submitit is not installed; make test-cluster makes an environment that has it")
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]

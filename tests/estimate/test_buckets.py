@@ -11,9 +11,10 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from segbench.estimate.buckets import BUCKET, Strategy, bucket_gradients
+from segbench.estimate.buckets import BUCKET, bucket_gradients
 from segbench.estimate.step import trace_step
 from segbench.meters.live_bytes import measure_live_peaks
+from segbench.workload.sharing import Strategy
 from tests.estimate.test_step import CLASSES, SIZE, Work
 
 

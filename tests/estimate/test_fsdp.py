@@ -8,10 +8,10 @@ import pytest
 from torch import nn
 
 from segbench.errors import UserError
-from segbench.estimate.fsdp import units
 from segbench.estimate.log import StorageLog
 from segbench.estimate.step import Traced, trace_step
 from segbench.records.case import Case
+from segbench.workload.sharing import units
 from segbench.workload.step import build_workload
 
 CASE = Case("memory", "unet-w8", width=32, height=32, optimizer="sgd")

@@ -1,0 +1,124 @@
+"""A task by several processes of this machine that train one network together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import torch
+
+from segbench.errors import UserError
+from segbench.records.case import Case, Json
+from segbench.records.measurement import Measurement
+from segbench.records.options import Shared
+from segbench.tasks.environment import apply_case_switches
+from segbench.tasks.orphan import die_with_parent
+from segbench.tasks.outcome import classify
+from segbench.tasks.protocol import Reporter
+from segbench.workload.sharing import joined
+
+RankTask = Callable[[Case, Reporter], None]
+"""What each rank does, once it has joined the others; a function of a module, which every process can import."""
+
+
+def by_ranks(task: RankTask, case: Case, report: Reporter) -> None:
+    """Starts a process a rank. A row tells the rank that needs most, and beside it each of them; the rest is rank 0's.
+
+    Raises:
+        UserError, MemoryError, NotImplementedError, RuntimeError: as the first rank that failed says.
+    """
+    ranks = case.options_as(Shared).processes
+    rows: list[list[Measurement]] = [[] for _ in range(ranks)]
+    with _started(task, case, ranks) as pipes:
+        while pipes:
+            for pipe in wait(list(pipes)):
+                assert isinstance(pipe, Connection)
+                rank = pipes[pipe]
+                try:
+                    what, told = pipe.recv()
+                except EOFError:
+                    raise RuntimeError(f"rank {rank} ended without an answer") from None
+                if what == "ended":
+                    del pipes[pipe]
+                elif what == "failed":
+                    raise told
+                elif what == "measured":
+                    rows[rank].append(told)
+                elif rank == 0:
+                    getattr(report, what)(*told)
+    for same in zip(*rows, strict=True):
+        report.measured(_most(same))
+
+
+def _most(rows: Sequence[Measurement]) -> Measurement:
+    found = max(rows, key=lambda row: row.value or 0)
+    if found.method == "counted":
+        return found
+    return replace(found, detail={**found.detail, "ranks": [row.value for row in rows]})
+
+
+@contextmanager
+def _started(task: RankTask, case: Case, ranks: int) -> Iterator[dict[Connection, int]]:
+    """Pipe -> rank, of processes that are gone afterwards."""
+    spawn = multiprocessing.get_context("spawn")  # a fork of a process that has asked CUDA anything cannot use it
+    pipes: dict[Connection, int] = {}
+    processes: list[BaseProcess] = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for rank in range(ranks):
+                ours, theirs = spawn.Pipe(duplex=False)
+                processes.append(spawn.Process(target=_run, args=(task, case, rank, f"{folder}/meeting", theirs)))
+                processes[-1].start()
+                theirs.close()  # so that the pipe ends with its process
+                pipes[ours] = rank
+            yield pipes
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """A reporter at the far end of a pipe."""
+
+    pipe: Connection
+
+    def measured(self, measurement: Measurement) -> None:
+        self.pipe.send(("measured", measurement))
+
+    def progress(self, stage: str, done: int, total: int, **extra: Json) -> None:  # noqa: ARG002  # memory has none
+        self.pipe.send(("progress", (stage, done, total)))
+
+    def note(self, sentence: str) -> None:
+        self.pipe.send(("note", (sentence,)))
+
+
+def _run(task: RankTask, case: Case, rank: int, meeting: str, pipe: Connection) -> None:
+    """In the rank's own process."""
+    die_with_parent()
+    own = replace(case, device=f"cuda:{rank}") if case.device.startswith("cuda") else case
+    with ExitStack() as group:  # a rank leaves it after it has told why: the others fail as soon as it has left
+        try:
+            apply_case_switches(own)
+            ranks, device = case.options_as(Shared).processes, torch.device(own.device)
+            group.enter_context(joined(rank, ranks, Path(meeting), device))
+            task(own, _Teller(pipe))
+        except Exception as error:  # whatever a user's network raises
+            pipe.send(("failed", _portable(error, rank)))
+        else:
+            pipe.send(("ended", None))
+
+
+def _portable(error: Exception, rank: int) -> Exception:
+    """The same outcome in an exception that every process can read: a library's own may need more than its text."""
+    if isinstance(error, UserError):
+        return UserError(str(error))
+    kind = {"does_not_fit": MemoryError, "unsupported": NotImplementedError}.get(classify(error), RuntimeError)
+    return kind(f"rank {rank}: {type(error).__name__}: {str(error).strip()}")
