@@ -33,7 +33,7 @@ from segbench.records.case import Case
 from segbench.records.options import AdaptiveOptions
 from segbench.units import parse_size
 
-SHIPPED_IMAGES = 24
+SHIPPED_IMAGES = 16
 """Of the synthetic streets, where nothing else is said: the whole command then takes less than a minute."""
 
 _Models = Annotated[

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,6 +22,9 @@ from segbench.trajectories.frames import photo_and_truth, png_text, small_labels
 
 Depth = NDArray[np.uint8]
 """`(rows, columns)` of an image, region grid, block grid or map of pixels."""
+
+
+_COLOURS = "inferno"
 
 
 def depth_of(decisions: Decisions, stages: int) -> Depth:
@@ -67,13 +71,13 @@ class DepthAlbum:
     def embedded(self, palette: Sequence[Colour], dataset: str) -> dict[str, dict[str, Json]]:
         """Each policy's `detail["depths"]`, as a report's viewer reads them; images are named `DATASET/NAME`.
 
-        Depths are base64 PNGs of one pixel a part, grey value 255 the last stage.
+        Depths are base64 PNGs of one pixel a part, in the colours of the stages.
         """
         return {
             policy: {
                 "depths": {
                     f"{dataset}/{self.samples[number].name}": {
-                        "depth": self._grey(depth),
+                        "depth": self._coloured(depth),
                         "labels": small_labels(labels, palette),
                     }
                     for number, (depth, labels) in found.items()
@@ -86,8 +90,15 @@ class DepthAlbum:
         """The photos and truths of the images that were kept."""
         return {f"{dataset}/{sample.name}": photo_and_truth(sample, palette) for sample in self.samples.values()}
 
-    def _grey(self, depth: Depth) -> str:
-        return png_text(Image.fromarray(np.round(depth * (255 / self.stages)).astype(np.uint8)))
+    def colours(self) -> list[list[int]]:
+        """Red, green and blue (0..255) of each stage, the last the brightest."""
+        shades = colormaps[_COLOURS](np.linspace(0, 1, self.stages + 1)[1:])
+        return [[round(255 * part) for part in shade[:3]] for shade in shades.tolist()]
+
+    def _coloured(self, depth: Depth) -> str:
+        picture = Image.fromarray(depth)
+        picture.putpalette([0, 0, 0, *(part for colour in self.colours() for part in colour)])
+        return png_text(picture)
 
     def draw(self, policies: Sequence[str], path: Path) -> None:
         """One row an image: the photo, and how deep each policy went, laid over it.
@@ -103,9 +114,8 @@ class DepthAlbum:
             _photo(row[0], sample)
             for axes, policy in zip(row[1:], policies, strict=True):
                 _photo(axes, sample)
-                box = (0, width, height, 0)
-                depth = self.maps[policy][number][0]
-                shown = axes.imshow(depth, extent=box, cmap="inferno", vmin=1, vmax=self.stages, alpha=0.6)
+                depth, box = self.maps[policy][number][0], (0, width, height, 0)
+                shown = axes.imshow(depth, extent=box, cmap=_COLOURS, vmin=0, vmax=self.stages, alpha=0.6)
         for axes, caption in zip(panels[0], ["image", *policies], strict=True):
             axes.set_title(caption, fontsize=9)
         figure.colorbar(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from segbench.present.adaptive_points import (
     FIXED,
+    PERMUTED,
     POLICY,
     Interval,
     Verdict,
@@ -30,8 +31,8 @@ from segbench.present.table import Column, Columns, Rows, Table, table_of
 from segbench.present.values import Cards, outcome
 from segbench.records.ledger import Entry
 
-FIXED_EXITS, IN_TIME, PERMUTED = "fixed exits", "fixed exits in time", "permuted"
-"""Controls, as the verdict's row names them."""
+_CONTROLS = ("fixed exits", "fixed exits in time", "permuted")
+"""As the verdict's row names them."""
 
 _WORDS = {
     "time": "saves time",
@@ -41,7 +42,9 @@ _WORDS = {
 
 _SHIFT_NOTE = "grid shift: change of mIoU by half a block under the own policy, beyond the change without skipping"
 
-_SAVED = Format("fraction", lambda parts: "{} ({} to {})".format(*map(in_percent, parts)), ("", "low", "high"))
+_SAVED = Format(
+    "fraction", lambda parts: f"{100 * parts[0]:.1f} ±{50 * (parts[2] - parts[1]):.1f} %", ("", "low", "high")
+)
 _AROUND = Format("fraction", lambda ends: f"±{50 * (ends[1] - ends[0]):.1f}", ("low", "high"))
 """Half of the interval's width, in points."""
 
@@ -57,32 +60,37 @@ def adaptive_tables(entries: Sequence[Entry], _cards: Cards | None = None) -> li
 def _ways(entry: Entry, ways: Sequence[Way]) -> Table:
     batches = sorted({batch for way in ways for batch in way.times})
     columns: Columns = [
-        *("policy", Column("mIoU", PERCENT), Column("95 %", _AROUND, "mIoU")),
-        Column("MACs", LARGE_COUNT),
+        *("policy", Column("mIoU", PERCENT), Column("95 %", _AROUND, "mIoU"), Column("mIoU\npermuted", PERCENT)),
+        Column("MACs\nmean", LARGE_COUNT),
         *(Column(name, LARGE_COUNT, f"MACs {name}") for name in ("p50", "p95", "worst")),
         Column("MACs\nsaved", PERCENT),
         *(column for batch in batches for column in _time_columns(batch)),
         Column("calibration\nerror", PERCENT),
     ]
-    rows: Rows = [_way(way, batches) for way in ways]
+    permuted = {way.detail("miou", "of"): way.miou for way in ways if way.kind == PERMUTED}
+    rows: Rows = [_way(way, permuted.get(way.name), batches) for way in ways if way.kind != PERMUTED]
     if entry.outcome != "ok":
         rows.append([outcome(entry), *[None] * (len(columns) - 1)])
     return table_of(f"{entry.model}: policies and controls", columns, rows, [provenance([entry]), *_notes(entry, ways)])
 
 
 def _time_columns(batch: int) -> list[Column]:
-    quantiles = ("p50", "p95", "worst") if batch == 1 else ("p50",)
-    times = [Column(name, SECONDS, f"time {name}, batch {batch}") for name in quantiles]
-    first = Column(f"time, batch {batch}", SECONDS)
-    return [first, *times, Column("saved", _SAVED, f"time saved, batch {batch}")]
+    times = [Column(name, SECONDS, f"time {name}, batch {batch}") for name in _quantiles(batch)]
+    first = Column(f"time, batch {batch}\n{times[0].heading}", SECONDS, times[0].name)
+    return [first, *times[1:], Column("time\nsaved", _SAVED, f"time saved, batch {batch}")]
 
 
-def _way(way: Way, batches: Sequence[int]) -> list[Value]:
+def _quantiles(batch: int) -> tuple[str, ...]:
+    """Of a batch's images together only the middle: its worst says little of an image."""
+    return ("p50", "p95", "worst") if batch == 1 else ("p50",)
+
+
+def _way(way: Way, permuted: float | None, batches: Sequence[int]) -> list[Value]:
     row = way.rows["miou"]
     saved = way.detail("macs", "saved")
     around = None if row.spread_low is None or row.spread_high is None else (row.spread_low, row.spread_high)
     return [
-        *(way.name, way.miou, around, way.macs),
+        *(way.name, way.miou, around, permuted, way.macs),
         *(way.detail("macs", name) for name in ("p50", "p95", "worst")),
         saved["value"] if saved else None,
         *(value for batch in batches for value in _times(way, batch)),
@@ -91,16 +99,11 @@ def _way(way: Way, batches: Sequence[int]) -> list[Value]:
 
 
 def _times(way: Way, batch: int) -> list[Value]:
-    quantiles = ("p50", "p95", "worst") if batch == 1 else ("p50",)
     row = way.times.get(batch)
     if row is None:
-        return [None] * (len(quantiles) + 2)
+        return [None] * (len(_quantiles(batch)) + 1)
     saved = row.detail["saved"]
-    return [
-        way.seconds(batch),
-        *(row.detail[name] for name in quantiles),
-        (saved["value"], saved["low"], saved["high"]),
-    ]
+    return [*(row.detail[name] for name in _quantiles(batch)), (saved["value"], saved["low"], saved["high"])]
 
 
 def _notes(entry: Entry, ways: Sequence[Way]) -> list[str]:
@@ -108,11 +111,14 @@ def _notes(entry: Entry, ways: Sequence[Way]) -> list[str]:
     notes = [
         f"mIoU: one confusion matrix over {images} images; MACs: executed for each image alone, deciding included; "
         "saved: against the last stage, the whole network",
-        "stage=k: every image stopped there; oracle: decides by the truth; permuted: decisions dealt to other images",
+        "stage=k: every image stopped there; oracle: decides by the truth; mIoU permuted: its decisions dealt to other"
+        " images",
         "thresholds: spread over the numbers that a policy compares on these images, their labels not used",
     ]
     if any(way.times for way in ways):
-        notes.append("time: mean an image, every image once under each policy in turns, from inputs to classes")
+        notes.append(
+            "time: of an image, every image once under each policy in turns, from inputs to classes; saved: of the sum"
+        )
     verdict = verdict_of(entry)
     return [*notes, *([f"no time: simulated, {verdict.simulated}"] if verdict and verdict.simulated else [])]
 
@@ -151,13 +157,13 @@ def _verdicts(judged: Sequence[tuple[Entry, Verdict]]) -> Table:
     columns: Columns = [
         *("network", "policy", Column("mIoU drop", POINTS_WITH_INTERVAL), Column("MACs saved", _SAVED)),
         Column("time saved", _SAVED),
-        *(Column(f"against\n{name}", POINTS_WITH_INTERVAL) for name in (FIXED_EXITS, IN_TIME, PERMUTED)),
+        *(Column(f"against\n{name}", POINTS_WITH_INTERVAL) for name in _CONTROLS),
         *(Column("grid shift", POINTS_WITH_INTERVAL), "verdict"),
     ]
     rows: Rows = [
         [
             *(entry.model, item.policy, item.drop, item.macs_saved if item.policy else None, item.time_saved),
-            *(item.against.get(name) for name in (FIXED_EXITS, IN_TIME, PERMUTED)),
+            *(item.against.get(name) for name in _CONTROLS),
             *(shift_of(entry), _WORDS[item.kind]),
         ]
         for entry, item in judged
@@ -187,7 +193,7 @@ def sentence(model: str, verdict: Verdict) -> str:
 
 
 def _failed(verdict: Verdict) -> str:
-    for name, what in ((FIXED_EXITS, "fixed exits"), (PERMUTED, "its own decisions dealt to other images")):
+    for name, what in (("fixed exits", "fixed exits"), ("permuted", "its own decisions dealt to other images")):
         value, low, high = verdict.against[name]
         if low <= 0:
             around = f"{in_points(low)} to {in_points(high)}"

@@ -37,8 +37,8 @@ def adaptive_figure(entries: Sequence[Entry]) -> Figure | None:
         "adaptive",
         "Accuracy of adaptive networks over operations and time",
         "Means over images, batch 1. A line through a policy's thresholds, dashed through the fixed exits. Decisions of"
-        " other images stand at the cost of their own policy; the oracle decides by the truth. Bars: 95 %, images"
-        " resampled.",
+        " other images stand at the cost of their own policy; the oracle decides by the truth. Shaded: 95 %, images"
+        " resampled, cut off at the edge.",
         _COLUMNS,
         rows,
         _draw,
@@ -73,7 +73,7 @@ def _draw(rows: Sequence[Sequence[FigureValue]]) -> Canvas:
                 own = [row for row in rows if row[0] == network and row[1] == kind and row[column] is not None]
                 _draw_kind(axes, own, kind, column, look.colour, network)
         axes.set_xlabel(label)
-    panels[0].set_ylabel("mIoU, %")
+    panels[0].set(ylabel="mIoU, %", ylim=_limits([float(row[5] or 0) for row in rows]))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     return figure
@@ -88,12 +88,20 @@ def _draw_kind(
     for word in dict.fromkeys(_word(row, kind) for row in rows):
         own = sorted((row for row in rows if _word(row, kind) == word), key=lambda row: float(row[column] or 0))
         across, up = ([float(row[place] or 0) for row in own] for place in (column, 5))
-        for x, row in zip(across, own, strict=True):
-            axes.plot([x, x], [row[6], row[7]], color=colour, linewidth=0.8, alpha=0.35)
+        if kind == POLICY:
+            low, high = ([float(row[place] or 0) for row in own] for place in (6, 7))
+            axes.fill_between(across, low, high, color=colour, alpha=0.08, linewidth=0)
         inside = "white" if kind == ORACLE else colour
         size = 9 if kind == ORACLE else 5
         axes.plot(across, up, marker + line, color=colour, markerfacecolor=inside, markersize=size, label=label)
         label = "_"
+
+
+def _limits(scores: Sequence[float]) -> tuple[float, float]:
+    """The points with half as much room above and below: intervals of the scores are far wider than differences."""
+    low, high = min(scores), max(scores)
+    room = max(0.5, (high - low) / 2)
+    return max(0.0, low - room), high + room
 
 
 def _word(row: Sequence[FigureValue], kind: str) -> str:

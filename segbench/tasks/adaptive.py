@@ -196,7 +196,8 @@ class _Trial:
         if self.dataset.name != _PUBLISHABLE:
             return {whole: about}
         palette, name = self.dataset.palette, self.dataset.name
-        return {whole: {**about, "pictures": self.album.pictures(palette, name)}, **self.album.embedded(palette, name)}
+        shown = {"pictures": self.album.pictures(palette, name), "depth_colours": self.album.colours()}
+        return {whole: {**about, **shown}, **self.album.embedded(palette, name)}
 
     def _tell(self, stage: str) -> Callable[[int], None]:
         return Progress(self.report).of(stage, len(self.dataset))
