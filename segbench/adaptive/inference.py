@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from segbench.adaptive.decisions import Everything
 from segbench.adaptive.policies import Policy, Seen, parse_policy
 from segbench.adaptive.run import Adaptive, Run
 from segbench.errors import UserError
@@ -65,7 +66,8 @@ def infer(network: Adaptive, images: Tensor, policy: Policy, observe: Observer |
 
 def answer_by_default(network: Adaptive, images: Tensor) -> Tensor:
     """Class scores `(N, classes, h, w)` under the network's default policy: what its `forward` gives in `eval`."""
-    return infer(network, images, parse_policy(network.default_policy)).scores
+    usual = network.default_policy
+    return infer(network, images, Everything() if usual is None else parse_policy(usual)).scores
 
 
 def _decided(network: Adaptive, run: Run, policy: Policy, before: Seen | None) -> tuple[Seen, Tensor]:
@@ -73,7 +75,7 @@ def _decided(network: Adaptive, run: Run, policy: Policy, before: Seen | None) -
         now = policy.see(run)
         return now, policy.goes_on(run, now, before)
     except LookupError as error:
-        name, usual = type(network).__name__, network.default_policy
+        name, usual = type(network).__name__, network.default_policy or "none: take confidence>0.95 or change<0.05"
         raise UserError(f"policy {policy.name} is not for {name}: {error}; its own is {usual}") from error
 
 

@@ -133,13 +133,14 @@ class Adaptive(Protocol):
     """A network that can spend less on easy inputs.
 
     Attributes:
-        default_policy: what `forward` decides by in `eval`, as a user writes it (`confidence>0.95`).
+        default_policy: what `forward` decides by in `eval`, as a user writes it (`confidence>0.95`); None where it
+            leaves nothing out, and only `begin` can.
         simulated: why what is skipped is computed all the same on this device, so that there is no time to report; None
             where skipping is real.
         multiple_of: both sides of an image must be multiples of it, in pixels; 1 where any size will do.
     """
 
-    default_policy: str
+    default_policy: str | None
     simulated: str | None
     multiple_of: int
 
@@ -150,4 +151,4 @@ class Adaptive(Protocol):
 
 def costs_vary(network: nn.Module) -> bool:
     """Whether `forward` spends what its input asks for, so that one random image would not tell the cost."""
-    return isinstance(network, Adaptive)
+    return isinstance(network, Adaptive) and network.default_policy is not None

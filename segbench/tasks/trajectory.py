@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from segbench.adaptive.decisions import Replayed
+from segbench.adaptive.policies import Policy
 from segbench.cards.model import find_model
 from segbench.data import Dataset, Sample, open_dataset
 from segbench.errors import UserError
@@ -24,7 +26,7 @@ from segbench.tasks.protocol import Reporter
 from segbench.tasks.timed import method_of, take_turns
 from segbench.tasks.trained import notes_on_origin, require_same_classes
 from segbench.trajectories.costs import Effort, effort, inference_at, readout_macs
-from segbench.trajectories.early_exit import ExitRule, Oracle, Scheduled, parse_rule
+from segbench.trajectories.early_exit import Oracle, ending_after, parse_stop
 from segbench.trajectories.early_exit_trial import try_rule
 from segbench.trajectories.early_exit_verdict import judge_early_exit, oracle_stops, static_curves
 from segbench.trajectories.frames import Album, draw_strip, embedded_frames, spread_out
@@ -58,7 +60,7 @@ def run(case: Case, report: Reporter) -> None:
         DataError: images that cannot be read.
     """
     options = case.options_as(TrajectoryOptions)
-    rules = [parse_rule(text) for text in options.stop]
+    rules = [parse_stop(text) for text in options.stop]
     asked = _Asked.of(case, options)
     if options.part == "timed":
         _report_times(asked, report)
@@ -188,27 +190,24 @@ class _Study:
         self._speeds(found.times)
         return efforts
 
-    def judge(self, rule: ExitRule | Oracle, found: Sweep, efforts: dict[End, Effort]) -> None:
+    def judge(self, rule: Policy | Oracle, found: Sweep, efforts: dict[End, Effort]) -> None:
         """Lets a rule stop each image, and sets it beside its controls."""
         subject = self.subject
         grid = [subject.end_at(time) for time in subject.grid()]
         matrices = [found.of(end) for end in grid]
-        oracle = oracle_stops(matrices, rule.limit) if isinstance(rule, Oracle) else None
+        choice = ending_after(oracle_stops(matrices, rule.limit).tolist()) if isinstance(rule, Oracle) else []
 
-        def rule_of(images: Sequence[int]) -> ExitRule:
-            if oracle is None:
-                assert not isinstance(rule, Oracle)
-                return rule
-            return Scheduled(rule.name, oracle[list(images)].tolist())
+        def rule_of(images: Sequence[int]) -> Policy:
+            return Replayed(rule.name, [choice[image] for image in images]) if isinstance(rule, Oracle) else rule
 
         count = self.tell.of(rule.name, len(self.dataset))
         batch = self.asked.case.infer_batch
         watch = stopwatch_for(self.pipeline.device)
         trial = try_rule(subject, self.dataset, self.pipeline, rule_of, batch, watch, count)
-        verdict = judge_early_exit(trial.steps, trial.evaluations, matrices, static_curves(found, efforts))
+        along, method = [efforts[end] for end in grid], self.asked.method
+        verdict = judge_early_exit(trial.steps, trial.evaluations(along), matrices, static_curves(found, efforts))
         image = self.pipeline.inputs([self.dataset[0]])
         factors: dict[str, Json] = {"steps": subject.steps, "batch_size": batch}
-        along, method = [efforts[end] for end in grid], self.asked.method
         for row in rule_rows(rule.name, trial, verdict, along, readout_macs(subject, image), method, factors):
             self.report.measured(row)
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from segbench.adaptive.inference import Answer, infer
+from segbench.adaptive.policies import Policy, Seen
+from segbench.adaptive.run import Run
+from segbench.adaptive.solver import StepByStep
 from segbench.meters.stopwatch import Stopwatch
-from segbench.trajectories.early_exit import ExitRule, Stopped, answer_early
+from segbench.trajectories.costs import Effort
 from segbench.trajectories.subject import End, Subject
 from segbench.trajectories.sweep import InputPipeline, equal_sized
 from segbench.workload.images import Samples
+from segbench.zoo.blocks import resize, size_of
 
-RuleOf = Callable[[Sequence[int]], ExitRule]
+RuleOf = Callable[[Sequence[int]], Policy]
 """The rule for a batch of these images, by their numbers in the data set."""
 
 Told = Callable[[int], object]
@@ -28,16 +33,40 @@ class Trial:
     """What each image did, in the data set's order.
 
     Attributes:
-        steps, evaluations, observations: of each image `(n,)`.
+        steps: of each image `(n,)`.
+        observations: how often the rule had its class scores read out `(n,)`.
         seconds, whole_seconds: an image, with the rule and with the whole solve, one sample a batch; pairs, of which
             each in turn has the other before it.
     """
 
     steps: NDArray[np.int64]
-    evaluations: NDArray[np.float64]
     observations: NDArray[np.int64]
     seconds: NDArray[np.float64]
     whole_seconds: NDArray[np.float64]
+
+    def evaluations(self, grid: Sequence[Effort]) -> NDArray[np.float64]:
+        """Of f, for each image `(n,)`, by the efforts of ending after 0, 1, 2, ... steps."""
+        return np.array([grid[step].evaluations for step in self.steps], np.float64)
+
+
+@dataclass
+class Watched:
+    """A rule, and how often it has seen the class scores of each image of the batch."""
+
+    rule: Policy
+    count: int
+    observations: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name, self.compares, self.goes_on = self.rule.name, self.rule.compares, self.rule.goes_on
+        self.observations = [0] * self.count
+
+    def see(self, run: Run) -> Seen:
+        seen = self.rule.see(run)
+        if isinstance(seen, Tensor) and seen.dim() == 4:  # class scores
+            for image in run.images.tolist():
+                self.observations[image] += 1
+        return seen
 
 
 @torch.no_grad()
@@ -57,23 +86,33 @@ def try_rule(
     """
     subject.network.eval()
     whole = subject.end_at(subject.t_end)
-    steps, evaluations, observations = list[int](), list[float](), list[int]()
+    steps, observations = list[int](), list[int]()
     seconds: list[tuple[float, float]] = []
     for number, samples in enumerate(equal_sized(dataset, batch_size)):
         images, rule = pipeline.inputs(samples), rule_of(range(len(steps), len(steps) + len(samples)))
+        watched = Watched(rule, len(samples))
         with pipeline.autocast():
             if number == 0:
                 answer_early(subject, images, rule)
                 if images.device.type == "cuda":
                     meet_smaller_batches(subject, images, whole)
-            stopped, timing = _timed(subject, images, rule, whole, watch, rule_first=number % 2 == 0)
-        steps += stopped.steps
-        evaluations += stopped.evaluations
-        observations += stopped.observations
+            stopped, timing = _timed(subject, images, watched, whole, watch, rule_first=number % 2 == 0)
+        steps += stopped.stages
+        observations += watched.observations
         seconds.append((timing["rule"] / len(samples), timing["whole"] / len(samples)))
         told(len(steps))
     early, late = np.array(seconds).T
-    return Trial(np.array(steps), np.array(evaluations), np.array(observations), early, late)
+    return Trial(np.array(steps), np.array(observations), early, late)
+
+
+def answer_early(subject: Subject, images: Tensor, rule: Policy) -> Answer:
+    """Solves step by step on the training's grid, with answers of the images' size.
+
+    Raises:
+        UserError: the network has no single state, or its solver no fixed grid.
+    """
+    answer = infer(StepByStep(subject.streams), images, rule)
+    return replace(answer, scores=resize(answer.scores, size_of(images)))
 
 
 def meet_smaller_batches(subject: Subject, images: Tensor, whole: End) -> None:
@@ -83,15 +122,15 @@ def meet_smaller_batches(subject: Subject, images: Tensor, whole: End) -> None:
 
 
 def _timed(
-    subject: Subject, images: Tensor, rule: ExitRule, whole: End, watch: Stopwatch, rule_first: bool
-) -> tuple[Stopped, Mapping[str, float]]:
+    subject: Subject, images: Tensor, rule: Policy, whole: End, watch: Stopwatch, rule_first: bool
+) -> tuple[Answer, Mapping[str, float]]:
     """What the rule did, and the seconds of both."""
     watch.start()
     if not rule_first:
         subject.answer(images, whole).max(1)
         watch.lap("whole")
     stopped = answer_early(subject, images, rule)
-    stopped.logits.max(1)
+    stopped.scores.max(1)
     watch.lap("rule")
     if rule_first:
         subject.answer(images, whole).max(1)

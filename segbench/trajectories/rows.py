@@ -101,7 +101,7 @@ def rule_rows(
     stops = np.bincount(trial.steps, minlength=len(grid)).tolist()
     detail = {"rule": name, "against": against, "gains": verdict.gains, "stops": stops, "interval": _INTERVAL}
     yield _score("miou", verdict.miou, verdict.low, verdict.high, method, factors, detail)
-    yield _distribution("nfe_forward", trial.evaluations, grid[-1].evaluations, "counted", factors)
+    yield _distribution("nfe_forward", trial.evaluations(grid), grid[-1].evaluations, "counted", factors)
     yield _distribution("macs", macs, grid[-1].macs, "counted", factors)
     yield Measurement(
         "latency_s",

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from torch import Tensor, nn
 
+from segbench.adaptive.solver import OneState
 from segbench.errors import UserError
 from segbench.layers.norms import StageBatchNorm2d
 from segbench.ode.block import ODEBlock
@@ -43,16 +44,6 @@ class End:
 
     def __str__(self) -> str:
         return f"t = {self.time:g}" + (f" in {self.steps} steps" if self.knob == "steps" else "")
-
-
-@runtime_checkable
-class OneState(Protocol):
-    """A network around a single ODE: image to state, state to logits."""
-
-    ode: ODEBlock
-
-    def encode(self, images: Tensor) -> State: ...
-    def decode(self, streams: State, size: tuple[int, int]) -> Tensor: ...
 
 
 class Subject:

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from segbench.adaptive.solver import SolverRun
 from segbench.errors import UnknownName
 from segbench.ode.block import ODEBlock
 from segbench.ode.methods import stages_of
@@ -91,6 +92,10 @@ class SegNode(nn.Module):
         UserError: a solver and a gradient method that do not go together.
     """
 
+    default_policy: str | None = None
+    simulated: str | None = None
+    multiple_of: int = 1
+
     def __init__(
         self,
         classes: int = 11,
@@ -157,6 +162,10 @@ class SegNode(nn.Module):
     def forward(self, images: Tensor) -> Answer:
         """`images` `(N, 3, H, W)` -> logits `(N, classes, H, W)` at `t_end`."""
         return self.decode(self.ode(self.encode(images)), size_of(images))
+
+    def begin(self, images: Tensor) -> SolverRun:
+        """A solve of `images` that each of them can leave after any step, for a policy."""
+        return SolverRun(self, images)
 
     def trajectory(self, images: Tensor, times: Sequence[float]) -> list[Tensor]:
         """Logits at each of `times` (ascending), from one solve."""
