@@ -16,7 +16,7 @@ class SingleStage(nn.Module):
         outputs: takes class scores out of what it returns.
     """
 
-    default_policy = ""
+    default_policy: str | None = None
     simulated: str | None = None
     multiple_of = 1
 

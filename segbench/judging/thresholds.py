@@ -20,19 +20,29 @@ lie on one side where a network's numbers are close together, as the mean confid
 _DIGITS = 4
 
 
+_USUAL = "change"
+"""Of a network that leaves nothing out unless it is told to: it needs no calibrated confidence."""
+
+
+def own_policy(network: Adaptive) -> Thresholded:
+    """What a network decides by if nothing else is said."""
+    return parse_policy(network.default_policy or _USUAL)
+
+
 def policies_of(network: Adaptive, asked: Sequence[str], images: Sequence[Tensor]) -> list[Thresholded]:
     """What is judged: each policy that was asked with its threshold, or the curve of one that was asked without.
 
     Args:
         network: in `eval`.
-        asked: as the user wrote them; none: the curve of the network's own, its own threshold included.
+        asked: as the user wrote them; none: the curve of `own_policy`, its threshold included.
         images: each `(1, 3, H, W)`, on which thresholds are found; their labels play no part.
 
     Raises:
         UserError: no such policy, a threshold out of range, or a policy that reads what the network does not have.
     """
     found: list[Thresholded] = []
-    for text in asked or [network.default_policy, parse_policy(network.default_policy).word]:
+    own = own_policy(network)
+    for text in asked or [own.name, own.word]:
         policy = parse_policy(text)
         found += curve(network, policy, images) if text.strip() == policy.word else [policy]
     return sorted(dict.fromkeys(found), key=lambda policy: (policy.word, policy.limit))

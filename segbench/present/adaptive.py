@@ -42,9 +42,14 @@ _WORDS = {
 
 _SHIFT_NOTE = "grid shift: change of mIoU by half a block under the own policy, beyond the change without skipping"
 
-_SAVED = Format(
-    "fraction", lambda parts: f"{100 * parts[0]:.1f} ±{50 * (parts[2] - parts[1]):.1f} %", ("", "low", "high")
-)
+
+def _saved(parts: Interval) -> str:
+    """`44.6 ±3.2 %`: half of the interval's width, where it has one."""
+    value, low, high = parts
+    return f"{100 * value:.1f}{f' ±{50 * (high - low):.1f}' if high > low else ''} %"
+
+
+_SAVED = Format("fraction", _saved, ("", "low", "high"))
 _AROUND = Format("fraction", lambda ends: f"±{50 * (ends[1] - ends[0]):.1f}", ("low", "high"))
 """Half of the interval's width, in points."""
 
@@ -117,7 +122,7 @@ def _notes(entry: Entry, ways: Sequence[Way]) -> list[str]:
     ]
     if any(way.times for way in ways):
         notes.append(
-            "time: of an image, every image once under each policy in turns, from inputs to classes; saved: of the sum"
+            "time: of an image, each image once under each policy in turns, inputs to classes; saved: of the sum"
         )
     verdict = verdict_of(entry)
     return [*notes, *([f"no time: simulated, {verdict.simulated}"] if verdict and verdict.simulated else [])]

@@ -32,7 +32,7 @@ from segbench.judging.rows import (
 )
 from segbench.judging.single_stage import SingleStage
 from segbench.judging.survey import Survey, Surveyor
-from segbench.judging.thresholds import policies_of
+from segbench.judging.thresholds import own_policy, policies_of
 from segbench.judging.timing import time_in_turns
 from segbench.judging.verdict import judge, shift_effect, whole_name
 from segbench.learning.segmentation import open_split
@@ -117,7 +117,7 @@ class _Trial:
             report.note(sentence)
         images = dataset if options.images is None else EvenSubset(dataset, options.images)
         pipeline = InputPipeline(protocol_of(case), device, partial(autocast, case.precision, device))
-        own = parse_policy(network.default_policy) if network.default_policy else None
+        own = None if isinstance(network, SingleStage) else own_policy(network)
         policies = _policies(network, options, images, pipeline) if own else []
         album = DepthAlbum(spread_out(options.pictures, len(images)))
         return cls(case, options, report, network, facts, images, pipeline, policies, own, album)

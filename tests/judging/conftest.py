@@ -27,7 +27,7 @@ EASY, HARD = (2.0, 0.0, 0.0), (-1.5, 1.0, 0.0)
 class Exits(nn.Module):
     """Images, pixels or regions end at one of three stages; blocks are computed for one stage or for two."""
 
-    default_policy = "confidence>0.9"
+    default_policy: str | None = "confidence>0.9"
     simulated: str | None = None
 
     def __init__(self, unit: Unit) -> None:
