@@ -160,16 +160,18 @@ def _optimal(way: Way, others: Sequence[Way]) -> str:
 
 def _verdicts(judged: Sequence[tuple[Entry, Verdict]]) -> Table:
     columns: Columns = [
-        *("network", "policy", Column("mIoU drop", POINTS_WITH_INTERVAL), Column("MACs saved", _SAVED)),
+        *("network", "verdict", "policy"),
+        *(Column("mIoU drop", POINTS_WITH_INTERVAL), Column("MACs saved", _SAVED)),
         Column("time saved", _SAVED),
         *(Column(f"against\n{name}", POINTS_WITH_INTERVAL) for name in _CONTROLS),
-        *(Column("grid shift", POINTS_WITH_INTERVAL), "verdict"),
+        Column("grid shift", POINTS_WITH_INTERVAL),
     ]
     rows: Rows = [
         [
-            *(entry.model, item.policy, item.drop, item.macs_saved if item.policy else None, item.time_saved),
+            *(entry.model, _WORDS[item.kind], item.policy, item.drop),
+            *(item.macs_saved if item.policy else None, item.time_saved),
             *(item.against.get(name) for name in _CONTROLS),
-            *(shift_of(entry), _WORDS[item.kind]),
+            shift_of(entry),
         ]
         for entry, item in judged
     ]

@@ -66,7 +66,9 @@ class ExitsRun(Run):
 
     def signal(self) -> Tensor:
         """How hard a block is: its mean second channel."""
-        return nn.functional.adaptive_avg_pool2d(self._features[..., 1][:, None], self.grid or 1)[:, 0]
+        if self.grid is None:
+            return super().signal()
+        return nn.functional.adaptive_avg_pool2d(self._features[..., 1][:, None], self.grid)[:, 0]
 
     def _advance(self) -> None:
         part = self._features[self._running]

@@ -221,6 +221,7 @@ def _conditions(row: Row) -> str:
         f"t_end {row['t_end']}" if row["t_end"] is not None else "",
         f"{row['steps']} steps" if row["steps"] is not None else "",
         str(row["gradient"] or ""),
+        str(row["policy"] or ""),
     ]
     return ", ".join(part for part in parts if part)
 
