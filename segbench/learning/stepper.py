@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from segbench.learning.distributed import World
 from segbench.learning.feed import TrainingBatch
-from segbench.learning.objective import Moment, Objective
+from segbench.learning.objective import Moment, Objective, SupervisesItself
 from segbench.learning.plan import TrainingPlan
 from segbench.learning.state import TrainingState
 from segbench.workload.precision import autocast
@@ -33,7 +33,8 @@ class Stepper:
 
     def __init__(self, objective: Objective, state: TrainingState, plan: TrainingPlan, world: World) -> None:
         self._objective, self._state, self._plan, self._world = objective, state, plan, world
-        self._shared = DistributedDataParallel(objective) if world.is_shared else None
+        varies = isinstance(objective.network, SupervisesItself)  # which weights a step trains
+        self._shared = DistributedDataParallel(objective, find_unused_parameters=varies) if world.is_shared else None
 
     def step(self, parts: list[TrainingBatch], lr: float, progress: float) -> Tensor:
         """Forward and backward over the parts, clipping, one update.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,19 @@ from segbench.zoo.blocks import Answer, Size, add_resized, conv_norm, conv_norm_
 from segbench.zoo.ocr import OCRHead
 from segbench.zoo.residual import BasicBlock, Bottleneck
 from segbench.zoo.streams import W48, Streams
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a body, after which the network may be left.
+
+    Attributes:
+        widths: channels of the streams it gives.
+        run: streams of the part before -> its own; of the first, images as a single stream.
+    """
+
+    widths: tuple[int, ...]
+    run: Callable[[Streams], Streams]
 
 
 class HRNetV2(nn.Module):
@@ -49,6 +63,7 @@ class HRNetV2(nn.Module):
         ocr_width: int | None = None,
     ) -> None:
         super().__init__()
+        self._widths = tuple(widths)
         self.front = HRNetFront(widths, modules[:2], blocks, stem, stage1_width, stage1_blocks, align_corners)
         self.stage4 = stage(widths, modules[2], blocks, align_corners)
         self.head = (
@@ -71,6 +86,17 @@ class HRNetV2(nn.Module):
         answer: Answer = self.head(streams, size)
         return answer
 
+    def parts(self) -> list[Part]:
+        """The body in pieces, one after the other as `encode`: stem with stage one, then every exchange module."""
+        front = self.front
+        parts = [Part((front.stage1_channels,), lambda streams: (front.stage1(front.stem(streams[0])),))]
+        for stage in (front.stage2, front.stage3, self.stage4):
+            first, *others = stage.children()
+            widths = tuple(self._widths[: len(parts[-1].widths) + 1])
+            parts.append(Part(widths, lambda streams, first=first: first(front.widened(streams))))  # type: ignore[misc]
+            parts += [Part(widths, module) for module in others]
+        return parts
+
 
 class HRNetFront(nn.Module):
     """HRNetV2 up to the entry of stage four: `(N, 3, H, W)` -> four streams. Arguments as `HRNetV2`'s."""
@@ -86,7 +112,7 @@ class HRNetFront(nn.Module):
         align_corners: bool = False,
     ) -> None:
         super().__init__()
-        wide = Bottleneck.expansion * stage1_width
+        wide = self.stage1_channels = Bottleneck.expansion * stage1_width
         self.stem = nn.Sequential(*conv_norm_relu(3, stem, stride=2), *conv_norm_relu(stem, stem, stride=2))
         self.stage1 = nn.Sequential(
             Bottleneck(stem, stage1_width), *(Bottleneck(wide, stage1_width) for _ in range(stage1_blocks - 1))
@@ -104,10 +130,15 @@ class HRNetFront(nn.Module):
 
     def forward(self, images: Tensor) -> Streams:
         """The streams, the high-resolution one first."""
-        maps = self.stage1(self.stem(images))
-        streams = self.stage2(tuple(enter(maps) for enter in self.transition1))
-        streams = self.stage3((*streams, self.transition2(streams[-1])))
-        return (*streams, self.transition3(streams[-1]))
+        streams = self.stage2(self.widened((self.stage1(self.stem(images)),)))
+        return self.widened(self.stage3(self.widened(streams)))
+
+    def widened(self, streams: Streams) -> Streams:
+        """The streams that a stage gives, as the next one takes them: one more, at half the size."""
+        if len(streams) == 1:
+            return tuple(enter(streams[0]) for enter in self.transition1)
+        transition = self.transition2 if len(streams) == 2 else self.transition3
+        return (*streams, transition(streams[-1]))
 
 
 class HRNetModule(nn.Module):

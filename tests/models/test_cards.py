@@ -31,6 +31,8 @@ PARAMETERS = {
     "hrnetv2-w18": 9_638_951,
     "level-set-node": 31_085_274,
     "level-set-node-small": 500_930,
+    "mess": 66_019_340,
+    "mess-small": 659_948,
     "nodes-unet": 62_517_067,
     "nodes-unet-32": 15_650_731,
     "nodes-unet-small": 986_227,
