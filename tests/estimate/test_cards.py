@@ -33,6 +33,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "UNode": {"width": 2},
     "UResNet": {"width": 2},
     "NodesUNet": {"width": 2},
+    "DynamicRouting": {"layers": 4, "width": 4},
 }
 """Builder arguments that make a class small and leave its structure."""
 NARROW_OCR = {"ocr_width": 8}

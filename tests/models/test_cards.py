@@ -24,6 +24,8 @@ PARAMETERS = {
     "baseline-ocr-w8": 1_225_062,
     "baseline-w8": 1_147_012,
     "deeplabv3": 58_628_427,
+    "dynamic-routing": 17_780_352,
+    "dynamic-routing-small": 525_512,
     "hrnetv2": 65_853_611,
     "hrnetv2-ocr": 70_362_806,
     "hrnetv2-ocr-small": 713_302,
