@@ -140,9 +140,12 @@ class Adaptive(Protocol):
         multiple_of: both sides of an image must be multiples of it, in pixels; 1 where any size will do.
     """
 
-    default_policy: str | None
-    simulated: str | None
-    multiple_of: int
+    @property
+    def default_policy(self) -> str | None: ...
+    @property
+    def simulated(self) -> str | None: ...
+    @property
+    def multiple_of(self) -> int: ...
 
     def begin(self, images: Tensor) -> Run:
         """An inference of `images` `(N, 3, H, W)`, before its first stage; in `eval` and without gradients."""

@@ -19,7 +19,7 @@ from segbench.records.case import Json
 from segbench.records.measurement import Measurement
 from segbench.statistics.resampling import Resampling, interval
 
-Way = Literal["policy", "fixed", "oracle", "permuted"]
+Way = Literal["policy", "fixed", "oracle"]
 Extra = Mapping[str, Mapping[str, Json]]
 
 INTERVAL = "95 %, bootstrap over images"
@@ -54,15 +54,20 @@ def policy_rows(survey: Survey, method: str, extra: Extra) -> Iterator[Measureme
 def permuted_rows(policy: str, draws: Sequence[Matrices], survey: Survey, method: str) -> Iterator[Measurement]:
     """Of a policy's decisions dealt to other images, which spend what the policy spends."""
     name, spent = f"permuted {policy}", survey.policies[policy].macs
-    yield _miou("permuted", name, draws, method, {"of": policy, "draws": len(draws)})
+    scores = np.array([mean_iou(matrices.sum(0)) for matrices in draws])
+    detail = {"kind": "permuted", "of": policy, "draws": len(draws), "interval": "95 % of the draws"}
+    yield _miou(name, float(scores.mean()), interval(scores), method, detail)
     yield _macs(name, spent, saving(spent, survey.whole.macs))
 
 
 def _way_rows(
     kind: Way, name: str, found: Observed, whole: Observed, method: str, extra: Extra
 ) -> Iterator[Measurement]:
+    matrices = found.matrices
+    ends = interval(mean_iou(Resampling(len(matrices)).sums(matrices)))
     stages = {str(stage): found.stages.count(stage) for stage in sorted(set(found.stages))}
-    yield _miou(kind, name, [found.matrices], method, {"stages": stages, **extra.get(name, {})})
+    detail = {"kind": kind, "images": len(matrices), "interval": INTERVAL, "stages": stages, **extra.get(name, {})}
+    yield _miou(name, float(mean_iou(matrices.sum(0))), ends, method, detail)
     yield _macs(name, found.macs, saving(found.macs, whole.macs))
 
 
@@ -121,12 +126,10 @@ def _of_verdict(
     )
 
 
-def _miou(kind: Way, name: str, draws: Sequence[Matrices], method: str, detail: Mapping[str, Json]) -> Measurement:
-    resampling = Resampling(len(draws[0]))
-    low, high = interval(np.concatenate([mean_iou(resampling.sums(matrices)) for matrices in draws]))
-    value = float(np.mean([mean_iou(matrices.sum(0)) for matrices in draws]))
-    whole = {"kind": kind, "images": len(draws[0]), "interval": INTERVAL, **detail}
-    return Measurement("miou", value, method, spread_low=low, spread_high=high, factors={"policy": name}, detail=whole)
+def _miou(name: str, value: float, ends: tuple[float, float], method: str, detail: Mapping[str, Json]) -> Measurement:
+    return Measurement(
+        "miou", value, method, spread_low=ends[0], spread_high=ends[1], factors={"policy": name}, detail=detail
+    )
 
 
 def _macs(name: str, macs: Floats, saved: Difference) -> Measurement:

@@ -120,7 +120,7 @@ class Surveyor:
 
     def _one_image(self, found: Survey, sample: Sample, image: Tensor, classes: int) -> dict[str, Asked]:
         label = torch.tensor(sample.label, device=image.device)
-        stages = self.network.begin(image).stages
+        stages = len(found.fixed) or self.network.begin(image).stages
         fixed = [ask(self.network, image, Everything(stage)) for stage in range(1, stages + 1)]
         asked = {policy.name: ask(self.network, image, policy) for policy in self.policies}
         found.fixed = found.fixed or [Observed() for _ in fixed]

@@ -49,12 +49,12 @@ def policies_of(network: Adaptive, asked: Sequence[str], images: Sequence[Tensor
 
 
 def curve(network: Adaptive, policy: Thresholded, images: Sequence[Tensor]) -> list[Thresholded]:
-    """The policy at the quantiles `SHARES` of the numbers it compares, where nothing is left out."""
+    """The policy at the quantiles `SHARES` of the different numbers it compares, where nothing is left out."""
     listener = _Listener(policy)
     for image in images:
         infer(network, image, listener)
-    numbers = torch.cat(listener.heard)
-    limits = torch.quantile(_thinned(numbers).double(), torch.tensor(SHARES, dtype=torch.float64)).tolist()
+    numbers = torch.unique(torch.cat(listener.heard).double())  # a gate that is closed for good is one number
+    limits = torch.quantile(_thinned(numbers), numbers.new_tensor(SHARES)).tolist()
     make = POLICIES[policy.word][1]
     usable = [limit for limit in map(_rounded, limits) if policy.word == "signal" or 0 <= limit <= 1]
     return [make(limit) for limit in dict.fromkeys(usable)]

@@ -32,7 +32,7 @@ def test_confidences_that_are_close_together_are_told_apart() -> None:
     images = [Plainly.inputs([scene(0)]) * (0.9 + number / 100) for number in range(10)]
     found = [policy.limit for policy in policies_of(Exits("image"), ["confidence"], images)]
     confidences = torch.sigmoid(4 * (0.9 + torch.arange(10) / 100))
-    assert len(found) == len(SHARES) and all(confidences[0] - 1e-4 < limit < confidences[-1] for limit in found)
+    assert len(found) == len(SHARES) and all(-1e-4 < limit - confidences[0] < 0.0081 for limit in found)
 
 
 def test_with_a_threshold_a_policy_stands_alone(scenes: Scenes) -> None:
@@ -40,7 +40,7 @@ def test_with_a_threshold_a_policy_stands_alone(scenes: Scenes) -> None:
 
 
 def test_signals_have_thresholds_of_any_size(scenes: Scenes) -> None:
-    assert named("block", ["signal"], scenes)[-1] == "signal<1"
+    assert named("block", ["signal"], scenes)[-1] == "signal<0.98"
 
 
 @pytest.mark.parametrize(
