@@ -29,6 +29,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "SegNode": {"widths": [4, 8, 16, 32], "stem": 8},
     "DeepLabV3": {"depth": 18, "width": 16},
     "PSPNet": {"depth": 18, "pool_width": 16},
+    "LayerCascade": {"depth": 18, "widths": [4, 8, 16, 32], "stem": 8, "head_width": 8, "output_stride": 4},
     "LevelSetNode": {"width": 4, "coarse_arguments": {"width": 4}},
     "UNode": {"width": 2},
     "UResNet": {"width": 2},

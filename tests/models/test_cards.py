@@ -31,6 +31,8 @@ PARAMETERS = {
     "hrnetv2-ocr-small": 713_302,
     "hrnetv2-small": 649_979,
     "hrnetv2-w18": 9_638_951,
+    "layer-cascade": 50_767_713,
+    "layer-cascade-small": 103_457,
     "level-set-node": 31_085_274,
     "level-set-node-small": 500_930,
     "mess": 66_019_340,

@@ -19,7 +19,7 @@ def test_a_body_counts_as_published_without_its_classifier(depth: int, parameter
     assert body.channels == channels
 
 
-@pytest.mark.parametrize(("stride", "size"), [(8, (45, 60)), (16, (23, 30)), (32, (12, 15))])
+@pytest.mark.parametrize(("stride", "size"), [(4, (90, 120)), (8, (45, 60)), (16, (23, 30)), (32, (12, 15))])
 def test_the_output_stride_is_kept_by_dilation(stride: int, size: tuple[int, int]) -> None:
     with torch.device("meta"):
         body = ResNetBody(34, stride)
@@ -36,7 +36,7 @@ def test_the_first_block_of_a_dilated_stage_keeps_the_dilation_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("depth", "stride", "sentence"), [(20, 8, "depth 20; choose 18"), (50, 4, "stride 4; choose 8")]
+    ("depth", "stride", "sentence"), [(20, 8, "depth 20; choose 18"), (50, 2, "stride 2; choose 4, 8")]
 )
 def test_what_there_is_not_is_refused(depth: int, stride: int, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
