@@ -168,7 +168,7 @@ def _verdicts(judged: Sequence[tuple[Entry, Verdict]]) -> Table:
     ]
     rows: Rows = [
         [
-            *(entry.model, _WORDS[item.kind], item.policy, item.drop),
+            *(entry.model, _WORDS[item.kind] if item.policy else "saves nothing", item.policy, item.drop),
             *(item.macs_saved if item.policy else None, item.time_saved),
             *(item.against.get(name) for name in _CONTROLS),
             shift_of(entry),
