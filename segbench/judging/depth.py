@@ -46,7 +46,7 @@ class DepthAlbum:
     Attributes:
         chosen: numbers of the images.
         samples: by number; none where decisions lie nowhere in an image.
-        maps: name of the policy -> number of the image -> (depth, classes); fixed stages are left out.
+        maps: name of the policy -> number of the image -> (depth, classes).
         stages: of the network.
     """
 
@@ -63,8 +63,6 @@ class DepthAlbum:
         self.samples[number], self.stages = sample, runs[0].stages
         size = (sample.label.shape[0], sample.label.shape[1])
         for name, own in asked.items():
-            if name.startswith("stage="):
-                continue
             labels: NDArray[np.uint8] = classes_at(own.scores, size)[0].byte().cpu().numpy()
             self.maps.setdefault(name, {})[number] = depth_of(own.decisions, self.stages), labels
 

@@ -15,7 +15,7 @@ from segbench.adaptive.decisions import Replayed
 from segbench.adaptive.run import Adaptive
 from segbench.evaluation.confusion import Matrices
 from segbench.judging.asking import ask
-from segbench.judging.survey import Observed, Survey, matrix_of
+from segbench.judging.survey import Observed, Survey, shown
 from segbench.statistics.resampling import SEED
 from segbench.trajectories.sweep import InputPipeline
 from segbench.workload.images import Samples
@@ -61,14 +61,12 @@ def permuted_by_inference(
     """
     draws = [donors(sizes, draw) for draw in range(DRAWS)]
     found: list[Observed] = [Observed() for _ in draws]
-    for image in range(len(dataset)):
-        sample = dataset[image]
-        label = torch.tensor(sample.label, device=pipeline.device)
-        inputs = pipeline.inputs([sample])
+    for number in range(len(dataset)):
+        image = shown(dataset[number], pipeline, dataset.classes)
         for given, kept in zip(draws, found, strict=True):
-            dealt = Replayed("permuted", [observed.decisions[given[image]]])
+            dealt = Replayed("permuted", [observed.decisions[given[number]]])
             with pipeline.autocast():
-                own = ask(network, inputs, dealt)
-            kept.add(own, matrix_of(own.scores, label, dataset.classes))
-        told(image + 1)
+                own = ask(network, image.image, dealt)
+            kept.add(own, image.matrix(own.scores))
+        told(number + 1)
     return [kept.matrices for kept in found]

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from segbench.adaptive.decisions import Decisions, Everything
 from segbench.adaptive.policies import Policy
-from segbench.adaptive.run import Adaptive, Unit
+from segbench.adaptive.run import Adaptive, Run, Unit
 from segbench.data import Sample
 from segbench.evaluation.confusion import Matrices, confusion_of
-from segbench.judging.asking import Asked, ask, classes_at
+from segbench.judging.asking import Asked, ask, classes_at, label_at
 from segbench.judging.calibration import Reliability
 from segbench.judging.oracle import oracle
 from segbench.judging.shift import half_a_block, shifted, shifted_back
@@ -60,10 +59,10 @@ class Survey:
     Attributes:
         unit: of the network's decisions; None where it never decides.
         fixed: stopped after stage 1, 2, ..., the last, which is the whole network.
-        policies: by name; so are `oracle` and the shifted ways.
+        policies: by name.
         oracle: nothing where it is not defined.
-        shifted: matrices of the network's own policy and of the whole network, both on shifted images; empty for units
-            without a grid.
+        shifted: the network's own policy and the whole network, both on shifted images; nothing for units without a
+            grid.
         calibration: of each stage.
         sizes: of each image as it is shown, (H, W).
     """
@@ -83,7 +82,38 @@ class Survey:
 
 
 SurveyObserver = Callable[[int, Sample, dict[str, Asked]], None]
-"""Sees the number of an image, the image, and what it was answered, by the name of the policy or control."""
+"""Sees the number of an image, the image, and what it was answered by the name of the policy, or of the oracle."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One image as the network sees it, and its truth.
+
+    Attributes:
+        image: `(1, 3, H, W)`.
+        label: `(h, w)`, 255 ignored.
+        classes: of the data set.
+    """
+
+    image: Tensor
+    label: Tensor
+    classes: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.image.shape[-2], self.image.shape[-1]
+
+    def matrix(self, scores: Tensor) -> NDArray[np.int64]:
+        """The confusion matrix `(C, C)` of scores `(1, C, ...)` of any size."""
+        seen = classes_at(scores, (self.label.shape[0], self.label.shape[1]))
+        return confusion_of(seen, self.label[None], self.classes).counts
+
+
+def shown(sample: Sample, pipeline: InputPipeline, classes: int) -> Shown:
+    """An image with its truth on the network's device."""
+    image = pipeline.inputs([sample])
+    return Shown(image, torch.tensor(sample.label, device=image.device), classes)
 
 
 @dataclass(frozen=True)
@@ -94,7 +124,7 @@ class Surveyor:
         network: in `eval`.
         pipeline: how images reach it.
         policies: to be judged.
-        own: the network's own policy, for the shifted grid.
+        own: the network's own policy, for the shifted grid; None where it is not judged.
     """
 
     network: Adaptive
@@ -113,58 +143,44 @@ class Surveyor:
         found = Survey()
         for number in range(len(dataset)):
             sample = dataset[number]
-            image = self.pipeline.inputs([sample])
+            image = shown(sample, self.pipeline, dataset.classes)
+            found.sizes.append(image.size)
             with self.pipeline.autocast():
-                observe(number, sample, self._one_image(found, sample, image, dataset.classes))
+                fixed = self._fixed(found, image)
+                observe(number, sample, self._decided(found, image, fixed))
         return found
 
-    def _one_image(self, found: Survey, sample: Sample, image: Tensor, classes: int) -> dict[str, Asked]:
-        label = torch.tensor(sample.label, device=image.device)
-        stages = len(found.fixed) or self.network.begin(image).stages
-        fixed = [ask(self.network, image, Everything(stage)) for stage in range(1, stages + 1)]
-        asked = {policy.name: ask(self.network, image, policy) for policy in self.policies}
-        found.fixed = found.fixed or [Observed() for _ in fixed]
-        found.calibration = found.calibration or [Reliability() for _ in fixed]
-        found.sizes.append((image.shape[-2], image.shape[-1]))
-        for own, stage, reliability in zip(fixed, found.fixed, found.calibration, strict=True):
-            stage.add(own, matrix_of(own.scores, label, classes))
-            reliability.add(own.scores, resized_label(label, own.scores))
-        for name, own in asked.items():
-            found.policies[name].add(own, matrix_of(own.scores, label, classes))
-        if run := fixed[-1].run:
-            found.unit = run.unit
-            asked |= self._oracle(found, fixed, image, label, classes)
-            self._shifted(found, fixed[-1], image, label, classes)
-        return {**{f"stage={stage}": own for stage, own in enumerate(fixed, 1)}, **asked}
+    def _fixed(self, found: Survey, image: Shown) -> list[Asked]:
+        """The network stopped at every stage."""
+        if not found.fixed:
+            stages = self.network.begin(image.image).stages
+            found.fixed, found.calibration = [Observed() for _ in range(stages)], [Reliability() for _ in range(stages)]
+        asked = [ask(self.network, image.image, Everything(stage)) for stage in range(1, len(found.fixed) + 1)]
+        for own, stage, reliability in zip(asked, found.fixed, found.calibration, strict=True):
+            stage.add(own, image.matrix(own.scores))
+            reliability.add(own.scores, label_at(image.label, own.scores))
+        return asked
 
-    def _oracle(
-        self, found: Survey, fixed: Sequence[Asked], image: Tensor, label: Tensor, classes: int
-    ) -> dict[str, Asked]:
+    def _decided(self, found: Survey, image: Shown, fixed: Sequence[Asked]) -> dict[str, Asked]:
+        """Everything that decides; nothing of a network that does not."""
         run = fixed[-1].run
-        assert run is not None
-        policy = oracle(run, [own.scores for own in fixed], resized_label(label, fixed[-1].scores))
-        if policy is None:
+        if run is None:
             return {}
-        own = ask(self.network, image, policy)
-        found.oracle.add(own, matrix_of(own.scores, label, classes))
-        return {ORACLE: own}
+        found.unit = run.unit
+        asked = {policy.name: ask(self.network, image.image, policy) for policy in self.policies}
+        for name, own in asked.items():
+            found.policies[name].add(own, image.matrix(own.scores))
+        self._shifted(found, image, run)
+        by_truth = oracle(run, [own.scores for own in fixed], image.label)
+        if by_truth is not None:
+            asked[ORACLE] = ask(self.network, image.image, by_truth)
+            found.oracle.add(asked[ORACLE], image.matrix(asked[ORACLE].scores))
+        return asked
 
-    def _shifted(self, found: Survey, whole: Asked, image: Tensor, label: Tensor, classes: int) -> None:
-        size = (image.shape[-2], image.shape[-1])
-        by = half_a_block(whole.run, size, self.network.multiple_of) if whole.run else None
+    def _shifted(self, found: Survey, image: Shown, run: Run) -> None:
+        by = half_a_block(run, image.size, self.network.multiple_of)
         if by is None or self.own is None:
             return
         for policy, kept in zip((self.own, Everything()), found.shifted, strict=True):
-            own = ask(self.network, shifted(image, by), policy)
-            kept.add(own, matrix_of(shifted_back(own.scores, size, by), label, classes))
-
-
-def resized_label(label: Tensor, scores: Tensor) -> Tensor:
-    """`(h, w)` of scores `(1, classes, h, w)`, nearest."""
-    small = functional.interpolate(label[None, None].float(), size=scores.shape[-2:], mode="nearest-exact")
-    return small[0, 0].long()
-
-
-def matrix_of(scores: Tensor, label: Tensor, classes: int) -> NDArray[np.int64]:
-    size = (label.shape[0], label.shape[1])
-    return confusion_of(classes_at(scores, size), label[None], classes).counts
+            own = ask(self.network, shifted(image.image, by), policy)
+            kept.add(own, image.matrix(shifted_back(own.scores, image.size, by)))
