@@ -142,9 +142,18 @@ class ModelCard(Strict):
 
 
 def read_card(path: Path) -> ModelCard:
-    """The card in a TOML file.
+    """The card in a TOML file; a Python file that it names is looked for beside it first.
 
     Raises:
         CardError: unreadable, not TOML, an unknown key, or a value out of range; the sentence names the key.
     """
-    return validated(ModelCard, read_toml(path), path)
+    card: ModelCard = validated(ModelCard, read_toml(path), path)
+    found = {key: _beside(path, getattr(card, key)) for key in ("builder", "network")}
+    return card.model_copy(update={key: text for key, text in found.items() if text != getattr(card, key)})
+
+
+def _beside(card: Path, text: str) -> str:
+    """`net.py:Net` with the folder of the card, where the file lies there."""
+    place, colon, name = text.partition(".py:")
+    file = card.parent / f"{place}.py"
+    return f"{file.resolve()}:{name}" if colon and file.is_file() else text

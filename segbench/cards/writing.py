@@ -12,11 +12,12 @@ from segbench.errors import CardError
 _CARDS = ("catalogue", "card file")
 
 
-def card_text(model: Model, notes: Sequence[str]) -> str:
+def card_text(model: Model, notes: Sequence[str], folder: Path | None = None) -> str:
     """A card in TOML.
 
     Args:
         model: as `--model` names it, with its arguments.
+        folder: of the card; a Python file in it or below is named without this machine's folders. None: the current.
         notes: the library with its version, its parameters, what it takes out of images: one phrase each.
 
     Raises:
@@ -30,16 +31,15 @@ def card_text(model: Model, notes: Sequence[str]) -> str:
     arguments = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in spec.arguments]
     head = {
         "title": ", ".join([model.card.title, *arguments]),
-        "network": _from_here(spec.text),
+        "network": _without(folder or Path.cwd(), spec.text),
         "note": "; ".join(filter(None, [*notes, model.card.note])),
     }
     size = f"\n[input]\n{_lines(model.card.input.model_dump())}" if model.card.own_conditions else ""
     return f"{_lines(head)}\n{size}"
 
 
-def _from_here(text: str) -> str:
-    """A file in the current folder by its name alone, without this machine's folders."""
-    return text.replace(f"{Path.cwd()}/", "", 1)
+def _without(folder: Path, text: str) -> str:
+    return text.replace(f"{folder.resolve()}/", "", 1)
 
 
 def _lines(values: Mapping[str, object]) -> str:

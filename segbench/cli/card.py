@@ -50,7 +50,11 @@ def new(
         raise CardError(result.cause or f"the parameters of {model.name} could not be counted")
     counted = f"{int(parameters):,} parameters at {classes} classes"
     by = f"counted by segbench {__version__} with torch {package_version('torch')}"
-    text = card_text(model, [*_library(model.spec.source), f"{counted}, {by}", *_images(found["parameters"].detail)])
+    text = card_text(
+        model,
+        [*_library(model.spec.source), f"{counted}, {by}", *_images(found["parameters"].detail)],
+        output and output.parent,
+    )
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -74,7 +74,16 @@ def _draw(rows: Sequence[Sequence[FigureValue]], across: str, up: str) -> Canvas
     return figure
 
 
+_LARGE = 1e4
+"""Counts from here on are written as 157 M, as tables write them."""
+
+
 def _frame(axes: Any, across: str, up: str) -> None:
+    from matplotlib.ticker import EngFormatter
+
+    for axis, (_, most) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        if most > _LARGE:
+            axis.set_major_formatter(EngFormatter())
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.margins(0.14)

@@ -41,6 +41,18 @@ def test_arguments_behind_the_cards_name_replace_its_own(file: Path, tmp_path: P
     assert find_model("mine.toml?a=5").card.arguments == {"a": 5, "b": 3}
 
 
+def test_a_card_finds_the_file_beside_it_from_any_folder(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "mine.toml").write_text(card_text(find_model("net.py:Net"), [], tmp_path))
+    (tmp_path / "built.toml").write_text('title = "t"\nbuilder = "net.py:Net"\n')
+    monkeypatch.chdir(elsewhere)
+    for card in ("mine.toml", "built.toml"):
+        assert find_model(f"../{card}").card.builder == f"{file.resolve()}:Net"
+
+
 @pytest.mark.parametrize("name", ["segnode?steps=8", "net.py:Net+checkpoint"])
 def test_what_is_a_card_or_no_part_of_one_is_refused(file: Path, name: str) -> None:
     with pytest.raises(CardError, match=r"is a card already|no part of a card"):
