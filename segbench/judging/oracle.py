@@ -13,7 +13,7 @@ from segbench.adaptive.run import Run
 from segbench.cards.datasets import IGNORE
 from segbench.judging.asking import label_at
 
-TOLERANCE = 0.005
+ORACLE_TOLERANCE = 0.005
 """Share of a part's labelled pixels by which an earlier stage may be worse than the last (our choice)."""
 
 
@@ -31,7 +31,7 @@ def oracle(run: Run, scores: Sequence[Tensor], label: Tensor) -> Replayed | None
     if run.unit == "path":
         return None
     right = torch.stack([_share_right(run, own, label_at(label, own)) for own in scores])
-    first = (right >= right[-1] - TOLERANCE).int().argmax(0)[0]
+    first = (right >= right[-1] - ORACLE_TOLERANCE).int().argmax(0)[0]
     return Replayed("oracle", [tuple(first > stage for stage in range(len(scores) - 1))])
 
 

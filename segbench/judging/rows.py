@@ -14,12 +14,12 @@ import numpy as np
 from segbench.evaluation.confusion import Floats, Matrices, mean_iou
 from segbench.evaluation.paired import Difference, saving
 from segbench.judging.survey import ORACLE, Observed, Survey
-from segbench.judging.verdict import Verdict, stage_name
+from segbench.judging.verdict import MethodVerdict, stage_name
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
 from segbench.statistics.resampling import Resampling, interval
 
-Way = Literal["policy", "fixed", "oracle"]
+_Way = Literal["policy", "fixed", "oracle"]
 Extra = Mapping[str, Mapping[str, Json]]
 
 INTERVAL = "95 %, bootstrap over images"
@@ -61,7 +61,7 @@ def permuted_rows(policy: str, draws: Sequence[Matrices], survey: Survey, method
 
 
 def _way_rows(
-    kind: Way, name: str, found: Observed, whole: Observed, method: str, extra: Extra
+    kind: _Way, name: str, found: Observed, whole: Observed, method: str, extra: Extra
 ) -> Iterator[Measurement]:
     matrices = found.matrices
     ends = interval(mean_iou(Resampling(len(matrices)).sums(matrices)))
@@ -90,7 +90,7 @@ def no_time_row(reason: str, method: str) -> Measurement:
     return Measurement("latency_s", None, method, "infer", cause=f"simulated: {reason}")
 
 
-def verdict_rows(verdict: Verdict, simulated: str | None, method: str) -> Iterator[Measurement]:
+def verdict_rows(verdict: MethodVerdict, simulated: str | None, method: str) -> Iterator[Measurement]:
     """The verdict: its word in the detail of `macs_saved`, beside what it rests on."""
     against = {name: asdict(item) for name, item in (verdict.against or {}).items()}
     detail: dict[str, Json] = {
@@ -118,7 +118,7 @@ def shift_row(name: str, effect: Difference, method: str) -> Measurement:
 
 
 def _of_verdict(
-    quantity: str, found: Difference, verdict: Verdict, method: str, detail: Mapping[str, Json]
+    quantity: str, found: Difference, verdict: MethodVerdict, method: str, detail: Mapping[str, Json]
 ) -> Measurement:
     factors = {"policy": verdict.policy}
     return Measurement(

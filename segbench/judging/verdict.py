@@ -31,10 +31,10 @@ from segbench.evaluation.paired import (
 from segbench.judging.survey import Observed, Survey
 from segbench.statistics.resampling import Resampling, interval
 
-Kind = Literal["time", "operations", "nothing"]
+Saves = Literal["time", "operations", "nothing"]
 
-TOLERANCE = 0.01
-"""Of mIoU: what a threshold may lose on the images on which it is chosen (the issue's one point is our choice)."""
+MIOU_TOLERANCE = 0.01
+"""Of mIoU: what a threshold may lose on the images on which it is chosen (one point is our choice)."""
 
 FIXED, FIXED_IN_TIME, PERMUTED = "fixed exits", "fixed exits in time", "permuted"
 """Controls."""
@@ -44,7 +44,7 @@ Seconds = Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MethodVerdict:
     """A method judged on the images on which its threshold was not chosen.
 
     Attributes:
@@ -56,7 +56,7 @@ class Verdict:
         images: judged on.
     """
 
-    kind: Kind
+    kind: Saves
     policy: str | None
     images: int
     drop: Difference | None = None
@@ -65,7 +65,7 @@ class Verdict:
     time_saved: Difference | None = None
 
 
-def judge(survey: Survey, seconds: Seconds, permuted: Callable[[str], Sequence[Matrices]]) -> Verdict:
+def judge_method(survey: Survey, seconds: Seconds, permuted: Callable[[str], Sequence[Matrices]]) -> MethodVerdict:
     """The verdict on a method.
 
     Args:
@@ -75,9 +75,9 @@ def judge(survey: Survey, seconds: Seconds, permuted: Callable[[str], Sequence[M
     """
     images = range(len(survey.sizes))
     chosen_on, judged_on = np.array(images[::2]), np.array(images[1::2] or images)
-    policy = cheapest(survey, chosen_on)
+    policy = cheapest_within(survey, chosen_on)
     if policy is None:
-        return Verdict("nothing", None, len(judged_on))
+        return MethodVerdict("nothing", None, len(judged_on))
     own, whole = survey.policies[policy], survey.whole
     mine, controls = own.matrices[judged_on], [matrices[judged_on] for matrices in permuted(policy)]
     drop = difference(whole.matrices[judged_on], mine)
@@ -86,16 +86,16 @@ def judge(survey: Survey, seconds: Seconds, permuted: Callable[[str], Sequence[M
         PERMUTED: against_draws(mine, controls),
     }
     saved = saving(own.macs[judged_on], whole.macs[judged_on])
-    found = Verdict("nothing", policy, len(judged_on), drop, against, saved)
+    found = MethodVerdict("nothing", policy, len(judged_on), drop, against, saved)
     if seconds:
         against[FIXED_IN_TIME] = _against_fixed(survey, own, seconds, policy, judged_on)
         found = replace(found, time_saved=saving(seconds[policy][judged_on], seconds[whole_name(survey)][judged_on]))
     return replace(found, kind=_kind(found))
 
 
-def cheapest(survey: Survey, images: np.ndarray) -> str | None:
+def cheapest_within(survey: Survey, images: np.ndarray) -> str | None:
     """The cheapest threshold within the tolerance on these images; None where none saves operations."""
-    least = mean_iou(survey.whole.matrices[images].sum(0)) - TOLERANCE
+    least = mean_iou(survey.whole.matrices[images].sum(0)) - MIOU_TOLERANCE
     costs = {
         name: float(own.macs[images].mean())
         for name, own in survey.policies.items()
@@ -144,7 +144,7 @@ def _against_fixed(survey: Survey, own: Observed, seconds: Seconds, policy: str,
     return against_curve(priced(own, policy), curve)
 
 
-def _kind(found: Verdict) -> Kind:
+def _kind(found: MethodVerdict) -> Saves:
     assert found.against is not None and found.macs_saved is not None
     if not (found.macs_saved.is_gain and found.against[FIXED].is_gain and found.against[PERMUTED].is_gain):
         return "nothing"

@@ -8,8 +8,8 @@ from segbench.present.adaptive_points import (
     FIXED,
     PERMUTED,
     POLICY,
-    Interval,
-    Verdict,
+    Estimate,
+    ShownVerdict,
     Way,
     is_dominated,
     shift_of,
@@ -43,7 +43,7 @@ _WORDS = {
 _SHIFT_NOTE = "grid shift: change of mIoU by half a block under the own policy, beyond the change without skipping"
 
 
-def _saved(parts: Interval) -> str:
+def _saved(parts: Estimate) -> str:
     """`44.6 ±3.2 %`: half of the interval's width, where it has one."""
     value, low, high = parts
     return f"{100 * value:.1f}{f' ±{50 * (high - low):.1f}' if high > low else ''} %"
@@ -158,7 +158,7 @@ def _optimal(way: Way, others: Sequence[Way]) -> str:
     )
 
 
-def _verdicts(judged: Sequence[tuple[Entry, Verdict]]) -> Table:
+def _verdicts(judged: Sequence[tuple[Entry, ShownVerdict]]) -> Table:
     columns: Columns = [
         *("network", "verdict", "policy"),
         *(Column("mIoU drop", POINTS_WITH_INTERVAL), Column("MACs saved", _SAVED)),
@@ -176,7 +176,7 @@ def _verdicts(judged: Sequence[tuple[Entry, Verdict]]) -> Table:
         for entry, item in judged
     ]
     notes = [
-        *(sentence(entry.model, item) for entry, item in judged),
+        *(verdict_sentence(entry.model, item) for entry, item in judged),
         "threshold: chosen on every second image, the cheapest within 1 point of mIoU of the whole network; judged on"
         " the others; mIoU in points, intervals 95 %, paired bootstrap over images",
         "against: mIoU beside the network stopped at fixed stages at the same mean operations or time, and beside its"
@@ -186,7 +186,7 @@ def _verdicts(judged: Sequence[tuple[Entry, Verdict]]) -> Table:
     return table_of("Verdicts", columns, rows, notes)
 
 
-def sentence(model: str, verdict: Verdict) -> str:
+def verdict_sentence(model: str, verdict: ShownVerdict) -> str:
     """The verdict in one sentence, with its ground."""
     if verdict.policy is None:
         return f"{model} saves nothing: no threshold saves operations and stays within 1 point of the whole network"
@@ -199,7 +199,7 @@ def sentence(model: str, verdict: Verdict) -> str:
     return f"{model} saves only operations: {saved} at a drop of {drop}, and {_no_time(verdict)}"
 
 
-def _failed(verdict: Verdict) -> str:
+def _failed(verdict: ShownVerdict) -> str:
     for name, what in (("fixed exits", "fixed exits"), ("permuted", "its own decisions dealt to other images")):
         value, low, high = verdict.against[name]
         if low <= 0:
@@ -208,7 +208,7 @@ def _failed(verdict: Verdict) -> str:
     return "the saving is not certain"
 
 
-def _no_time(verdict: Verdict) -> str:
+def _no_time(verdict: ShownVerdict) -> str:
     if verdict.simulated:
         return f"it is simulated here: {verdict.simulated}"
     if verdict.time_saved is None:
@@ -218,6 +218,6 @@ def _no_time(verdict: Verdict) -> str:
     return f"{_percent(verdict.time_saved)} of the time, which a fixed exit of the same time matches"
 
 
-def _percent(found: Interval) -> str:
+def _percent(found: Estimate) -> str:
     value, low, high = found
     return f"{in_percent(value)} ({in_percent(low)} to {in_percent(high)})"

@@ -12,7 +12,7 @@ from segbench.records.measurement import Measurement
 POLICY, FIXED, ORACLE, PERMUTED = "policy", "fixed", "oracle", "permuted"
 """Kinds: the network deciding; stopped at a stage for all; deciding by the truth; given other images' decisions."""
 
-Interval = tuple[float, float, float]
+Estimate = tuple[float, float, float]
 """A value and the ends of its 95 % interval."""
 
 
@@ -81,7 +81,7 @@ def whole_of(ways: Sequence[Way]) -> Way | None:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ShownVerdict:
     """What a method's decisions earn, on the images on which its threshold was not chosen.
 
     Attributes:
@@ -97,13 +97,13 @@ class Verdict:
     policy: str | None
     images: int
     simulated: str | None
-    against: Mapping[str, Interval]
-    macs_saved: Interval
-    time_saved: Interval | None
-    drop: Interval | None
+    against: Mapping[str, Estimate]
+    macs_saved: Estimate
+    time_saved: Estimate | None
+    drop: Estimate | None
 
 
-def verdict_of(entry: Entry) -> Verdict | None:
+def verdict_of(entry: Entry) -> ShownVerdict | None:
     """The verdict on an adaptive network; None of static ones."""
     rows = {
         row.quantity: row for row in entry.measurements if row.quantity in ("macs_saved", "time_saved", "miou_drop")
@@ -114,7 +114,7 @@ def verdict_of(entry: Entry) -> Verdict | None:
     against = {name: (item["value"], item["low"], item["high"]) for name, item in judged.detail["against"].items()}
     macs_saved = _interval(judged)
     assert macs_saved is not None
-    return Verdict(
+    return ShownVerdict(
         judged.detail["verdict"],
         judged.factors["policy"],
         judged.detail["images"],
@@ -126,12 +126,12 @@ def verdict_of(entry: Entry) -> Verdict | None:
     )
 
 
-def shift_of(entry: Entry) -> Interval | None:
+def shift_of(entry: Entry) -> Estimate | None:
     """What half a block of shift changes in mIoU; None for units without a grid."""
     return next((_interval(row) for row in entry.measurements if row.quantity == "miou_difference"), None)
 
 
-def _interval(row: Measurement | None) -> Interval | None:
+def _interval(row: Measurement | None) -> Estimate | None:
     if row is None or row.value is None:
         return None
     return row.value, row.spread_low or 0.0, row.spread_high or 0.0

@@ -34,7 +34,7 @@ from segbench.judging.single_stage import SingleStage
 from segbench.judging.survey import Survey, Surveyor
 from segbench.judging.thresholds import own_policy, policies_of
 from segbench.judging.timing import time_in_turns
-from segbench.judging.verdict import judge, shift_effect, whole_name
+from segbench.judging.verdict import judge_method, shift_effect, whole_name
 from segbench.learning.segmentation import open_split
 from segbench.learning.weights import trained_network
 from segbench.meters.stopwatch import stopwatch_for
@@ -175,7 +175,7 @@ class _Trial:
                 )
             return permuted[name]
 
-        verdict = judge(survey, times.get(1, {}), dealt)
+        verdict = judge_method(survey, times.get(1, {}), dealt)
         yield from verdict_rows(verdict, self.network.simulated, self.method)
         for name, draws in permuted.items():
             yield from permuted_rows(name, draws, survey, self.method)

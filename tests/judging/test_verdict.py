@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segbench.evaluation.confusion import Matrices
 from segbench.judging.survey import Observed, Survey
-from segbench.judging.verdict import FIXED, FIXED_IN_TIME, PERMUTED, cheapest, judge, shift_effect
+from segbench.judging.verdict import FIXED, FIXED_IN_TIME, PERMUTED, cheapest_within, judge_method, shift_effect
 
 IMAGES = 40
 HARD = np.arange(IMAGES) // 2 % 2 == 1
@@ -77,11 +77,11 @@ QUICK = {"stage=1": np.full(IMAGES, 0.1), "stage=2": np.full(IMAGES, 0.9), "stag
 def test_a_verdict_needs_every_control(
     own: Known, permuted: Known, seconds: dict[str, NDArray[np.float64]], kind: str
 ) -> None:
-    assert judge(survey(own=own), seconds, lambda _: [permuted.matrices]).kind == kind
+    assert judge_method(survey(own=own), seconds, lambda _: [permuted.matrices]).kind == kind
 
 
 def test_a_verdict_rests_on_the_images_on_which_the_threshold_was_not_chosen() -> None:
-    found = judge(survey(own=GOOD), {**QUICK, "own": np.where(HARD, 1.0, 0.1)}, lambda _: [CHANCE.matrices])
+    found = judge_method(survey(own=GOOD), {**QUICK, "own": np.where(HARD, 1.0, 0.1)}, lambda _: [CHANCE.matrices])
     assert (found.policy, found.images) == ("own", IMAGES // 2)
     assert found.macs_saved is not None and found.macs_saved.value == pytest.approx(0.45)
     assert found.against is not None and set(found.against) == {FIXED, FIXED_IN_TIME, PERMUTED}
@@ -90,7 +90,7 @@ def test_a_verdict_rests_on_the_images_on_which_the_threshold_was_not_chosen() -
 
 def test_the_cheapest_threshold_within_a_point_is_chosen() -> None:
     found = survey(near=known(0.9, 0.89, 1, 9), own=GOOD, far=known(0.9, 0.5, 1, 1))
-    assert cheapest(found, np.arange(IMAGES)) == "near"
+    assert cheapest_within(found, np.arange(IMAGES)) == "near"
 
 
 def test_a_shift_counts_beyond_what_it_changes_without_skipping() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from segbench.present.adaptive import adaptive_tables, sentence
-from segbench.present.adaptive_points import Verdict, ways_of, whole_of
+from segbench.present.adaptive import adaptive_tables, verdict_sentence
+from segbench.present.adaptive_points import ShownVerdict, ways_of, whole_of
 from segbench.present.figures import save_figure
 from segbench.present.figures_adaptive import adaptive_figure
 from segbench.present.page.adaptive_viewer import depth_views, depths_of
@@ -94,37 +95,37 @@ def test_what_lies_on_the_front_is_at_least_as_cheap_and_accurate(judged: Entry,
     assert [row[-1].text for row in networks.rows] == ["MACs time", "MACs time", "MACs"]
 
 
-AROUND = (0.25, 0.2, 0.3)
+AROUND, UNSURE = (0.25, 0.2, 0.3), (0.0, -0.01, 0.01)
+BOTH = {"fixed exits": AROUND, "permuted": AROUND}
+
+
+def verdict(kind: str, time: tuple[float, float, float] | None = None, **changed: Any) -> ShownVerdict:
+    usual = ShownVerdict(kind, "p", 4, None, BOTH, AROUND, time, AROUND)
+    return replace(usual, **changed)
 
 
 @pytest.mark.parametrize(
     ("verdict", "expected"),
     [
-        (Verdict("nothing", None, 4, None, {}, AROUND, None, None), "saves nothing: no threshold saves operations"),
+        (verdict("nothing", policy=None), "saves nothing: no threshold saves operations"),
         (
-            Verdict("nothing", "p", 4, None, {"fixed exits": (0, -0.01, 0.01), "permuted": AROUND}, AROUND, None, None),
+            verdict("nothing", against={**BOTH, "fixed exits": UNSURE}),
             "saves nothing beyond a fixed exit: p saves 25.0 % (20.0 % to 30.0 %) of the operations, and against fixed"
             " exits at the same cost its mIoU differs by 0.0 points (-1.0 to +1.0)",
         ),
+        (verdict("nothing", against={**BOTH, "permuted": UNSURE}), "against its own decisions dealt to other images"),
+        (verdict("operations", simulated="masked"), "it is simulated here: masked"),
         (
-            Verdict("nothing", "p", 4, None, {"fixed exits": AROUND, "permuted": (0, -0.01, 0.01)}, AROUND, None, None),
-            "against its own decisions dealt to other images",
-        ),
-        (Verdict("operations", "p", 4, "masked", {}, AROUND, None, AROUND), "it is simulated here: masked"),
-        (
-            Verdict("operations", "p", 4, None, {}, AROUND, (-0.1, -0.2, 0.1), AROUND),
+            verdict("operations", time=(-0.1, -0.2, 0.1)),
             "saves only operations: p saves 25.0 % (20.0 % to 30.0 %) of the operations at a drop of +25.0 points of"
             " mIoU, and -10.0 % (-20.0 % to 10.0 %) of the time",
         ),
-        (
-            Verdict("operations", "p", 4, None, {}, AROUND, AROUND, AROUND),
-            "which a fixed exit of the same time matches",
-        ),
-        (Verdict("time", "p", 4, None, {}, AROUND, AROUND, AROUND), "saves time: p saves 25.0 %"),
+        (verdict("operations", time=AROUND), "a fixed exit of the same time matches"),
+        (verdict("time", time=AROUND), "saves time: p saves 25.0 %"),
     ],
 )
-def test_a_verdict_is_one_sentence_with_its_ground(verdict: Verdict, expected: str) -> None:
-    assert expected in sentence("net", verdict)
+def test_a_verdict_is_one_sentence_with_its_ground(verdict: ShownVerdict, expected: str) -> None:
+    assert expected in verdict_sentence("net", verdict)
 
 
 def test_a_failed_cell_has_its_reason_in_the_table(make_entry: Make) -> None:
