@@ -47,13 +47,13 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True)
-class _OfPixels:
-    """A policy by a number for every pixel, averaged over what the unit takes together."""
+class Thresholded:
+    """A policy by one number a decision: finished is what has it beyond the limit."""
 
     limit: float
     compares = False
     word = ""
-    sign = ">"
+    sign = "<"
 
     @property
     def name(self) -> str:
@@ -63,9 +63,20 @@ class _OfPixels:
         return run.read()
 
     def goes_on(self, run: Run, now: Seen, before: Seen | None) -> Tensor:
-        assert isinstance(now, Tensor) and not isinstance(before, tuple)
-        values = pooled(run, self.of_pixels(now, before))
+        values = self.number(run, now, before)
         return values <= self.limit if self.sign == ">" else values >= self.limit
+
+    def number(self, run: Run, now: Seen, before: Seen | None) -> Tensor:
+        """What is compared with the limit, of every decision."""
+        raise NotImplementedError
+
+
+class _OfPixels(Thresholded):
+    """By a number for every pixel, averaged over what the unit takes together."""
+
+    def number(self, run: Run, now: Seen, before: Seen | None) -> Tensor:
+        assert isinstance(now, Tensor) and not isinstance(before, tuple)
+        return pooled(run, self.of_pixels(now, before))
 
     def of_pixels(self, now: Tensor, before: Tensor | None) -> Tensor:
         """`(n, h, w)`."""
@@ -75,7 +86,7 @@ class _OfPixels:
 class Confidence(_OfPixels):
     """The largest probability exceeds the limit (Layer Cascade, Li et al. 2017; of images and regions the mean)."""
 
-    word = "confidence"
+    word, sign = "confidence", ">"
 
     def of_pixels(self, now: Tensor, before: Tensor | None) -> Tensor:  # noqa: ARG002
         return now.float().softmax(1).amax(1)
@@ -88,7 +99,7 @@ CONFIDENT = 0.9
 class Share(_OfPixels):
     """More than this share of the pixels are confident, as MESS decides for images (Kouris et al. 2022)."""
 
-    word = "share"
+    word, sign = "share", ">"
 
     def of_pixels(self, now: Tensor, before: Tensor | None) -> Tensor:  # noqa: ARG002
         return (now.float().softmax(1).amax(1) >= CONFIDENT).float()
@@ -97,7 +108,7 @@ class Share(_OfPixels):
 class Entropy(_OfPixels):
     """The entropy of the probabilities, as a share of the largest possible, is below the limit (Huang et al. 2019)."""
 
-    word, sign = "entropy", "<"
+    word = "entropy"
 
     def of_pixels(self, now: Tensor, before: Tensor | None) -> Tensor:  # noqa: ARG002
         entropy: Tensor = torch.special.entr(now.float().softmax(1)).sum(1)
@@ -107,51 +118,39 @@ class Entropy(_OfPixels):
 class Change(_OfPixels):
     """Fewer than this share of the pixels have changed class in the last stage; needs no calibrated confidence."""
 
-    word, sign, compares = "change", "<", True
+    word, compares = "change", True
 
     def of_pixels(self, now: Tensor, before: Tensor | None) -> Tensor:
         return torch.ones_like(now[:, 0]) if before is None else (now.argmax(1) != before.argmax(1)).float()
 
 
-@dataclass(frozen=True)
-class StateChange:
+class StateChange(Thresholded):
     """The last step has moved a solver's state by less than this share of its length; needs no read-out."""
 
-    limit: float
-    compares = True
-
-    @property
-    def name(self) -> str:
-        return f"state<{self.limit:g}"
+    word, compares = "state", True
 
     def see(self, run: Run) -> Seen:
         return run.state()
 
-    def goes_on(self, run: Run, now: Seen, before: Seen | None) -> Tensor:
+    def number(self, run: Run, now: Seen, before: Seen | None) -> Tensor:
         if run.unit != "image":
             raise LookupError("a state is an image's as a whole")
         assert isinstance(now, tuple) and isinstance(before, tuple)
         moved = [new - old for new, old in zip(now, before, strict=True)]
-        return _length(moved) / _length(now) >= self.limit
+        return _length(moved) / _length(now)
 
 
-@dataclass(frozen=True)
-class Signal:
+class Signal(Thresholded):
     """The network's own policy answers less than the limit: a block's logit (SegBlocks), a path's gate (routing)."""
 
-    limit: float
-    compares = False
-
-    @property
-    def name(self) -> str:
-        return f"signal<{self.limit:g}"
+    word = "signal"
 
     def see(self, run: Run) -> Seen:
         return run.signal()
 
-    def goes_on(self, run: Run, now: Seen, before: Seen | None) -> Tensor:  # noqa: ARG002
+    def number(self, run: Run, now: Seen, before: Seen | None) -> Tensor:  # noqa: ARG002
         assert isinstance(now, Tensor)
-        return now >= self.limit
+        return now
 
 
 def pooled(run: Run, values: Tensor) -> Tensor:
@@ -170,7 +169,7 @@ def _length(parts: tuple[Tensor, ...] | list[Tensor]) -> Tensor:
     return torch.stack(squares).sum(0).sqrt()
 
 
-POLICIES: dict[str, tuple[str, Callable[[float], Policy], float]] = {
+POLICIES: dict[str, tuple[str, Callable[[float], Thresholded], float]] = {
     "confidence": (">", Confidence, 0.95),
     "share": (">", Share, 0.95),
     "entropy": ("<", Entropy, 0.1),
@@ -183,7 +182,7 @@ POLICIES: dict[str, tuple[str, Callable[[float], Policy], float]] = {
 _ADVICE = "write confidence>0.95, share>0.95, entropy<0.1, change<0.05, state<0.1 or signal<0"
 
 
-def parse_policy(text: str) -> Policy:
+def parse_policy(text: str) -> Thresholded:
     """The policy a user means by `confidence>0.95`, or by `confidence` alone.
 
     Raises:

@@ -61,6 +61,7 @@ COMMANDS = (
     Listed("train", _ACCURACY, "Trains with the model card's recipe; leaves checkpoints, a log and a curve."),
     Listed("evaluate", _ACCURACY, "mIoU, accuracies and boundary F of trained networks, from one confusion matrix."),
     Listed("trajectory", _ACCURACY, "What every end time of a trained ODE network costs and how accurate it is."),
+    Listed("adaptive", _ACCURACY, "Whether a network gains by deciding how much to compute: policies and controls."),
     Listed("reproduce", _ANALYSIS, "The paper's tables, figures and claims beside ours, with a verdict for each."),
     Listed("report", _ANALYSIS, "Everything a ledger holds as tables, figures and one HTML page without a network."),
     Listed("sweep", _ANALYSIS, "Every combination of values, each in processes of its own."),

@@ -164,5 +164,10 @@ def fill(network: nn.Module, checkpoint: Checkpoint, path: Path, partial: bool =
     if wrong and not (partial and match.loaded):
         made_for = checkpoint.facts.get("model", "another network")
         few = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+        if match.loaded and not (match.reshaped or match.unused):
+            raise CheckpointError(
+                f"checkpoint {path} was made for {made_for} and trained without {few}, which this network has; train"
+                " this network"
+            )
         raise CheckpointError(f"checkpoint {path} was made for {made_for} and does not fit this network: {few}")
     return match

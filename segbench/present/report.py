@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from segbench.present.figures import Figure
+from segbench.present.page.adaptive_viewer import DepthView
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory
 from segbench.present.table import Table
@@ -43,6 +44,7 @@ class Report:
     pareto: Pareto = field(default_factory=Pareto)
     lines: Sequence[MemoryLine] = ()
     trajectories: Sequence[Trajectory] = ()
+    depths: Sequence[DepthView] = ()
     rows: Sequence[Row] = ()
     facts: Sequence[tuple[str, str]] = ()
 

@@ -259,6 +259,25 @@ class TrajectoryOptions(TimingOptions):
     part: Literal["once", "timed"] | None = None
 
 
+class AdaptiveOptions(Options):
+    """Of `adaptive`.
+
+    Attributes:
+        policies: to be judged; nothing takes the network's own.
+        images: how many of the split, spread evenly; None for all.
+        pictures, depth: of how many images it is shown where computation was spent, and the file.
+        alone: no other network is compared, so that a static one leaves nothing to judge.
+    """
+
+    checkpoint: ReadPath = ""
+    weights: str | None = None
+    policies: tuple[str, ...] = ()
+    images: int | None = None
+    pictures: int = 3
+    depth: MaybeWritten = None
+    alone: bool = True
+
+
 class TrainOptions(Options):
     """Of `train`: what the user said; None keeps the model card's recipe or the data set's usual crops."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXPORT_COLUMNS = (
     "run,model,quantity,value,unit,method,outcome,cause,mode,device,device_name,precision,batch_size,width,height,"
-    "classes,optimizer,solver,gradient,steps,t_end,dataset,split,protocol,seed,samples,spread_low,spread_high,"
+    "classes,optimizer,solver,gradient,steps,t_end,policy,dataset,split,protocol,seed,samples,spread_low,spread_high,"
     "reference_value,reference_unit,reference_conditions,reference_source"
 ).split(",")
 
@@ -124,6 +124,7 @@ def _row(entry: Entry, item: Measurement, card: HasReferences | None) -> Row:
         "classes": case.classes,
         "optimizer": case.optimizer,
         **{name: entry.arguments.get(name) for name in ("solver", "gradient", "steps", "t_end")},
+        "policy": None,
         "dataset": case.dataset,
         "split": case.split,
         "protocol": None,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from segbench.errors import UnknownName
 from segbench.records.options import (
+    AdaptiveOptions,
     Assumptions,
     CheckDatasetOptions,
     EpochOptions,
@@ -163,6 +164,10 @@ _TABLE = (
         "trajectory", "miou", TrajectoryOptions, ("infer",), partial=True, own_arguments=True,
         rounds_about="latency_s", tables="segbench.present.trajectory:trajectory_tables",
         seconds={"cpu": 60.0, "cuda": 60.0},
+    ),
+    Task(
+        "adaptive", "miou", AdaptiveOptions, ("infer",), partial=True, alike=("split", "classes"),
+        tables="segbench.present.adaptive:adaptive_tables", seconds={"cpu": 60.0, "cuda": 60.0},
     ),
     Task("benchmark", "{mode}_peak_live_bytes"),
     Task("check_dataset", "images_per_s", CheckDatasetOptions, needs_network=False),

@@ -8,12 +8,14 @@ from segbench.cards.model import find_model
 from segbench.cards.naming import told_apart
 from segbench.present.agreement import agreement_tables
 from segbench.present.figures import Figure
+from segbench.present.figures_adaptive import adaptive_figure
 from segbench.present.figures_memory import breakdown_figure
 from segbench.present.figures_pareto import pareto_figure
 from segbench.present.figures_ratios import ratios_figure
 from segbench.present.figures_savings import Ratios, savings_figure
 from segbench.present.figures_training import learning_figure
 from segbench.present.figures_trajectory import error_figure, strip_figure
+from segbench.present.page.adaptive_viewer import depth_views
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, trajectories
 from segbench.present.report import Report, ReportReason
@@ -61,6 +63,7 @@ def report_of(entries: Sequence[Entry], title: str) -> Report:
         pareto=pareto,
         lines=[*memory_lines(entries, "train"), *memory_lines(entries, "infer")],
         trajectories=along,
+        depths=depth_views(entries),
         rows=tidy_rows(entries, cards),
         facts=_facts(entries),
     )
@@ -97,6 +100,7 @@ def _figures(entries: Sequence[Entry], found: Findings, pareto: Pareto, along: S
         learning_figure(entries),
         error_figure(along),
         next(filter(None, map(strip_figure, along)), None),
+        adaptive_figure(entries),
     ]
     return [figure for figure in made if figure is not None]
 

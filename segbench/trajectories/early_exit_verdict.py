@@ -15,26 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segbench.evaluation.confusion import Floats, Matrices, mean_iou
+from segbench.evaluation.paired import Difference
 from segbench.statistics.resampling import SEED, Resampling, interval
 from segbench.trajectories.costs import Effort
 from segbench.trajectories.subject import End
 from segbench.trajectories.sweep import Sweep
 
 _PERMUTATIONS = 200
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A paired difference in mIoU with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def is_gain(self) -> bool:
-        """Whether the interval lies above zero."""
-        return self.low > 0
 
 
 @dataclass(frozen=True, eq=False)

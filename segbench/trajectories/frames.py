@@ -78,32 +78,36 @@ def embedded_frames(
         details[end] = {
             "frames": {
                 names[item.number]: {
-                    "labels": _small_labels(item.maps[place], palette),
+                    "labels": small_labels(item.maps[place], palette),
                     "miou": None if np.isnan(scores[item.number]) else float(scores[item.number]),
                 }
                 for item in pictures
             }
         }
-    details[sweep.times[0]]["pictures"] = {names[item.number]: _photo_and_truth(item, palette) for item in pictures}
+    details[sweep.times[0]]["pictures"] = {
+        names[item.number]: photo_and_truth(item.sample, palette) for item in pictures
+    }
     return details
 
 
-def _photo_and_truth(picture: RefinementPicture, palette: Sequence[Colour]) -> dict[str, Json]:
-    photo = Image.fromarray(picture.sample.image)
+def photo_and_truth(sample: Sample, palette: Sequence[Colour]) -> dict[str, Json]:
+    """A photo and its truth, small, as base64 PNGs."""
+    photo = Image.fromarray(sample.image)
     photo.thumbnail((_WIDTH, _HEIGHT))
-    return {"photo": _png(photo.quantize(_COLOURS)), "truth": _small_labels(picture.sample.label, palette)}
+    return {"photo": png_text(photo.quantize(_COLOURS)), "truth": small_labels(sample.label, palette)}
 
 
-def _small_labels(labels: Pixels, palette: Sequence[Colour]) -> str:
-    """Ignored pixels are black."""
+def small_labels(labels: Pixels, palette: Sequence[Colour]) -> str:
+    """A class map, small, as a base64 PNG; ignored pixels are black."""
     picture = Image.fromarray(labels)
     picture.thumbnail((_WIDTH, _HEIGHT), Image.Resampling.NEAREST)
     colours = [*palette, *[(0, 0, 0)] * (256 - len(palette))]
     picture.putpalette([channel for colour in colours for channel in colour])
-    return _png(picture)
+    return png_text(picture)
 
 
-def _png(picture: Image.Image) -> str:
+def png_text(picture: Image.Image) -> str:
+    """A PNG in base64."""
     content = io.BytesIO()
     picture.save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segbench.present.amounts import as_published, by_unit
+from segbench.present.page.adaptive_viewer import DepthView, depths_of
 from segbench.present.page.pareto import Pareto
 from segbench.present.page.trajectory_viewer import Trajectory, ViewerPicture
 from segbench.present.report import Report
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _FOLDER = Path(__file__).resolve().parent
-_SCRIPTS = ("dom", "charts", "tables", "ratios", "pareto", "timeline", "trajectory", "main")
+_SCRIPTS = ("dom", "charts", "tables", "ratios", "pareto", "timeline", "trajectory", "adaptive", "main")
 """In the order in which they need each other."""
 
 MOST_ROWS = 3000
@@ -78,6 +79,7 @@ def _data(report: Report) -> Json:
         "timelines": [_timeline(line) for line in report.lines],
         "measurements": _measurements(report.rows[:MOST_ROWS]),
         "trajectories": [_trajectory(item) for item in report.trajectories],
+        "depths": [_depths(item) for item in report.depths],
     }
 
 
@@ -159,6 +161,21 @@ def _picture(item: ViewerPicture) -> Json:
     return {"name": item.name, "photo": _uri(item.photo), "truth": _uri(item.truth), "frames": frames}
 
 
+def _depths(view: DepthView) -> Json:
+    ways = [
+        {
+            "name": way.name,
+            "miou": way.miou,
+            "macs": way.macs,
+            "seconds": way.seconds(),
+            "images": [{layer: _uri(png) for layer, png in depths_of(way)[name].items()} for name in view.photos],
+        }
+        for way in view.ways
+    ]
+    pictures = [{"name": name, "photo": _uri(photo)} for name, photo in view.photos.items()]
+    return {"ways": ways, "pictures": pictures, "colours": [f"rgb{colour}" for colour in view.colours]}
+
+
 def _uri(png: str) -> str:
     return f"data:image/png;base64,{png}"
 
@@ -204,6 +221,7 @@ def _conditions(row: Row) -> str:
         f"t_end {row['t_end']}" if row["t_end"] is not None else "",
         f"{row['steps']} steps" if row["steps"] is not None else "",
         str(row["gradient"] or ""),
+        str(row["policy"] or ""),
     ]
     return ", ".join(part for part in parts if part)
 

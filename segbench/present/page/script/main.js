@@ -12,7 +12,7 @@ document.querySelectorAll("[data-filters]").forEach((bar) => {
   const table = document.getElementById(bar.dataset.filters);
   filterable(table, bar.querySelector("input[type=search]"), [...bar.querySelectorAll("select")], bar.querySelector("output"));
 });
-for (const [id, draw] of [["pareto", drawPareto], ["timeline", drawTimeline], ["trajectory", drawTrajectory]]) {
+for (const [id, draw] of [["pareto", drawPareto], ["timeline", drawTimeline], ["trajectory", drawTrajectory], ["depth", drawDepths]]) {
   const section = document.getElementById(id);
   if (section) draw(section);
 }

@@ -1,0 +1,144 @@
+"""`segbench adaptive`: whether a network gains by deciding for each image, region or pixel how much to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from rich.console import Console
+from typer import Option
+
+from segbench.cards.model import Model
+from segbench.cells.series import Done
+from segbench.cli.checkpoints import digest_of, trained_arguments, usual_size
+from segbench.cli.flags import Group, flags
+from segbench.cli.groups import (
+    BatchFlags,
+    ConditionFlags,
+    LabelledFlags,
+    NetworkFlags,
+    OutputFlags,
+    RunFlags,
+    case_fields,
+    texts,
+)
+from segbench.cli.session import Session
+from segbench.cli.trajectory import SHIPPED
+from segbench.cli.trajectory_curves import TrainedNetwork, curves_named
+from segbench.present.adaptive import adaptive_tables
+from segbench.records.case import Case
+from segbench.records.options import AdaptiveOptions
+from segbench.units import parse_size
+
+SHIPPED_IMAGES = 16
+"""Of the synthetic streets, where nothing else is said: the whole command then takes less than a minute."""
+
+_Models = Annotated[
+    list[str] | None,
+    Option(
+        "-m",
+        "--model",
+        help=f"An adaptive network, or a static one to set beside; repeatable. \\[default: {SHIPPED}]",
+    ),
+]
+_Checkpoints = Annotated[
+    list[Path] | None,
+    Option("--checkpoint", help="A run's folder or file; repeatable. \\[default: runs/MODEL-DATASET/best]"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeFlags(Group):
+    """Under which policies, and on how many images."""
+
+    panel: ClassVar[str] = "Judgement"
+
+    policy: Annotated[
+        list[str] | None,
+        Option(
+            "--policy",
+            help='"confidence>0.95", share, entropy, change, state, signal; a word alone is judged at thresholds spread'
+            " over its numbers; repeatable. \\[default: the network's own]",
+        ),
+    ] = None
+    input: Annotated[str | None, Option("--input", help="Size images are shown at. \\[default: as trained]")] = None
+    images: Annotated[
+        int | None, Option("--images", help="So many of the split, spread evenly. \\[default: all]", min=1)
+    ] = None
+    pictures: Annotated[int, Option("--pictures", help="Images on which the depth is painted.", min=0)] = 3
+    output: Annotated[Path, Option("-o", "--output", help="Folder of adaptive.png and its companions.")] = Path()
+
+
+@flags(without=("optimizer", "batch_size"), timeout=86400.0, split="val", infer_batch=8, threads=1)
+def adaptive(
+    judged: JudgeFlags,
+    data: LabelledFlags,
+    batch: BatchFlags,
+    conditions: ConditionFlags,
+    run: RunFlags,
+    results: OutputFlags,
+    model: _Models = None,
+    argument: Annotated[
+        list[str] | None, Option("-a", "--argument", help="Set a builder argument, as in steps=8; repeatable.")
+    ] = None,
+    checkpoint: _Checkpoints = None,
+) -> None:
+    """What a network gains by deciding how much to compute, beside fixed exits, permuted decisions and an oracle.
+
+    Writes adaptive.png (mIoU against operations and time) and adaptive-depth.png (where computation was spent on some
+    images). The verdict on each network: it saves time, only operations, or nothing beyond a fixed exit. Without a
+    model: the network that comes with segbench, on synthetic streets, in less than a minute.
+
+    Operations are counted for each image alone; times are taken image by image and in batches of --infer-batch, all
+    policies in turns.
+    """
+    session = Session(run, results)
+    network = NetworkFlags(model=model or [SHIPPED], argument=argument)
+    fields = case_fields(conditions.where("adaptive"), network, conditions, data)
+    trained = curves_named(network.models(), data.named, data.data_root, checkpoint or (), ())
+    case = partial(Case, "adaptive", infer_batch=batch.infer_batch, **fields)
+    by_name = {item.model.name: item for item in trained}
+    few = SHIPPED_IMAGES if model is None and data.dataset is None and judged.images is None else judged.images
+
+    def cases(named: Model) -> list[Case]:
+        return [_case_of(case, by_name[named.name], judged, few, data.named, alone=len(trained) == 1)]
+
+    models = [item.model for item in trained]
+    done = session.measure(session.plan(models, cases))
+    _draw(done, judged.output)
+    session.finish(done, models, adaptive_tables)
+
+
+def _case_of(
+    case: partial[Case], trained: TrainedNetwork, judged: JudgeFlags, images: int | None, dataset: str, *, alone: bool
+) -> Case:
+    size = parse_size(judged.input) if judged.input else usual_size(trained.checkpoint, trained.model, dataset)
+    depth = judged.output / ("adaptive-depth.png" if alone else f"adaptive-depth-{trained.file_name}.png")
+    options = AdaptiveOptions(
+        checkpoint=str(trained.checkpoint),
+        weights=digest_of(trained.checkpoint),
+        policies=texts(judged.policy),
+        images=images,
+        pictures=judged.pictures,
+        depth=str(depth) if judged.pictures else None,
+        alone=alone,
+    )
+    sized = case(model=trained.model.spec.text, width=size[0], height=size[1], options=options)
+    return sized.with_arguments(**trained_arguments(trained.checkpoint, dict(sized.arguments)))
+
+
+def _draw(done: Sequence[Done], folder: Path) -> None:
+    from segbench.present.figures import save_figure  # matplotlib is slow
+    from segbench.present.figures_adaptive import adaptive_figure
+
+    console = Console(stderr=True)
+    figure = adaptive_figure([item.entry for item in done])
+    for path in save_figure(figure, folder) if figure else ():
+        console.print(f"wrote {path}", highlight=False)
+    for item in done:
+        depth = item.entry.case.options_as(AdaptiveOptions).depth
+        if depth and item.fresh and Path(depth).is_file():
+            console.print(f"wrote {depth}", highlight=False)

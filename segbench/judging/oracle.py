@@ -1,0 +1,43 @@
+"""The oracle: every part ends at the first stage that is as good on it as the last. A bound, for it reads the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from segbench.adaptive.decisions import Replayed
+from segbench.adaptive.policies import pooled
+from segbench.adaptive.run import Run
+from segbench.cards.datasets import IGNORE
+from segbench.judging.asking import label_at
+
+ORACLE_TOLERANCE = 0.005
+"""Share of a part's labelled pixels by which an earlier stage may be worse than the last (our choice)."""
+
+
+def oracle(run: Run, scores: Sequence[Tensor], label: Tensor) -> Replayed | None:
+    """The oracle's decisions for one image.
+
+    Args:
+        run: any of this image: its unit and grid are read.
+        scores: `(1, classes, h, w)` of the network stopped at stage 1, 2, ..., the last.
+        label: of the image, 255 ignored.
+
+    Returns:
+        A policy for this image alone; None for paths, of which the truth does not say what each is good for.
+    """
+    if run.unit == "path":
+        return None
+    right = torch.stack([_share_right(run, own, label_at(label, own)) for own in scores])
+    first = (right >= right[-1] - ORACLE_TOLERANCE).int().argmax(0)[0]
+    return Replayed("oracle", [tuple(first > stage for stage in range(len(scores) - 1))])
+
+
+def _share_right(run: Run, scores: Tensor, label: Tensor) -> Tensor:
+    """Of every part's labelled pixels; 0 where there are none, so that nothing is spent there."""
+    counted = label != IGNORE
+    right = (scores[0].argmax(0) == label) & counted
+    labelled = pooled(run, counted[None].float())
+    return pooled(run, right[None].float()) / labelled.clamp_min(torch.finfo(labelled.dtype).tiny)

@@ -1,0 +1,59 @@
+"""Seconds of every policy beside the whole network: image by image in turns, so that each comparison is a pair."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segbench.adaptive.inference import infer
+from segbench.adaptive.policies import Policy
+from segbench.adaptive.run import Adaptive
+from segbench.judging.asking import classes_at
+from segbench.meters.stopwatch import Stopwatch
+from segbench.trajectories.sweep import InputPipeline, equal_sized
+from segbench.workload.images import Samples
+
+
+@torch.no_grad()
+def time_in_turns(
+    network: Adaptive,
+    dataset: Samples,
+    pipeline: InputPipeline,
+    policies: Sequence[Policy],
+    batch_size: int,
+    watch: Stopwatch,
+    told: Callable[[int], object],
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Seconds an image, from normalised inputs on the device to classes at the input's size.
+
+    Every batch of the data set is answered once under each policy, in an order drawn anew; the first batch once more
+    beforehand, to warm up.
+
+    Returns:
+        `(policies, batches)`.
+    """
+    order, found, done = random.Random(seed), list[list[float]](), 0
+    for number, samples in enumerate(equal_sized(dataset, batch_size)):
+        inputs = pipeline.inputs(samples)
+        seconds = [0.0] * len(policies)
+        turn = order.sample(range(len(policies)), len(policies))
+        with pipeline.autocast():
+            for place in [*turn, *turn] if number == 0 else turn:
+                seconds[place] = _timed(network, inputs, policies[place], watch) / len(samples)
+        found.append(seconds)
+        done += len(samples)
+        told(done)
+    return np.array(found).T
+
+
+def _timed(network: Adaptive, inputs: Tensor, policy: Policy, watch: Stopwatch) -> float:
+    watch.start()
+    classes_at(infer(network, inputs, policy).scores, (inputs.shape[-2], inputs.shape[-1]))
+    watch.lap("answer")
+    return watch.stop().total
