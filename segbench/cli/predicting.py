@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from typer import Option
 
 from segbench.cli.flags import Group
-from segbench.devices.budgets import PAPER_GPU, Budget, compute_capability, cublas_workspace, parse_budget
+from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU, Budget, parse_budget
+from segbench.devices.capabilities import gpu_assumptions
 from segbench.devices.choice import Device
 from segbench.errors import UserError
 from segbench.records.options import Assumptions
@@ -34,6 +35,15 @@ class PredictionFlags(Group):
 
     panel: ClassVar[str] = "Prediction"
 
+    gpu: Annotated[
+        str | None,
+        Option(
+            "--gpu",
+            help="The GPU meant, as in v100 or 'RTX A5000', or its compute capability: kernels of attention and "
+            "cuBLAS's workspace depend on it. "
+            "\\[default: the budget's or the device's]",
+        ),
+    ] = None
     context: Annotated[
         str,
         Option(
@@ -79,18 +89,17 @@ class PredictionFlags(Group):
         """As options of a task that predicts.
 
         Args:
-            gpus: names of the GPU that is predicted for, as far as one is known; they decide on cuBLAS's workspace.
+            gpus: names of the GPU that is predicted for, as far as one is known, where the user names none.
 
         Raises:
-            UserError: an amount that cannot be read.
+            UserError: an amount that cannot be read, or an unknown GPU.
         """
-        gpu = next((name for name in gpus if compute_capability(name)), None)
-        cublas = parse_bytes(self.cublas) if self.cublas is not None else cublas_workspace(gpu) if gpu else None
         return kind.parse(
             {
+                **self._of_gpu(gpus),
                 "context_bytes": parse_bytes(self.context),
                 "workspaces": self.workspaces,
-                "cublas_bytes": cublas,
+                **({} if self.cublas is None else {"cublas_bytes": parse_bytes(self.cublas)}),
                 "nfe": self.nfe,
                 "attention": self.attention,
                 "strategy": self.strategy,
@@ -98,6 +107,13 @@ class PredictionFlags(Group):
                 "assume_torch": self.assume_torch,
             }
         )
+
+    def _of_gpu(self, gpus: Sequence[str]) -> dict[str, Any]:
+        """What the first GPU that is known brings with it."""
+        known = [assumed for name in ([self.gpu] if self.gpu else gpus) if (assumed := gpu_assumptions(name))]
+        if self.gpu and not known:
+            raise UserError(f"no GPU {self.gpu!r} is known; give one such as {', '.join(GPU_BUDGETS)}")
+        return known[0] if known else {}
 
 
 def chosen_budget(text: str | None, where: Device) -> Budget:

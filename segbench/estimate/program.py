@@ -45,7 +45,7 @@ def program_on(target: str, kernels: Kernels | None = None, release: Release = T
         if not had(release, FORMULA):
             stack.enter_context(replaced(torch.overrides, "has_torch_function", _of_arguments_alone))
         if target == "cuda":
-            for name, answer in _ANSWERS.items():
+            for name, answer in _answers((kernels or Kernels()).capability).items():
                 stack.enter_context(replaced(torch.cuda, name, _to_the_program(answer)))
         stack.enter_context(calls)
         yield attention
@@ -153,17 +153,18 @@ def _of_arguments_alone(_original: Callable[..., bool]) -> Callable[..., bool]:
     return has_torch_function
 
 
-_ANSWERS: dict[str, Callable[..., Any]] = {
-    "is_available": lambda: True,
-    "is_initialized": lambda: True,
-    "device_count": lambda: 1,
-    "current_device": lambda: 0,
-    "get_device_capability": lambda _device=None: (8, 0),
-    "is_bf16_supported": lambda _including_emulation=True: True,
-    "synchronize": lambda _device=None: None,
-    "empty_cache": lambda: None,
-}
-"""What a program is told by `torch.cuda`."""
+def _answers(capability: tuple[int, int]) -> dict[str, Callable[..., Any]]:
+    """What a program is told by `torch.cuda`."""
+    return {
+        "is_available": lambda: True,
+        "is_initialized": lambda: True,
+        "device_count": lambda: 1,
+        "current_device": lambda: 0,
+        "get_device_capability": lambda _device=None: capability,
+        "is_bf16_supported": lambda _including_emulation=True: True,
+        "synchronize": lambda _device=None: None,
+        "empty_cache": lambda: None,
+    }
 
 
 def _to_the_program(answer: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -25,6 +25,7 @@ from segbench.estimate.older_torch import TODAY, Release
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.program import program_on
 from segbench.estimate.trace import StorageTrace, tensors_in
+from segbench.libraries.traits import own_loss
 
 STEPS = 3
 """One to warm up, in which the optimizer makes its state, and two that count, as in a measurement."""
@@ -58,7 +59,8 @@ class Traced:
         operators: how many operators ran.
         assumptions: what the oracle had to answer, as `place took answer`, and how often.
         warnings: what was seen that is known to be predicted wrongly.
-        classes: channels of the class scores; None where neither a loss nor an inference gave any.
+        classes: channels of the class scores; None where neither a loss nor an inference gave any, or the loss is the
+            network's own, which may read others.
         attention: which kernels attention took, as `efficient: float32, heads of 64`, and how often.
     """
 
@@ -129,7 +131,7 @@ def trace_step(
         assumptions=dict(trace.mirrors.assumptions),
         warnings=tuple(trace.warnings.sentences),
         attention=dict(attention.taken),
-        classes=trace.classes,
+        classes=None if mode == "train" and own_loss(network) is not None else trace.classes,
     )
 
 

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.program import is_cuda
-from tests.estimate.test_step import CLASSES, births, real_peak, traced
+from segbench.estimate.step import trace_step
+from tests.estimate.test_step import CLASSES, Work, births, real_peak, traced
 
 
 class Adding(nn.Module):
@@ -85,6 +87,17 @@ def test_torch_itself_is_told_the_truth() -> None:
     traced(lambda: Adding(ask))
     assert asked == [True] * 3
     assert torch.cuda.is_available() == before
+
+
+def test_a_program_is_told_the_capability_that_is_meant() -> None:
+    told: list[tuple[int, int]] = []
+
+    def ask(features: Tensor) -> Tensor:
+        told.append(torch.cuda.get_device_capability())
+        return features
+
+    trace_step(lambda: Work(Adding(ask), "meta"), "infer", 1, kernels=Kernels(capability=(7, 0)))
+    assert set(told) == {(7, 0)}
 
 
 @pytest.mark.parametrize(
