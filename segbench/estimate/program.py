@@ -65,7 +65,7 @@ class _Calls(TorchFunctionMode):
             torch._native_multi_head_attention: multihead,
             torch._transformer_encoder_layer_fwd: layer,
             torch.Tensor.cuda: lambda tensor, *_args, **_kwargs: tensor.to(_META),
-            torch.Tensor.to: _moved,
+            torch.Tensor.to: _moved_on(is_cuda if on_cuda else _is_cpu),
             torch.Tensor.device.__get__: _device_for_fast_paths,
         }
         for owner in (torch, torch.Tensor):
@@ -117,10 +117,19 @@ def is_cuda(device: Any) -> bool:
     return isinstance(device, (str, torch.device)) and torch.device(device).type == "cuda"
 
 
-def _moved(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-    if args and is_cuda(args[0]):
-        args = (_META, *args[1:])
-    return tensor.to(*args, **kwargs)
+def _is_cpu(device: Any) -> bool:
+    return isinstance(device, (str, torch.device)) and torch.device(device).type == "cpu"
+
+
+def _moved_on(is_target: Callable[[Any], bool]) -> Callable[..., torch.Tensor]:
+    """`Tensor.to`, which brings to `meta` what goes to the target."""
+
+    def to(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if args and is_target(args[0]):
+            args = (_META, *args[1:])
+        return tensor.to(*args, **kwargs)
+
+    return to
 
 
 def _device_for_fast_paths(tensor: torch.Tensor, *_args: Any) -> torch.device:

@@ -54,6 +54,13 @@ def test_a_network_that_counts_on_a_gpu_is_predicted(habit: str) -> None:
     assert [item.bytes for item in births(found.log) if item.bytes > 32] == sizes
 
 
+def test_the_usual_question_is_answered_on_the_cpu_too() -> None:
+    def asking() -> nn.Module:
+        return Adding(lambda x: torch.zeros(()).to(usual_device()))
+
+    assert traced(asking, target="cpu").log.peak[1] == pytest.approx(real_peak(asking, "train", 2), abs=32)
+
+
 def test_a_module_is_moved_to_a_gpu_while_it_is_built() -> None:
     assert traced(lambda: nn.Sequential(nn.Conv2d(3, CLASSES, 1).cuda(), nn.Identity().to("cuda"))).parameters == 12
 
