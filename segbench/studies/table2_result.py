@@ -18,6 +18,7 @@ from segbench.studies.reasons import HALF_A_MILLISECOND, V100_FLOPS, WINOGRAD_SA
 from segbench.studies.study import PaperColumn
 from segbench.studies.table2 import DEFINITIONS, LARGEST_BATCH_CONDITIONS, OURS, TABLE2_COLUMNS, TABLE2_ROWS
 
+_ASSUMED_NAMES = {"assume_torch": "torch", "workspaces": "cuDNN's workspaces:"}
 _MODES = {"train": ("training", "train_memory"), "infer": ("inference", "infer_memory")}
 
 
@@ -35,7 +36,7 @@ def table2(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
         "SegNode's row is solved as the paper solved it (segnode-paper: dopri5, adjoint); the rows below it are ours "
         "and get no verdict",
         "order: Kendall's tau between our values and the paper's over the six networks",
-        *(f"every prediction assumes {name.replace('_', ' ')} {value}" for name, value in assumed.items()),
+        *(f"every prediction assumes {_ASSUMED_NAMES[name]} {value}" for name, value in assumed.items()),
     ]
     columns = [Column(""), *(Column(column.title, name=column.name) for column in TABLE2_COLUMNS)]
     return Table("Table 2 beside ours", columns, rows, notes, "table2", footer)
