@@ -96,6 +96,11 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._settle_fan_out()
         return self.lifetimes.close()
 
+    def log(self) -> StorageLog:
+        """The log so far."""
+        self._settle_fan_out()
+        return self.lifetimes.log()
+
     def enter(self, phase: str, step: int | None = None) -> None:
         """Tells that a phase of the program begins."""
         self._settle_fan_out()

@@ -16,7 +16,7 @@ from segbench.estimate.attention_backends import BACKENDS, Kernels
 from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
-from segbench.estimate.step import Traced, trace_step
+from segbench.estimate.step import STEPS, Traced, trace_step
 from segbench.libraries.traits import traits_of
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
@@ -94,11 +94,12 @@ def kernels_of(assumed: Assumptions) -> Kernels:
     return usual if assumed.capability is None else Kernels(assumed.attention, assumed.capability)
 
 
-def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None = None) -> Traced:
+def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None = None, steps: int = STEPS) -> Traced:
     """The trace of the case's step with so many images, under all of the case's options.
 
     Args:
         built: takes the workload, for the caller to keep.
+        steps: fewer give the log's beginning.
 
     Raises:
         UserError: the network gives another number of classes than the case says, as a measurement refuses too.
@@ -121,6 +122,7 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         strategy=assumed.strategy,
         ranks=assumed.ranks,
         release=release_of(assumed.assume_torch),
+        steps=steps,
     )
     if traced.classes is not None:
         require_classes(case.model, traced.classes, case.classes, f"use --classes {traced.classes}")
