@@ -99,7 +99,12 @@ def reproduce(
     done = [item for stage in stages for item in _run(session, stage, fresh)]
     entries = newest(Ledger(run.ledger).entries())
     if output is not None:
-        tell(write_evidence(_evidence(done, entries), output, _title(names, where), command_line()), output)
+        tell(
+            write_evidence(
+                _evidence(done, entries), output, _title(names, where, prediction.assume_torch), command_line()
+            ),
+            output,
+        )
     cards = cards_of(entries)
     session.finish(done, find_models(list(cards)), lambda *_: _sheets(names, entries))
 
@@ -110,10 +115,15 @@ def _evidence(done: Sequence[Done], entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.key in keys or entry.case.task == "evaluate"]
 
 
-def _title(names: Sequence[str], where: Device) -> str:
-    """Of the report."""
+def _title(names: Sequence[str], where: Device, torch: str | None) -> str:
+    """Of the report.
+
+    Args:
+        torch: the older release that predictions assume.
+    """
     about = STUDIES[names[0]].title if names[0] in STUDIES else figures.TITLE
     title = about if len(names) == 1 else "The paper beside ours"
+    title += f", torch {torch}" if torch else ""
     return f"{title}, predicted without a device" if where.name == "none" and set(names) - set(FIGURE_NAMES) else title
 
 
