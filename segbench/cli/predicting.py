@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
+from rich.console import Console
 from typer import Option
 
 from segbench.cli.flags import Group
 from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU, Budget, parse_budget
+from segbench.devices.calibrations import calibration_of
 from segbench.devices.capabilities import gpu_assumptions
 from segbench.devices.choice import Device
 from segbench.errors import UserError
@@ -26,6 +28,7 @@ BudgetText = Annotated[
     ),
 ]
 
+_CONSOLE = Console(stderr=True)
 AssumptionsT = TypeVar("AssumptionsT", bound=Assumptions)
 
 
@@ -45,13 +48,14 @@ class PredictionFlags(Group):
         ),
     ] = None
     context: Annotated[
-        str,
+        str | None,
         Option(
             "--context",
             help="The CUDA context, outside the allocator. 426 MiB were measured empty (CUDA 13), about 400 MB is the "
-            "maintainers' figure (pytorch#109888); before CUDA 11.7 above 1000MB (pytorch#107667).",
+            "maintainers' figure (pytorch#109888); before CUDA 11.7 above 1000MB (pytorch#107667). "
+            "\\[default: 500MiB, or what calibrate found]",
         ),
-    ] = "500MiB"
+    ] = None
     workspaces: Annotated[
         Literal["none", "expected", "upper"],
         Option("--workspaces", help="cuDNN's workspaces: expected fits published peaks best, upper is a crude bound."),
@@ -94,12 +98,12 @@ class PredictionFlags(Group):
         Raises:
             UserError: an amount that cannot be read, or an unknown GPU.
         """
+        amounts = {"context_bytes": self.context, "cublas_bytes": self.cublas}
         return kind.parse(
             {
-                **self._of_gpu(gpus),
-                "context_bytes": parse_bytes(self.context),
                 "workspaces": self.workspaces,
-                **({} if self.cublas is None else {"cublas_bytes": parse_bytes(self.cublas)}),
+                **self._of_gpu(gpus),
+                **{name: parse_bytes(text) for name, text in amounts.items() if text is not None},
                 "nfe": self.nfe,
                 "attention": self.attention,
                 "strategy": self.strategy,
@@ -109,11 +113,25 @@ class PredictionFlags(Group):
         )
 
     def _of_gpu(self, gpus: Sequence[str]) -> dict[str, Any]:
-        """What the first GPU that is known brings with it."""
-        known = [assumed for name in ([self.gpu] if self.gpu else gpus) if (assumed := gpu_assumptions(name))]
+        """What the first GPU that is known brings with it: its own values where it was calibrated, and then says so."""
+        names = [self.gpu] if self.gpu else gpus
+        own = next((found for name in names if (found := calibration_of(name))), None)
+        if own is not None:
+            _CONSOLE.print(
+                f"predicted with the context and workspaces that calibrate found on {own.gpu} (torch {own.torch})",
+                highlight=False,
+                soft_wrap=True,
+            )
+            return self._unless_given(own.assumptions())
+        known = [assumed for name in names if (assumed := gpu_assumptions(name))]
         if self.gpu and not known:
             raise UserError(f"no GPU {self.gpu!r} is known; give one such as {', '.join(GPU_BUDGETS)}")
         return known[0] if known else {}
+
+    def _unless_given(self, assumed: dict[str, Any]) -> dict[str, Any]:
+        """Without the workspaces, where the user wants others than the usual ones."""
+        usual = type(self).workspaces
+        return {name: value for name, value in assumed.items() if name != "workspaces" or self.workspaces == usual}
 
 
 def chosen_budget(text: str | None, where: Device) -> Budget:

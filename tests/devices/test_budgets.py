@@ -6,8 +6,8 @@ from segbench.cli.predicting import PredictionFlags
 from segbench.devices.budgets import GPU_BUDGETS, parse_budget
 from segbench.errors import UserError
 from segbench.estimate.overheads import MODERN_CONTEXT
-from segbench.records.options import USUAL_CONTEXT
-from segbench.units import GIB, parse_bytes
+from segbench.records.options import USUAL_CONTEXT, Assumptions
+from segbench.units import GIB
 
 
 def test_an_amount_means_what_it_says() -> None:
@@ -39,4 +39,4 @@ def test_an_amount_without_a_sensible_unit_is_refused() -> None:
 
 
 def test_both_sides_of_the_process_boundary_and_the_flag_take_the_same_context() -> None:
-    assert parse_bytes(PredictionFlags().context) == USUAL_CONTEXT == MODERN_CONTEXT
+    assert PredictionFlags().options(Assumptions).context_bytes == USUAL_CONTEXT == MODERN_CONTEXT
