@@ -15,6 +15,7 @@ from segbench.cells.series import Done
 from segbench.cli.flags import Group
 from segbench.cli.session import Session
 from segbench.errors import UserError
+from segbench.present.amounts import in_bytes
 from segbench.present.explain import explain_tables
 from segbench.present.table import Table
 from segbench.records.ledger import Entry
@@ -54,10 +55,10 @@ class ExplainFlags(Group):
         if self.plot is not None and self.plot.suffix not in FIGURE_SUFFIXES:
             raise UserError(f"--plot {self.plot} must end in {', '.join(FIGURE_SUFFIXES)}")
 
-    def cost(self, done: Sequence[Done], context: str) -> str:
+    def cost(self, done: Sequence[Done], context: int) -> str:
         """What was assumed and how long it took, in one clause."""
         seconds = sum(item.entry.seconds for item in done)
-        usual = f"predicted in {seconds:.1f} s, a context of {context} is added to the process only"
+        usual = f"predicted in {seconds:.1f} s, a context of {in_bytes(context)} is added to the process only"
         return ", ".join([usual, *assumed(done)])
 
     def tables(self, entries: Sequence[Entry]) -> list[Table]:

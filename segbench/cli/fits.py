@@ -61,18 +61,17 @@ def fits(
         "precision": precision,
         "pad": pad,
     }
-    done = _costs(session, models, {**fields, "batch_size": batch_size}, prediction)
+    assumed = prediction.options(PredictOptions, (limit.name,))
+    done = _costs(session, models, {**fields, "batch_size": batch_size}, assumed)
     for task in ("max_batch", "max_input") if largest_input else ("max_batch",):
         done += searched(session, task, models, {**fields, "device": "none"}, limit, prediction, ("train", "infer"))
     session.finish(done, models, lambda entries, _: [fits_table(entries, limit.name, described(limit))])
 
 
-def _costs(
-    session: Session, models: Sequence[Model], fields: dict[str, Any], prediction: PredictionFlags
-) -> list[Done]:
+def _costs(session: Session, models: Sequence[Model], fields: dict[str, Any], options: PredictOptions) -> list[Done]:
     """Parameters and multiply-adds, and the memory of a training step and of an inference."""
     counted = partial(Case, "params", device="cpu", options=ParamsOptions(crosscheck=False))
-    predicted = partial(Case, "predict", device="none", options=prediction.options(PredictOptions))
+    predicted = partial(Case, "predict", device="none", options=options)
     fields_of_params = {name: fields[name] for name in ("width", "height", "classes", "pad")}
 
     def cases(model: Model) -> list[Case]:

@@ -71,6 +71,7 @@ COMMANDS = (
     Listed("card", _CATALOGUE, "A network of a library or of a file as a model card that a paper can cite."),
     Listed("datasets", _CATALOGUE, "What data sets there are, what each needs, and whether a copy is whole."),
     Listed("gpu-check", _CATALOGUE, "The first minutes on a new GPU: everything once, in the order of value."),
+    Listed("calibrate", _CATALOGUE, "What this GPU takes beside tensors, for predictions that name it."),
     Listed("doctor", _CATALOGUE, "Device, driver, versions, and what will be measured and what cannot be."),
 )
 

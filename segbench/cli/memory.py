@@ -76,8 +76,9 @@ def memory(
         "warmup": (3 if where.is_cuda else 1 if predicted else 0) if warmup is None else warmup,
     }
     fields = {**case_fields(where, network, conditions, size, data), **usual}
+    options = prediction.options(PredictOptions) if predicted else PredictOptions()
     if predicted:
-        options = prediction.options(PredictOptions).changed(timeline=explain.plot is not None)
+        options = options.changed(timeline=explain.plot is not None)
         case = partial(Case, "predict", options=options, **fields)
     else:
         case = partial(Case, "memory", options=prediction.shared(MemoryOptions), **fields)
@@ -93,7 +94,7 @@ def memory(
     chosen += "" if batch.batch_size else ", by default (24 on CUDA or predicted, 1 on the CPU)"
     chosen += _own_conditions({model.name: own(model) for model in models})
     chosen += f"; --device {conditions.device}: {where.why}" if where.why else ""
-    told = explain.cost(done, prediction.context) if predicted else ", ".join(assumed(done))
+    told = explain.cost(done, options.context_bytes) if predicted else ", ".join(assumed(done))
     chosen += f"; {told}" if told else ""
     try:
         session.finish(

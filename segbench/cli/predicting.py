@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
+from rich.console import Console
 from typer import Option
 
 from segbench.cli.flags import Group
-from segbench.devices.budgets import PAPER_GPU, Budget, compute_capability, cublas_workspace, parse_budget
+from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU, Budget, parse_budget
+from segbench.devices.calibrations import calibration_of
+from segbench.devices.capabilities import gpu_assumptions
 from segbench.devices.choice import Device
 from segbench.errors import UserError
 from segbench.records.options import Assumptions, Shared
@@ -25,6 +28,7 @@ BudgetText = Annotated[
     ),
 ]
 
+_CONSOLE = Console(stderr=True)
 AssumptionsT = TypeVar("AssumptionsT", bound=Assumptions)
 SharedT = TypeVar("SharedT", bound=Shared)
 
@@ -35,14 +39,24 @@ class PredictionFlags(Group):
 
     panel: ClassVar[str] = "Prediction"
 
+    gpu: Annotated[
+        str | None,
+        Option(
+            "--gpu",
+            help="The GPU meant, as in v100 or 'RTX A5000', or its compute capability: kernels of attention and "
+            "cuBLAS's workspace depend on it. "
+            "\\[default: the budget's or the device's]",
+        ),
+    ] = None
     context: Annotated[
-        str,
+        str | None,
         Option(
             "--context",
             help="The CUDA context, outside the allocator. 426 MiB were measured empty (CUDA 13), about 400 MB is the "
-            "maintainers' figure (pytorch#109888); before CUDA 11.7 above 1000MB (pytorch#107667).",
+            "maintainers' figure (pytorch#109888); before CUDA 11.7 above 1000MB (pytorch#107667). "
+            "\\[default: 500MiB, or what calibrate found]",
         ),
-    ] = "500MiB"
+    ] = None
     workspaces: Annotated[
         Literal["none", "expected", "upper"],
         Option("--workspaces", help="cuDNN's workspaces: expected fits published peaks best, upper is a crude bound."),
@@ -80,18 +94,17 @@ class PredictionFlags(Group):
         """As options of a task that predicts.
 
         Args:
-            gpus: names of the GPU that is predicted for, as far as one is known; they decide on cuBLAS's workspace.
+            gpus: names of the GPU that is predicted for, as far as one is known, where the user names none.
 
         Raises:
-            UserError: an amount that cannot be read.
+            UserError: an amount that cannot be read, or an unknown GPU.
         """
-        gpu = next((name for name in gpus if compute_capability(name)), None)
-        cublas = parse_bytes(self.cublas) if self.cublas is not None else cublas_workspace(gpu) if gpu else None
+        amounts = {"context_bytes": self.context, "cublas_bytes": self.cublas}
         return kind.parse(
             {
-                "context_bytes": parse_bytes(self.context),
                 "workspaces": self.workspaces,
-                "cublas_bytes": cublas,
+                **self._of_gpu(gpus),
+                **{name: parse_bytes(text) for name, text in amounts.items() if text is not None},
                 "nfe": self.nfe,
                 "attention": self.attention,
                 "assume_torch": self.assume_torch,
@@ -103,6 +116,27 @@ class PredictionFlags(Group):
     def shared(self, kind: type[SharedT]) -> SharedT:
         """As options of a task that measures the same."""
         return kind.parse({"strategy": self.strategy, "ranks": self.ranks})
+
+    def _of_gpu(self, gpus: Sequence[str]) -> dict[str, Any]:
+        """What the first GPU that is known brings with it: its own values where it was calibrated, and then says so."""
+        names = [self.gpu] if self.gpu else gpus
+        own = next((found for name in names if (found := calibration_of(name))), None)
+        if own is not None:
+            _CONSOLE.print(
+                f"predicted with the context and workspaces that calibrate found on {own.gpu} (torch {own.torch})",
+                highlight=False,
+                soft_wrap=True,
+            )
+            return self._unless_given(own.assumptions())
+        known = [assumed for name in names if (assumed := gpu_assumptions(name))]
+        if self.gpu and not known:
+            raise UserError(f"no GPU {self.gpu!r} is known; give one such as {', '.join(GPU_BUDGETS)}")
+        return known[0] if known else {}
+
+    def _unless_given(self, assumed: dict[str, Any]) -> dict[str, Any]:
+        """Without the workspaces, where the user wants others than the usual ones."""
+        usual = type(self).workspaces
+        return {name: value for name, value in assumed.items() if name != "workspaces" or self.workspaces == usual}
 
 
 def chosen_budget(text: str | None, where: Device) -> Budget:

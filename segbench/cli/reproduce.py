@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -18,6 +18,7 @@ from segbench.cli.cases import default_classes
 from segbench.cli.checkpoints import digest_of, usual_size
 from segbench.cli.flags import Group, flags
 from segbench.cli.groups import LabelledFlags, MachineFlags, OutputFlags, RunFlags
+from segbench.cli.predicting import PredictionFlags
 from segbench.cli.report import command_line, tell
 from segbench.cli.session import Session
 from segbench.cli.show import show
@@ -29,8 +30,9 @@ from segbench.present.files import require_report_folder
 from segbench.present.plan import PlannedStep, plan_lines, plan_table
 from segbench.present.table import Table
 from segbench.present.trajectory import trajectory_tables
-from segbench.records.case import Case
+from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry, Ledger
+from segbench.records.options import Assumptions
 from segbench.studies import figures
 from segbench.studies.catalogue import FIGURE_NAMES, STUDIES, STUDY_NAMES, cards_of, findings, studies_named
 from segbench.studies.duration import DurationEstimate, estimate_duration
@@ -43,6 +45,8 @@ _What = Annotated[str, Argument(help=", ".join(STUDY_NAMES), show_default=False)
 _DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and how long it will take; run nothing.")]
 _Fresh = Annotated[bool, Option("--fresh", help="Measure anew what the ledger answers already.")]
 _Report = Annotated[Path | None, Option("-o", "--output", help="Also write a report into this folder.")]
+_FIXED = ("gpu", "context", "cublas", "nfe", "attention", "strategy", "ranks")
+"""Flags of predictions that the studies settle."""
 _DeviceName = Annotated[str, Option("--device", help="auto, cuda, cuda:N, cpu, or none (predict, run nothing).")]
 
 
@@ -58,7 +62,7 @@ class FigureFlags(Group):
     checkpoint: Annotated[list[Path] | None, Option("--checkpoint", help="A run's folder or file; repeatable.")] = None
 
 
-@flags(without=("split", "reuse"), timeout=3600.0)
+@flags(without=("split", "reuse", *_FIXED), timeout=3600.0)
 def reproduce(
     what: _What,
     figure: FigureFlags,
@@ -66,6 +70,7 @@ def reproduce(
     run: RunFlags,
     machines: MachineFlags,
     results: OutputFlags,
+    prediction: PredictionFlags,
     device: _DeviceName = "auto",
     dry_run: _DryRun = False,
     output: _Report = None,
@@ -81,7 +86,8 @@ def reproduce(
     if output is not None:
         require_report_folder(output)
     where = choose_device(device, "reproduce", True, session.seen.node(device) if session.seen else None)
-    stages = _Stages(names, where, run.ledger, session, _Trajectory(figure, data, session))
+    assumed = prediction.options(Assumptions).given()
+    stages = _Stages(names, where, run.ledger, session, _Trajectory(figure, data, session), assumed)
     steps = _planned_steps(stages, fresh)
     if dry_run:
         show(
@@ -93,7 +99,12 @@ def reproduce(
     done = [item for stage in stages for item in _run(session, stage, fresh)]
     entries = newest(Ledger(run.ledger).entries())
     if output is not None:
-        tell(write_evidence(_evidence(done, entries), output, _title(names, where), command_line()), output)
+        tell(
+            write_evidence(
+                _evidence(done, entries), output, _title(names, where, prediction.assume_torch), command_line()
+            ),
+            output,
+        )
     cards = cards_of(entries)
     session.finish(done, find_models(list(cards)), lambda *_: _sheets(names, entries))
 
@@ -104,10 +115,15 @@ def _evidence(done: Sequence[Done], entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.key in keys or entry.case.task == "evaluate"]
 
 
-def _title(names: Sequence[str], where: Device) -> str:
-    """Of the report."""
+def _title(names: Sequence[str], where: Device, torch: str | None) -> str:
+    """Of the report.
+
+    Args:
+        torch: the older release that predictions assume.
+    """
     about = STUDIES[names[0]].title if names[0] in STUDIES else figures.TITLE
     title = about if len(names) == 1 else "The paper beside ours"
+    title += f", torch {torch}" if torch else ""
     return f"{title}, predicted without a device" if where.name == "none" and set(names) - set(FIGURE_NAMES) else title
 
 
@@ -144,13 +160,21 @@ class _Stages:
     """Every step of the studies, once; each is made from what the ledger holds when its turn comes."""
 
     def __init__(
-        self, names: Sequence[str], where: Device, ledger: Path, session: Session, trajectory: _Trajectory
+        self,
+        names: Sequence[str],
+        where: Device,
+        ledger: Path,
+        session: Session,
+        trajectory: _Trajectory,
+        assumed: Mapping[str, Json],
     ) -> None:
         self._names, self._where, self._ledger = names, where, ledger
-        self._session, self._trajectory = session, trajectory
+        self._session, self._trajectory, self._assumed = session, trajectory, assumed
 
     def __iter__(self) -> Iterator[StudyStage]:
         for step, models in self._steps():
+            if step.device == "none":  # a prediction
+                step = replace(step, options={**step.options, **self._assumed})
             yield stage_of(step, find_models(list(models)), self._where, self.entries(), self._session.executor)
         if set(self._names) & set(FIGURE_NAMES):
             yield self._trajectory.stage(_able(self._where))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from segbench.errors import UnknownName
-from segbench.units import GIB, KIB, MIB, parse_bytes
+from segbench.units import GIB, MIB, parse_bytes
 
 
 @dataclass(frozen=True)
@@ -61,32 +61,6 @@ GPU_BUDGETS = {
 
 PAPER_GPU = "v100-32gb"
 """The GPU of the paper's tables."""
-
-
-_CAPABILITIES = {
-    "9.0": ("h100", "h200", "h800", "h20", "gh200"),
-    "10.0": ("b100", "b200", "gb200"),
-    "10.3": ("b300", "gb300"),
-    "12.0": ("5090", "5080", "5070", "5060", "5050", "blackwell"),
-}
-"""Compute capabilities at which PyTorch gives cuBLAS more, by words of GPUs' names (developer.nvidia.com/cuda-gpus);
-`blackwell` is in the names of the RTX PRO series."""
-
-_USUAL_CUBLAS = 2 * 4096 * KIB + 8 * 16 * KIB
-"""`CUBLAS_WORKSPACE_CONFIG=:4096:2:16:8` (`segbench.estimate.overheads.CUBLAS_WORKSPACE`)."""
-_LARGER_CUBLAS = 8 * 4096 * KIB
-"""`:4096:8`, from compute capability 9.0 (`getChosenWorkspaceSize` in ATen/cuda/CublasHandlePool.cpp)."""
-
-
-def compute_capability(gpu_name: str) -> str | None:
-    """Of a GPU as NVML or a budget names it; None for those before Hopper and for what is no GPU's name."""
-    words = set(re.split(r"[^a-z0-9]+", gpu_name.lower()))
-    return next((capability for capability, names in _CAPABILITIES.items() if words & set(names)), None)
-
-
-def cublas_workspace(gpu_name: str) -> int:
-    """Bytes that PyTorch gives a cuBLAS handle by default on a GPU of that name."""
-    return _USUAL_CUBLAS if compute_capability(gpu_name) is None else _LARGER_CUBLAS
 
 
 def parse_budget(text: str) -> Budget:

@@ -35,12 +35,24 @@ class Largest:
     limited_by: str
 
 
-def largest_batch(trace: Callable[[int], StorageLog], limit: int, most: int = MOST) -> Largest:
+def largest_batch(
+    trace: Callable[[int], StorageLog],
+    limit: int,
+    most: int = MOST,
+    first_step: Callable[[int], StorageLog] | None = None,
+) -> Largest:
     """The largest batch whose step fits under `limit` bytes of segments.
 
     Two traces give the log of every batch (`affine`) and with it an answer. A fresh trace of the side that fails proves
     the family right; where it differs, the search goes on with fresh traces alone.
+
+    Args:
+        trace: the log at a batch.
+        limit: bytes.
+        most: batches beyond are not looked at.
+        first_step: the beginning of that log, which is proof enough; None for all of it.
     """
+    proof = first_step or trace
     trace, sizes = cache(trace), range(1, most + 1)
     guessed = guess(trace, limit, FAMILY, most)
     try:
@@ -48,7 +60,7 @@ def largest_batch(trace: Callable[[int], StorageLog], limit: int, most: int = MO
     except NotAffine:
         return largest_near(trace, limit, sizes, guessed)
     found = largest_near(family.at, limit, sizes, guessed)
-    if all(family.at(size).same_memory(trace(size)) for size in _proofs(found)):
+    if all(family.at(size).begins_as(proof(size)) for size in _proofs(found)):
         return found
     return largest_near(trace, limit, sizes, found.fits or 1)
 

@@ -137,6 +137,10 @@ class Lifetimes:
     def close(self) -> StorageLog:
         """The log up to here; what dies afterwards does not count."""
         self._closed = True
+        return self.log()
+
+    def log(self) -> StorageLog:
+        """The log up to here."""
         born = [event - 1 for event in self.events if event > 0]
         renumbered = {number: new for new, number in enumerate(born)}
         storages = tuple(_finished(self.records[number]) for number in born)

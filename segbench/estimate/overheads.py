@@ -20,7 +20,7 @@ CUBLAS_WORKSPACE = 2 * 4096 * 1024 + 8 * 16 * 1024
 """`CUBLAS_WORKSPACE_CONFIG=:4096:2:16:8`, the default before Hopper: 8.1 MiB a handle, one handle a thread.
 
 From compute capability 9.0 on the default is `:4096:8`, 32 MiB: the command gives the option `cublas_bytes` by the
-name of the budget's or the device's GPU (`segbench.devices.budgets.cublas_workspace`).
+name of the budget's or the device's GPU (`segbench.devices.capabilities.cublas_workspace`).
 """
 
 

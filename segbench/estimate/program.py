@@ -45,7 +45,7 @@ def program_on(target: str, kernels: Kernels | None = None, release: Release = T
         if not had(release, FORMULA):
             stack.enter_context(replaced(torch.overrides, "has_torch_function", _of_arguments_alone))
         if target == "cuda":
-            for name, answer in _ANSWERS.items():
+            for name, answer in _answers((kernels or Kernels()).capability).items():
                 stack.enter_context(replaced(torch.cuda, name, _to_the_program(answer)))
         stack.enter_context(calls)
         yield attention
@@ -65,7 +65,7 @@ class _Calls(TorchFunctionMode):
             torch._native_multi_head_attention: multihead,
             torch._transformer_encoder_layer_fwd: layer,
             torch.Tensor.cuda: lambda tensor, *_args, **_kwargs: tensor.to(_META),
-            torch.Tensor.to: _moved,
+            torch.Tensor.to: _moved_on(is_cuda if on_cuda else _is_cpu),
             torch.Tensor.device.__get__: _device_for_fast_paths,
         }
         for owner in (torch, torch.Tensor):
@@ -117,10 +117,19 @@ def is_cuda(device: Any) -> bool:
     return isinstance(device, (str, torch.device)) and torch.device(device).type == "cuda"
 
 
-def _moved(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-    if args and is_cuda(args[0]):
-        args = (_META, *args[1:])
-    return tensor.to(*args, **kwargs)
+def _is_cpu(device: Any) -> bool:
+    return isinstance(device, (str, torch.device)) and torch.device(device).type == "cpu"
+
+
+def _moved_on(is_target: Callable[[Any], bool]) -> Callable[..., torch.Tensor]:
+    """`Tensor.to`, which brings to `meta` what goes to the target."""
+
+    def to(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if args and is_target(args[0]):
+            args = (_META, *args[1:])
+        return tensor.to(*args, **kwargs)
+
+    return to
 
 
 def _device_for_fast_paths(tensor: torch.Tensor, *_args: Any) -> torch.device:
@@ -153,17 +162,18 @@ def _of_arguments_alone(_original: Callable[..., bool]) -> Callable[..., bool]:
     return has_torch_function
 
 
-_ANSWERS: dict[str, Callable[..., Any]] = {
-    "is_available": lambda: True,
-    "is_initialized": lambda: True,
-    "device_count": lambda: 1,
-    "current_device": lambda: 0,
-    "get_device_capability": lambda _device=None: (8, 0),
-    "is_bf16_supported": lambda _including_emulation=True: True,
-    "synchronize": lambda _device=None: None,
-    "empty_cache": lambda: None,
-}
-"""What a program is told by `torch.cuda`."""
+def _answers(capability: tuple[int, int]) -> dict[str, Callable[..., Any]]:
+    """What a program is told by `torch.cuda`."""
+    return {
+        "is_available": lambda: True,
+        "is_initialized": lambda: True,
+        "device_count": lambda: 1,
+        "current_device": lambda: 0,
+        "get_device_capability": lambda _device=None: capability,
+        "is_bf16_supported": lambda _including_emulation=True: True,
+        "synchronize": lambda _device=None: None,
+        "empty_cache": lambda: None,
+    }
 
 
 def _to_the_program(answer: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

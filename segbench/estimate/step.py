@@ -24,12 +24,15 @@ from segbench.estimate.log import StorageLog
 from segbench.estimate.older_torch import TODAY, Release
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.program import program_on
+from segbench.estimate.repeated import with_step_repeated
 from segbench.estimate.trace import StorageTrace, tensors_in
+from segbench.libraries.traits import own_loss
 from segbench.workload.shards import local
 from segbench.workload.sharing import Strategy
 
 STEPS = 3
-"""One to warm up, in which the optimizer makes its state, and two that count, as in a measurement."""
+"""One to warm up, in which the optimizer makes its state, and two that count, as in a measurement. The last is copied
+from the one before where it can be (`segbench.estimate.repeated`)."""
 
 
 class Steppable(Protocol):
@@ -60,7 +63,8 @@ class Traced:
         operators: how many operators ran.
         assumptions: what the oracle had to answer, as `place took answer`, and how often.
         warnings: what was seen that is known to be predicted wrongly.
-        classes: channels of the class scores; None where neither a loss nor an inference gave any.
+        classes: channels of the class scores; None where neither a loss nor an inference gave any, or the loss is the
+            network's own, which may read others.
         attention: which kernels attention took, as `efficient: float32, heads of 64`, and how often.
     """
 
@@ -84,6 +88,7 @@ def trace_step(
     strategy: Strategy = "single",
     release: Release = TODAY,
     ranks: int = 1,
+    steps: int = STEPS,
 ) -> Traced:
     """Builds a workload on `meta` and traces its training step or its inference.
 
@@ -98,6 +103,7 @@ def trace_step(
         release: of torch, whose habits are meant, see `segbench.estimate.older_torch`.
         strategy: whether the training is one process of several, see `segbench.workload.sharing`.
         ranks: how many share the network under FSDP.
+        steps: fewer give the log's beginning.
     """
     trace = StorageTrace(target, overheads)
     autocast = autocast_on_meta(target, trace.warnings.add)
@@ -119,10 +125,7 @@ def trace_step(
         trace.warnings.look_at_modules(network)
         assumed = assuming_steps(nfe, trace.mirrors, trace.warnings.add)
         with trace.modules.following(network), _phases(trace, owners), assumed:
-            for step in range(1, STEPS + 1):
-                trace.enter("forward", step)
-                _run_step(workload, mode, batch, trace)
-        log = trace.close()
+            log = _run_steps(workload, mode, batch, trace, steps)
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     return Traced(
         log=log,
@@ -131,7 +134,7 @@ def trace_step(
         assumptions=dict(trace.mirrors.assumptions),
         warnings=tuple(trace.warnings.sentences),
         attention=dict(attention.taken),
-        classes=trace.classes,
+        classes=None if mode == "train" and own_loss(network) is not None else trace.classes,
     )
 
 
@@ -151,6 +154,19 @@ def _permanent() -> Iterator[Callable[[], None]]:
         yield settled
     finally:
         gc.unfreeze()
+
+
+def _run_steps(workload: Steppable, mode: str, batch: int, trace: StorageTrace, steps: int) -> StorageLog:
+    """So many steps; the last of three is copied where it can be."""
+    for step in range(1, steps + 1):
+        if step == STEPS:
+            copied = with_step_repeated(trace.log())
+            if copied is not None:
+                trace.close()
+                return copied
+        trace.enter("forward", step)
+        _run_step(workload, mode, batch, trace)
+    return trace.close()
 
 
 def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> None:

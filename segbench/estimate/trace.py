@@ -52,6 +52,8 @@ _WHOLE_OF_A_COLLECTIVE = {
 """Collectives of FSDP -> the argument that holds all ranks' parts. Gloo works in a copy of it, as the profiler shows
 with torch 2.13; what NCCL holds lies outside of the allocator."""
 _SHAPED_BY_DATA = by_identity(*SHAPED_BY_DATA)
+_OPERANDS = 2
+"""Of an operator, at most, that it copies before it runs."""
 _ZEROS = {"aten.new_zeros", "aten.zeros", "aten.zeros_like"}
 
 
@@ -81,6 +83,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.warnings = PredictionWarnings()
         self._overheads = (overheads or Overheads()) if target == "cuda" else None
         self._fan_out: tuple[int, int] | None = None
+        self._conjugated: list[tuple[int, int]] = []
         self._threads_with_cublas: set[bool] = set()
 
     @classmethod
@@ -92,6 +95,11 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """The log so far; the trace ends with it."""
         self._settle_fan_out()
         return self.lifetimes.close()
+
+    def log(self) -> StorageLog:
+        """The log so far."""
+        self._settle_fan_out()
+        return self.lifetimes.log()
 
     def enter(self, phase: str, step: int | None = None) -> None:
         """Tells that a phase of the program begins."""
@@ -106,6 +114,8 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return NotImplemented  # it calls the operator of its local part, which is what is kept
         require_one_dtype(function, args)
         self._settle_fan_out()
+        if self._conjugated:
+            self._settle_conjugated()
         self.operators += 1
         self.lifetimes.module = self.modules.present()
         tensors = [tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_meta]
@@ -199,6 +209,8 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tensors_in((output,)):
             if tensor.is_meta and tensor.layout is torch.strided:
                 self.lifetimes.born(tensor, name)
+        if self._overheads is None and function is _aten.clone.default and args[0].is_conj():
+            self._conjugated.append((self.operators, self.lifetimes.born(output, name)))
         if id(function) in _IN_PLACE_WITHOUT_A_MODE and len(self.lifetimes.events) == position + 1:
             self._suspect_out_of_place(function, position, args, kwargs, output)
 
@@ -241,6 +253,17 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._fan_out = None
             if self.lifetimes.died_since(position, older):
                 self.lifetimes.continue_as(position, older)
+
+    def _settle_conjugated(self) -> None:
+        """Tells copies of conjugated operands from tensors.
+
+        Operators that cannot read an operand as conjugated copy it, and give the copy up before they return; a trace
+        sees the copy as an operator of its own. On the CPU live bytes leave out what lives within one operator.
+        """
+        for _, number in self._conjugated:
+            if self.lifetimes.died_since(0, number):
+                self.lifetimes.records[number].role = "workspaces"
+        self._conjugated = [item for item in self._conjugated if self.operators - item[0] < _OPERANDS]
 
 
 def tensors_in(items: Iterable[Any]) -> list[torch.Tensor]:

@@ -132,7 +132,7 @@ def predictions(
             images = as_batch([sample.image for sample in samples]).to(device)
             ask = _full_size(network, reader)
             scores = class_scores(ask, images, (height, width), protocol, flip_pairs, traits_of(network))
-            require_classes(type(network).__name__, scores, dataset.classes)
+            require_classes(type(network).__name__, scores.shape[1], dataset.classes)
             require_finite(type(network).__name__, scores, samples)
             yield from zip(samples, scores.argmax(1), strict=True)
 

@@ -135,7 +135,7 @@ class Segmentation(Objective):
             return self.network.supervise(images, targets, self._loss, moment)
         maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), moment))
         if self._classes is not None:
-            require_classes(type(self.network).__name__, maps[0][1], self._classes)
+            require_classes(type(self.network).__name__, maps[0][1].shape[1], self._classes)
         return torch.stack([share * self._loss.total(logits, targets) for share, logits in maps]).sum()
 
     def weight(self, targets: Tensor) -> Tensor:

@@ -103,6 +103,8 @@ _TABLE = [
     Quantity("energy_per_epoch_j", "joule", "energy of an epoch of so many images by NVML's counter, idling included"),
     Quantity("energy_above_idle_per_image_j", "joule", "energy per image beyond what the waiting GPU draws"),
     Quantity("energy_above_idle_per_epoch_j", "joule", "energy per epoch beyond what the waiting GPU draws"),
+    Quantity("context_bytes", "byte", "what a process holds of a GPU outside of the allocator", "", "neither"),
+    Quantity("cublas_workspace_bytes", "byte", "workspace of a cuBLAS handle", "", "neither"),
     Quantity("networks", "count", "networks that a library has", "", "neither"),
     Quantity("output_stride", "count", "pixels of the image to one of the class scores, where these are enlarged"),
     Quantity("auxiliary_outputs", "count", "outputs beside the main one that the training loss reads"),

@@ -171,6 +171,7 @@ _TABLE = (
     ),
     Task("benchmark", "{mode}_peak_live_bytes"),
     Task("check_dataset", "images_per_s", CheckDatasetOptions, needs_network=False),
+    Task("calibrate", "context_bytes", needs_network=False),
     Task("library", "networks", LibraryOptions, needs_network=False, command="models"),
 )  # fmt: skip
 

@@ -19,6 +19,7 @@ _FLAGS = {
     "dataset": "-d",
     "budget_bytes": "--budget",
     "cublas_bytes": "--cublas",
+    "capability": "--gpu",
     "folder": "-o",
     "solvers": "--solver",
     "gradients": "--gradient",
@@ -61,6 +62,8 @@ def _flag(name: str, value: Json) -> Iterator[str]:
     flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
     if isinstance(value, bool):
         yield flag if value else flag.replace("--", "--no-", 1)
+    elif name == "capability":
+        yield from (flag, ".".join(map(str, value)))
     elif isinstance(value, tuple):
         yield from chain(*((flag, str(item)) for item in value))
     else:

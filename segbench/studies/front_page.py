@@ -11,6 +11,7 @@ from segbench.present.files import FIGURES, TABLES, TEXT
 from segbench.present.markdown import to_markdown
 from segbench.studies.catalogue import paper_cards
 from segbench.studies.evidence import COMMAND, LEDGER, read_entries, report_title
+from segbench.studies.readings import assumed_throughout
 from segbench.studies.report import newest
 from segbench.studies.table2_result import table2
 
@@ -34,7 +35,7 @@ def front_page(folder: Path) -> str:
         "from its ledger, with an interactive page and all measurements as CSV, `segbench report --front-page FOLDER` "
         "remakes this page, and a test compares. Where there is a `notes.md`, it says how to read the numbers.",
     ]
-    best = max(reports, key=_compared, default=None)
+    best = max(reports, key=lambda report: (_compared(report), _of_today(report)), default=None)
     if best is not None and _compared(best) > 0:
         parts += _paper_beside_ours(best)
     return "\n\n".join([*parts, "## All reports", "\n".join(map(_line, reports))]) + "\n"
@@ -53,6 +54,11 @@ def _compared(report: Path) -> int:
         return 0
     with path.open(encoding="utf-8", newline="") as file:
         return sum(row["value"] != "" for row in csv.DictReader(file))
+
+
+def _of_today(report: Path) -> bool:
+    """Whether its Table 2 is predicted for the torch that runs."""
+    return _compared(report) > 0 and not assumed_throughout(read_entries([report / LEDGER]))
 
 
 def _paper_beside_ours(report: Path) -> list[str]:

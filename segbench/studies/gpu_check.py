@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from segbench.cards.datasets import settled_spec
-from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU, cublas_workspace
+from segbench.devices.budgets import GPU_BUDGETS, PAPER_GPU
+from segbench.devices.capabilities import gpu_assumptions
 from segbench.devices.choice import Device
 from segbench.records.case import Json
 from segbench.records.host import package_version
@@ -193,8 +194,8 @@ def _other_kinds(scale: Scale, where: Device) -> CheckStage:
 
 
 def _predicted_and_measured(names: tuple[str, ...], fields: Mapping[str, Json], where: Device) -> tuple[Part, Part]:
-    """The prediction is for this very GPU: with its cuBLAS workspace."""
-    told = {"nfe": PAPER_NFE, "cublas_bytes": cublas_workspace(where.title)}
+    """The prediction is for this very GPU: with its kernels of attention and its cuBLAS workspace."""
+    told = {"nfe": PAPER_NFE, **gpu_assumptions(where.title)}
     predicted = Step("predicted", "predict", "alone", "none", {**fields, "warmup": 1}, told, _EACH_MODE)
     measured = Step("measured", "memory", fields={**fields, "warmup": 3}, modes=_EACH_MODE)
     return Part(predicted, names), Part(measured, names)
@@ -203,7 +204,7 @@ def _predicted_and_measured(names: tuple[str, ...], fields: Mapping[str, Json], 
 def _largest(names: tuple[str, ...], scale: Scale, where: Device, whose: str = "") -> CheckStage:
     """Predicted; and proven on a GPU that has as much memory as the paper's."""
     asked: dict[str, Json] = {**scale.size, **_BUDGET}
-    told = {"nfe": PAPER_NFE, "cublas_bytes": cublas_workspace(where.title)}
+    told = {"nfe": PAPER_NFE, **gpu_assumptions(where.title)}
     parts = [Part(Step("predicted", "max_batch", "alone", "none", asked, told, _TRAINING), names)]
     if where.is_cuda and (where.memory_bytes is None or where.memory_bytes >= _BUDGET["budget_bytes"]):
         proven = Step("proven", "max_batch", "search", fields=asked, options={"nfe": PAPER_NFE}, modes=_TRAINING)

@@ -12,6 +12,7 @@ from segbench.present.values import measured
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
+from segbench.records.options import Assumptions
 
 PREFERENCE = ("measured:cuda", "measured:nvml", "counted", "simulated", "predicted", "measured:host")
 """Of methods; a prediction of CUDA's memory comes before what a CPU took, which is another thing."""
@@ -49,10 +50,11 @@ def reading(
     entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json] | None = None
 ) -> Reading | None:
     """The best number of a network as its card builds it: by method, then the newest; None where there is none."""
+    usual = {**_ASSUMED, **assumed_throughout(entries)}
     found = [
         Reading(float(item.value), item, entry)
         for entry in entries
-        if entry.model == model and _could_answer(entry, quantity, conditions or {})
+        if entry.model == model and _could_answer(entry, quantity, conditions or {}, usual)
         if (item := measured(entry, quantity)) is not None and item.value is not None
     ]
     return max(found, key=lambda item: (-PREFERENCE.index(item.method), item.entry.finished), default=None)
@@ -60,8 +62,9 @@ def reading(
 
 def absence(entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json]) -> str | None:
     """Why a number is missing, where a cell that was to give it says so."""
+    usual = {**_ASSUMED, **assumed_throughout(entries)}
     for entry in reversed(entries):
-        if entry.model != model or not _could_answer(entry, quantity, conditions):
+        if entry.model != model or not _could_answer(entry, quantity, conditions, usual):
             continue
         item = measured(entry, quantity)
         if item is not None and item.value is None:
@@ -76,11 +79,11 @@ def is_whole_network(entry: Entry, quantity: str) -> bool:
     return quantity in entry.case.kind.answers
 
 
-def _could_answer(entry: Entry, quantity: str, conditions: Mapping[str, Json]) -> bool:
-    return is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity)
+def _could_answer(entry: Entry, quantity: str, conditions: Mapping[str, Json], usual: Mapping[str, Json]) -> bool:
+    return is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity, usual)
 
 
-_ASSUMED = {
+_ASSUMED: dict[str, Json] = {
     "cublas_bytes": None,
     "workspaces": "none",
     "attention": None,
@@ -89,17 +92,30 @@ _ASSUMED = {
     "assume_torch": None,
 }
 """Options of a prediction -> what they are unless the user says otherwise."""
+_OF_ANOTHER_TIME = ("assume_torch", "workspaces")
+"""Of these, what one assumes of all predictions of a ledger at once, to set them beside old numbers."""
 _WHATEVER_IT_TOOK = ("parameters", "macs", "miou")
 """Quantities that switches, optimizers and assumptions do not change, or that are about the result alone."""
 
 
-def _meets(case: Case, conditions: Mapping[str, Json], quantity: str) -> bool:
+def assumed_throughout(entries: Sequence[Entry]) -> dict[str, Json]:
+    """The release of torch and the workspaces that every prediction of a ledger assumed, where they are not the usual.
+
+    Empty where predictions differ in them: then those that assumed nothing count.
+    """
+    options = [entry.case.options for entry in entries if isinstance(entry.case.options, Assumptions)]
+    said = {tuple(getattr(item, name) for name in _OF_ANOTHER_TIME) for item in options}
+    found = dict(zip(_OF_ANOTHER_TIME, said.pop(), strict=True)) if len(said) == 1 else {}
+    return {name: value for name, value in found.items() if value != _ASSUMED[name]}
+
+
+def _meets(case: Case, conditions: Mapping[str, Json], quantity: str, usual: Mapping[str, Json]) -> bool:
     modes = [mode for mode in ("train", "infer") if quantity.startswith(mode)]
     return (
         not case.arguments
         and all(mode in case.modes for mode in modes)
         and all(_field(case, name, value) == value for name, value in conditions.items())
-        and (quantity in _WHATEVER_IT_TOOK or _is_usual(case))
+        and (quantity in _WHATEVER_IT_TOOK or _is_usual(case, usual))
     )
 
 
@@ -111,11 +127,11 @@ def _field(case: Case, name: str, usual: Json) -> Json:
     return usual if said is None else said
 
 
-def _is_usual(case: Case) -> bool:
+def _is_usual(case: Case, usual: Mapping[str, Json]) -> bool:
     """Whether nothing was switched on or assumed, and the optimizer is the model card's, as in the paper's rows."""
     return (
         not case.switches
-        and all(getattr(case.options, name, usual) == usual for name, usual in _ASSUMED.items())
+        and all(getattr(case.options, name, value) == value for name, value in usual.items())
         and case.optimizer in (None, _optimizer_of(case.model))
     )
 

@@ -13,17 +13,18 @@ from segbench.records.reference_model import REFERENCE_MODEL
 from segbench.statistics.verdicts import Judgement, OursAndPaper, judge
 from segbench.studies.judging import Obstacle, judged_cells, order_of
 from segbench.studies.published import published_reference, raw_value
-from segbench.studies.readings import Reading, reading
+from segbench.studies.readings import Reading, assumed_throughout, reading
 from segbench.studies.reasons import HALF_A_MILLISECOND, V100_FLOPS, WINOGRAD_SAVES
 from segbench.studies.study import PaperColumn
 from segbench.studies.table2 import DEFINITIONS, LARGEST_BATCH_CONDITIONS, OURS, TABLE2_COLUMNS, TABLE2_ROWS
 
+_ASSUMED_NAMES = {"assume_torch": "torch", "workspaces": "cuDNN's workspaces:"}
 _MODES = {"train": ("training", "train_memory"), "infer": ("inference", "infer_memory")}
 
 
 def table2(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
     """The paper's six rows with verdicts, ours and the checkpointed reference model below without."""
-    models = [*TABLE2_ROWS, *OURS]
+    models, assumed = [*TABLE2_ROWS, *OURS], assumed_throughout(entries)
     found = [
         judged_cells(entries, cards, models, column, obstacle_of(column, entries), judged=list(TABLE2_ROWS))
         for column in TABLE2_COLUMNS
@@ -35,6 +36,7 @@ def table2(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
         "SegNode's row is solved as the paper solved it (segnode-paper: dopri5, adjoint); the rows below it are ours "
         "and get no verdict",
         "order: Kendall's tau between our values and the paper's over the six networks",
+        *(f"every prediction assumes {_ASSUMED_NAMES[name]} {value}" for name, value in assumed.items()),
     ]
     columns = [Column(""), *(Column(column.title, name=column.name) for column in TABLE2_COLUMNS)]
     return Table("Table 2 beside ours", columns, rows, notes, "table2", footer)

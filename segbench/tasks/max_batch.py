@@ -23,11 +23,15 @@ def run(case: Case, report: Reporter) -> None:
     """
     for number, mode in enumerate(case.modes):
         trace = _tracer(case, mode)
-        found = largest_batch(trace, allocator_limit(case))
+        found = largest_batch(trace, allocator_limit(case), first_step=_first_step(case, mode))
         line = [(batch, trace(batch).peak[1]) for batch in FAMILY]
         for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
             report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
         report.progress(mode, number + 1, len(case.modes))
+
+
+def _first_step(case: Case, mode: str) -> Callable[[int], StorageLog]:
+    return lambda batch: traced_step(case, mode, batch, steps=1).log
 
 
 def _tracer(case: Case, mode: str) -> Callable[[int], StorageLog]:

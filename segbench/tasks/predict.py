@@ -16,8 +16,8 @@ from segbench.estimate.attention_backends import BACKENDS, Kernels
 from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
-from segbench.estimate.step import Traced, trace_step
-from segbench.libraries.traits import own_loss
+from segbench.estimate.step import STEPS, Traced, trace_step
+from segbench.libraries.traits import traits_of
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.records.options import Assumptions, PredictOptions
@@ -77,9 +77,8 @@ def _moved(built: Workload, case: Case) -> Workload:
     network = built.network.to("meta")
     optimizer = build_optimizer(case.optimizer, find_model(case.model).card.recipe, network.parameters())
     meta = torch.device("meta")
-    return replace(
-        built, case=case, network=network, optimizer=optimizer, device=meta, batches=batch_source(case, meta)
-    )
+    batches = batch_source(case, meta, traits_of(network))
+    return replace(built, case=case, network=network, optimizer=optimizer, device=meta, batches=batches)
 
 
 def overheads_of(case: Case) -> Overheads:
@@ -95,11 +94,12 @@ def kernels_of(assumed: Assumptions) -> Kernels:
     return usual if assumed.capability is None else Kernels(assumed.attention, assumed.capability)
 
 
-def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None = None) -> Traced:
+def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None = None, steps: int = STEPS) -> Traced:
     """The trace of the case's step with so many images, under all of the case's options.
 
     Args:
-        built: takes the workload, which then stays within reach after the trace.
+        built: takes the workload, for the caller to keep.
+        steps: fewer give the log's beginning.
 
     Raises:
         UserError: the network gives another number of classes than the case says, as a measurement refuses too.
@@ -122,10 +122,10 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         strategy=assumed.strategy,
         ranks=assumed.ranks,
         release=release_of(assumed.assume_torch),
+        steps=steps,
     )
-    if traced.classes is not None and (mode == "infer" or own_loss(kept[-1].network) is None):
-        scores = torch.empty((batch, traced.classes, 0, 0), device="meta")
-        require_classes(case.model, scores, case.classes, f"use --classes {traced.classes}")
+    if traced.classes is not None:
+        require_classes(case.model, traced.classes, case.classes, f"use --classes {traced.classes}")
     return traced
 
 

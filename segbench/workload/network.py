@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from segbench.cards.card import ModelCard
 from segbench.cards.model import find_model
@@ -123,16 +123,15 @@ def build_from_card(
 
 def require_classes(
     network: str,
-    logits: Tensor,
+    found: int,
     classes: int,
     advice: str = "let its builder take classes=, or write a card with the right [arguments]",
 ) -> None:
-    """Refuses class scores `(N, C, H, W)` of a network for another number of classes than is asked.
+    """Refuses class scores of a network for another number of classes, `found`, than is asked.
 
     Raises:
         UserError: the sentence says both numbers, and the advice.
     """
-    found = logits.shape[1]
     if found != classes:
         raise UserError(f"{network} gives {found} classes, asked are {classes}; {advice}")
 

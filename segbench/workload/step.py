@@ -153,4 +153,4 @@ def check_classes(workload: Workload, logits: Tensor) -> None:
         UserError: the sentence says both numbers.
     """
     case = workload.case
-    require_classes(case.model, logits, case.classes, f"use --classes {logits.shape[1]}")
+    require_classes(case.model, logits.shape[1], case.classes, f"use --classes {logits.shape[1]}")

@@ -31,6 +31,12 @@ def test_every_network_of_the_table_is_asked_and_judged(segbench: Run, machine: 
         assert part in result.stdout
 
 
+def test_predictions_alone_take_what_is_assumed_of_an_older_torch(segbench: Run, machine: Any) -> None:
+    segbench("reproduce", "table2", "--device", "none", "--assume-torch", "1.8")
+    assumed = {(case.task, getattr(case.options, "assume_torch", None)) for case in machine.cases}
+    assert assumed == {("predict", "1.8"), ("max_batch", "1.8"), ("params", None)}
+
+
 def test_what_the_ledger_answers_is_not_run_again_unless_fresh(segbench: Run, machine: Any) -> None:
     cases = machine.cases
     segbench("reproduce", "table2", "--device", "none")

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.program import is_cuda
-from tests.estimate.test_step import CLASSES, births, real_peak, traced
+from segbench.estimate.step import trace_step
+from tests.estimate.test_step import CLASSES, Work, births, real_peak, traced
 
 
 class Adding(nn.Module):
@@ -52,6 +54,13 @@ def test_a_network_that_counts_on_a_gpu_is_predicted(habit: str) -> None:
     assert [item.bytes for item in births(found.log) if item.bytes > 32] == sizes
 
 
+def test_the_usual_question_is_answered_on_the_cpu_too() -> None:
+    def asking() -> nn.Module:
+        return Adding(lambda x: torch.zeros(()).to(usual_device()))
+
+    assert traced(asking, target="cpu").log.peak[1] == pytest.approx(real_peak(asking, "train", 2), abs=32)
+
+
 def test_a_module_is_moved_to_a_gpu_while_it_is_built() -> None:
     assert traced(lambda: nn.Sequential(nn.Conv2d(3, CLASSES, 1).cuda(), nn.Identity().to("cuda"))).parameters == 12
 
@@ -85,6 +94,17 @@ def test_torch_itself_is_told_the_truth() -> None:
     traced(lambda: Adding(ask))
     assert asked == [True] * 3
     assert torch.cuda.is_available() == before
+
+
+def test_a_program_is_told_the_capability_that_is_meant() -> None:
+    told: list[tuple[int, int]] = []
+
+    def ask(features: Tensor) -> Tensor:
+        told.append(torch.cuda.get_device_capability())
+        return features
+
+    trace_step(lambda: Work(Adding(ask), "meta"), "infer", 1, kernels=Kernels(capability=(7, 0)))
+    assert set(told) == {(7, 0)}
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,32 @@ class Field(nn.Module):
         return self.conv(functional.relu(self.norm(state))) * (1 + time)  # type: ignore[no-any-return]
 
 
+class Spectral(nn.Module):
+    """Complex numbers, conjugated by the program and by the backward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = convolution(3, 8), nn.Conv2d(8, CLASSES, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.stem(images)
+        spectrum = torch.fft.rfft2(features)
+        turned = spectrum.conj() * (spectrum + 1).conj()
+        return self.head(features + torch.fft.irfft2(turned * turned, s=SIZE))  # type: ignore[no-any-return]
+
+
+class Unfolded(nn.Module):
+    """Patches as columns, and their sums."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = convolution(3, 8), nn.Conv2d(8, CLASSES, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        columns = functional.unfold(self.stem(images), 3, padding=1)
+        return self.head(functional.fold(columns.relu(), SIZE, 3, padding=1))  # type: ignore[no-any-return]
+
+
 class Flow(nn.Module):
     """An ODE block around torchdiffeq, which knows nothing of `meta`."""
 
@@ -156,6 +182,8 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "branching": Branching,
     "dropout": WithDropout,
     "checkpointed": Checkpointed,
+    "complex": Spectral,
+    "unfolded": Unfolded,
     "rk4": lambda: Flow(step_size=0.25),
     "rk4-adjoint": lambda: Flow(adjoint=True, step_size=0.25),
     "euler": lambda: Flow("euler", step_size=0.1),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from segbench.devices.budgets import cublas_workspace
+from segbench.devices.capabilities import cublas_workspace
 from segbench.estimate.attention_backends import Backend, Call, Kernels, backend_on_cuda
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.prediction import predict_step

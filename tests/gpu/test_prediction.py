@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from segbench.cards.catalogue import model_sets
-from segbench.devices.budgets import cublas_workspace
+from segbench.devices.capabilities import cublas_workspace
 from segbench.estimate.allocator import CachingAllocator
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.prediction import Prediction, predict_step

@@ -69,7 +69,7 @@ def test_every_measured_peak_has_a_prediction_for_this_very_gpu() -> None:
     }
     assert predicted == {case for case in cases if case.task == "memory"}
     options = [case.options_as(PredictOptions) for case in cases if case.task == "predict"]
-    assert {item.cublas_bytes for item in options} == {32 * 2**20}
+    assert {(item.cublas_bytes, item.capability) for item in options} == {(32 * 2**20, (9, 0))}
 
 
 def test_nothing_is_asked_twice() -> None:

@@ -60,6 +60,21 @@ def test_the_yardstick_is_looked_at_in_absolute_values(paper_entries: Make) -> N
     assert verdict(half, "hrnetv2", "max_batch") == "reproduced"
 
 
+def test_predictions_that_all_assume_an_older_torch_fill_the_table_and_it_says_so(paper_entries: Make) -> None:
+    old = [assuming(entry, "1.8") for entry in paper_entries()]
+    table = judged(old)
+    assert verdict(table, "unet", "train_memory") == "reproduced"
+    assert "every prediction assumes torch 1.8" in table.notes
+    both = judged([*paper_entries(changes={("unet", "train"): None}), *old])
+    assert verdict(both, "unet", "train_memory") == "missing"
+
+
+def assuming(entry: Entry, release: str) -> Entry:
+    if entry.case.task == "params":
+        return entry
+    return replace(entry, key=f"{entry.key}-{release}", case=entry.case.with_options(assume_torch=release))
+
+
 def test_networks_of_ours_stand_beside_the_paper_without_a_verdict(paper_entries: Make) -> None:
     cell = judged(paper_entries()).cells["segnode", "train_memory"]
     assert cell.judgement is None
