@@ -18,7 +18,7 @@ Observer = Callable[[Run, Tensor], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Inferred:
     """What a batch was answered.
 
     Attributes:
@@ -31,7 +31,7 @@ class Answer:
 
 
 @torch.no_grad()
-def infer(network: Adaptive, images: Tensor, policy: Policy, observe: Observer | None = None) -> Answer:
+def infer(network: Adaptive, images: Tensor, policy: Policy, observe: Observer | None = None) -> Inferred:
     """Runs until every image has its answer; nothing is read for a decision after the last stage.
 
     Args:
@@ -61,7 +61,7 @@ def infer(network: Adaptive, images: Tensor, policy: Policy, observe: Observer |
         run.keep(which)
         before = _of(now, ~leaving)
     order = range(len(images))
-    return Answer(torch.stack([scores[image] for image in order]), tuple(stages[image] for image in order))
+    return Inferred(torch.stack([scores[image] for image in order]), tuple(stages[image] for image in order))
 
 
 def answer_by_default(network: Adaptive, images: Tensor) -> Tensor:

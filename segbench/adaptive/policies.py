@@ -76,7 +76,7 @@ class _OfPixels(Thresholded):
 
     def number(self, run: Run, now: Seen, before: Seen | None) -> Tensor:
         assert isinstance(now, Tensor) and not isinstance(before, tuple)
-        return pooled(run, self.of_pixels(now, before))
+        return by_decision(run, self.of_pixels(now, before))
 
     def of_pixels(self, now: Tensor, before: Tensor | None) -> Tensor:
         """`(n, h, w)`."""
@@ -153,7 +153,7 @@ class Signal(Thresholded):
         return now
 
 
-def pooled(run: Run, values: Tensor) -> Tensor:
+def by_decision(run: Run, values: Tensor) -> Tensor:
     """A number a pixel `(n, h, w)` as one a decision: the pixel's own, or the mean over an image, region or block."""
     if run.unit == "pixel":
         return values

@@ -23,7 +23,7 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-Unit = Literal["image", "pixel", "region", "block", "path"]
+DecisionUnit = Literal["image", "pixel", "region", "block", "path"]
 
 
 class Run(ABC):
@@ -44,7 +44,7 @@ class Run(ABC):
         stage: how often `advance` was called.
     """
 
-    unit: Unit
+    unit: DecisionUnit
     grid: tuple[int, int] | None = None
     readable_at_start = False
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from segbench.adaptive.run import Run, Unit
+from segbench.adaptive.run import DecisionUnit, Run
 from segbench.errors import UserError
 from segbench.ode.block import ODEBlock, accumulated_in_full
 from segbench.ode.evaluator import Evaluator
@@ -38,7 +38,7 @@ class SolverRun(Run):
         UserError: the solver is adaptive: its steps are decided by all samples together.
     """
 
-    unit: Unit = "image"
+    unit: DecisionUnit = "image"
     readable_at_start = True
 
     def __init__(self, network: OneState, images: Tensor, f: nn.Module | None = None) -> None:

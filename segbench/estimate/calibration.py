@@ -50,7 +50,7 @@ class CudaMemory:
 
 
 @dataclass(frozen=True)
-class Extra:
+class BesideResult:
     """Bytes beside an operator's results.
 
     Attributes:
@@ -62,14 +62,14 @@ class Extra:
     passing: int
 
 
-def beside_results(run: Callable[[], Any], memory: Memory) -> Extra:
+def beside_results(run: Callable[[], Any], memory: Memory) -> BesideResult:
     """What an operator takes beside what it returns, in the allocator's rounded bytes."""
     before = memory.allocated()
     memory.reset()
     results = run()
     own = sum(round_size(part.untyped_storage().nbytes()) for part in _tensors(results))
     after, peak = memory.allocated(), memory.peak()
-    return Extra(after - before - own, peak - max(after, before))
+    return BesideResult(after - before - own, peak - max(after, before))
 
 
 def _tensors(results: Any) -> list[Tensor]:
@@ -84,7 +84,7 @@ def cublas_bytes(device: torch.device, memory: Memory) -> int:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ConvolutionAsked:
     """A convolution of padded images, without a bias.
 
     Attributes:
@@ -109,18 +109,18 @@ class Asked:
 
 
 DOZEN = (
-    Asked(64, 64, 128),
-    Asked(64, 64, 128, half=True),
-    Asked(256, 256, 64),
-    Asked(256, 256, 64, half=True),
-    Asked(512, 512, 32),
-    Asked(48, 48, 120),
-    Asked(64, 128, 128, stride=2),
-    Asked(512, 512, 32, dilation=2),
-    Asked(2048, 256, 32, dilation=12),
-    Asked(256, 256, 64, groups=256),
-    Asked(64, 256, 128, kernel=1),
-    Asked(3, 64, 256, kernel=7, stride=2),
+    ConvolutionAsked(64, 64, 128),
+    ConvolutionAsked(64, 64, 128, half=True),
+    ConvolutionAsked(256, 256, 64),
+    ConvolutionAsked(256, 256, 64, half=True),
+    ConvolutionAsked(512, 512, 32),
+    ConvolutionAsked(48, 48, 120),
+    ConvolutionAsked(64, 128, 128, stride=2),
+    ConvolutionAsked(512, 512, 32, dilation=2),
+    ConvolutionAsked(2048, 256, 32, dilation=12),
+    ConvolutionAsked(256, 256, 64, groups=256),
+    ConvolutionAsked(64, 256, 128, kernel=1),
+    ConvolutionAsked(3, 64, 256, kernel=7, stride=2),
 )
 """Convolutions of segmentation networks: plain 3x3 in both precisions, of HRNet's width, strided, dilated (ASPP's too),
 depthwise, 1x1 and a stem."""
@@ -128,7 +128,7 @@ IMAGES = 4
 
 
 def convolution_workspaces(
-    asked: Sequence[Asked], device: torch.device, memory: Memory, images: int = IMAGES
+    asked: Sequence[ConvolutionAsked], device: torch.device, memory: Memory, images: int = IMAGES
 ) -> Iterator[dict[str, Any]]:
     """For each convolution and direction the bytes that it took, and those of every model of them."""
     for item in asked:
@@ -144,7 +144,7 @@ def convolution_workspaces(
 
 
 def _directions(
-    item: Asked, device: torch.device, images: int
+    item: ConvolutionAsked, device: torch.device, images: int
 ) -> Iterator[tuple[str, Callable[..., Any], tuple[Any, ...]]]:
     kind = torch.float16 if item.half else torch.float32
     pixels = torch.ones(images, item.channels, item.side, item.side, device=device, dtype=kind)

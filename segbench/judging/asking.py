@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.adaptive.decisions import Decisions, Recorder
-from segbench.adaptive.inference import Answer, infer
+from segbench.adaptive.inference import Inferred, infer
 from segbench.adaptive.policies import Policy
 from segbench.adaptive.run import Adaptive, Run
 from segbench.errors import UserError
@@ -55,7 +55,7 @@ def ask(network: Adaptive, image: Tensor, policy: Policy) -> Asked:
         UserError: scores that are not finite; a policy of another method.
     """
     assert isinstance(network, nn.Module)
-    watcher, found = _Watcher(1), list[Answer]()
+    watcher, found = _Watcher(1), list[Inferred]()
     counted = count_operations(network, lambda: found.append(infer(network, image, policy, watcher)))
     (answer,) = found
     if not torch.isfinite(answer.scores.sum()):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from segbench.adaptive.decisions import Replayed
-from segbench.adaptive.policies import pooled
+from segbench.adaptive.policies import by_decision
 from segbench.adaptive.run import Run
 from segbench.cards.datasets import IGNORE
 from segbench.judging.asking import label_at
@@ -39,5 +39,5 @@ def _share_right(run: Run, scores: Tensor, label: Tensor) -> Tensor:
     """Of every part's labelled pixels; 0 where there are none, so that nothing is spent there."""
     counted = label != IGNORE
     right = (scores[0].argmax(0) == label) & counted
-    labelled = pooled(run, counted[None].float())
-    return pooled(run, right[None].float()) / labelled.clamp_min(torch.finfo(labelled.dtype).tiny)
+    labelled = by_decision(run, counted[None].float())
+    return by_decision(run, right[None].float()) / labelled.clamp_min(torch.finfo(labelled.dtype).tiny)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from segbench.adaptive.run import Run, Unit
+from segbench.adaptive.run import DecisionUnit, Run
 from segbench.workload.outputs import OutputReader
 
 
@@ -30,7 +30,7 @@ class SingleStage(nn.Module):
 
 
 class _OneStage(Run):
-    unit: Unit = "image"
+    unit: DecisionUnit = "image"
 
     def __init__(self, whole: SingleStage, images: Tensor) -> None:
         super().__init__(len(images), 1, images.device)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from segbench.adaptive.decisions import Decisions, Everything
 from segbench.adaptive.policies import Policy
-from segbench.adaptive.run import Adaptive, Run, Unit
+from segbench.adaptive.run import Adaptive, DecisionUnit, Run
 from segbench.data import Sample
 from segbench.evaluation.confusion import Matrices, confusion_of
 from segbench.judging.asking import Asked, ask, classes_at, label_at
@@ -67,7 +67,7 @@ class Survey:
         sizes: of each image as it is shown, (H, W).
     """
 
-    unit: Unit | None = None
+    unit: DecisionUnit | None = None
     fixed: list[Observed] = field(default_factory=list)
     policies: dict[str, Observed] = field(default_factory=lambda: defaultdict(Observed))
     oracle: Observed = field(default_factory=Observed)

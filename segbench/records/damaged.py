@@ -11,12 +11,12 @@ from segbench.records.ledger import Entry
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading a detail of another kind than the writer's raises."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def made_of_readable(
-    entries: Sequence[Entry], make: Callable[[Sequence[Entry]], T], tell: Callable[[str], object]
-) -> T:
+    entries: Sequence[Entry], make: Callable[[Sequence[Entry]], _T], tell: Callable[[str], object]
+) -> _T:
     """What is made of the entries, without those of which it cannot be made.
 
     Args:

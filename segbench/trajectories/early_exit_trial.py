@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segbench.adaptive.inference import Answer, infer
+from segbench.adaptive.inference import Inferred, infer
 from segbench.adaptive.policies import Policy, Seen
 from segbench.adaptive.run import Run
 from segbench.adaptive.solver import StepByStep
@@ -105,7 +105,7 @@ def try_rule(
     return Trial(np.array(steps), np.array(observations), early, late)
 
 
-def answer_early(subject: Subject, images: Tensor, rule: Policy) -> Answer:
+def answer_early(subject: Subject, images: Tensor, rule: Policy) -> Inferred:
     """Solves step by step on the training's grid, with answers of the images' size.
 
     Raises:
@@ -123,7 +123,7 @@ def meet_smaller_batches(subject: Subject, images: Tensor, whole: End) -> None:
 
 def _timed(
     subject: Subject, images: Tensor, rule: Policy, whole: End, watch: Stopwatch, rule_first: bool
-) -> tuple[Answer, Mapping[str, float]]:
+) -> tuple[Inferred, Mapping[str, float]]:
     """What the rule did, and the seconds of both."""
     watch.start()
     if not rule_first:

@@ -23,7 +23,7 @@ GLOO = "gloo_of_one_thread"
 _PROOF = torch.zeros(1, device="cpu")
 
 
-def settle(group: Any = None) -> None:
+def free_collectives(group: Any = None) -> None:
     """Returns when gloo has forgotten what it was given before."""
     distributed.all_reduce(_PROOF, group=group)
 
@@ -36,7 +36,7 @@ def settled_results() -> Iterator[None]:
     wait: Callable[[torch.Tensor], torch.Tensor] = functional.wait_tensor
 
     def settled(tensor: torch.Tensor) -> torch.Tensor:
-        settle()
+        free_collectives()
         return wait(tensor)
 
     functional.wait_tensor = settled
@@ -63,7 +63,7 @@ class SettledCollective:
     def __call__(self, output_tensor: torch.Tensor, input_tensor: torch.Tensor, group: Any, **how: Any) -> None:
         work = self._collective(output_tensor, input_tensor, group=group, **{**how, "async_op": True})
         work.wait()
-        settle(group)
+        free_collectives(group)
         del work  # only now: it may own the last reference to a copy that gloo has made
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, distributed, nn
 from segbench.cards.model import find_model
 from segbench.errors import UserError
 from segbench.libraries.traits import own_loss
-from segbench.workload.gloo import GLOO, settle, settled_collectives, settled_results
+from segbench.workload.gloo import GLOO, free_collectives, settled_collectives, settled_results
 from segbench.workload.optimizer import build_optimizer
 from segbench.workload.step import Workload
 
@@ -89,7 +89,7 @@ class _DataParallel(Workload):
             self.prepare(step_too=False)
         assert self._parallel is not None
         if self.device.type == "cpu":
-            settle()
+            free_collectives()
         loss: Tensor = self._parallel(images, labels)
         return loss
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segbench.adaptive.run import Unit
+from segbench.adaptive.run import DecisionUnit
 from segbench.adaptive.solver import SolverRun
 from segbench.zoo.region_field import RegionField
 
@@ -24,7 +24,7 @@ class RegionRun(SolverRun):
         images: `(N, 3, H, W)`, sides multiples of a region's.
     """
 
-    unit: Unit = "region"
+    unit: DecisionUnit = "region"
 
     def __init__(self, network: SegNode, images: Tensor, side: int) -> None:
         self.grid = (images.shape[-2] // side, images.shape[-1] // side)

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from segbench.estimate.calibration import Asked, Extra, beside_results, best_model, convolution_workspaces, cublas_bytes
+from segbench.estimate.calibration import (
+    BesideResult,
+    ConvolutionAsked,
+    beside_results,
+    best_model,
+    convolution_workspaces,
+    cublas_bytes,
+)
 from segbench.units import KIB
 
 CPU = torch.device("cpu")
@@ -43,7 +50,7 @@ class ByHand:
 
 def test_results_are_told_from_what_stays_and_from_what_passes() -> None:
     memory = ByHand(held=100 * KIB, most=500 * KIB)
-    assert beside_results(memory.running(9 * KIB, 8 * KIB, 5 * KIB), memory) == Extra(8 * KIB, 5 * KIB)
+    assert beside_results(memory.running(9 * KIB, 8 * KIB, 5 * KIB), memory) == BesideResult(8 * KIB, 5 * KIB)
 
 
 def test_a_result_counts_as_the_allocator_rounds_it() -> None:
@@ -53,7 +60,7 @@ def test_a_result_counts_as_the_allocator_rounds_it() -> None:
         memory.held = memory.most = 512
         return torch.empty(3)
 
-    assert beside_results(run, memory) == Extra(0, 0)
+    assert beside_results(run, memory) == BesideResult(0, 0)
 
 
 def test_the_first_product_of_matrices_leaves_the_workspace_of_its_handle(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +75,7 @@ def test_the_first_product_of_matrices_leaves_the_workspace_of_its_handle(monkey
 
 
 def test_a_convolution_is_set_beside_every_model_in_both_directions() -> None:
-    asked = [Asked(4, 6, 8), Asked(4, 6, 8, stride=2), Asked(4, 4, 8, groups=4)]
+    asked = [ConvolutionAsked(4, 6, 8), ConvolutionAsked(4, 6, 8, stride=2), ConvolutionAsked(4, 4, 8, groups=4)]
     rows = list(convolution_workspaces(asked, CPU, ByHand(), images=2))
     assert [(row["direction"], row["models"]["none"]) for row in rows] == [("forward", 0), ("backward", 0)] * 3
     assert rows[0]["convolution"]["filters"] == 6

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segbench.adaptive.run import Run, Unit
+from segbench.adaptive.run import DecisionUnit, Run
 from segbench.data import Sample
 
 SIDE = 8
@@ -30,7 +30,7 @@ class Exits(nn.Module):
     default_policy: str | None = "confidence>0.9"
     simulated: str | None = None
 
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: DecisionUnit) -> None:
         super().__init__()
         self.unit = unit
         self.stages = 2 if unit == "block" else 3

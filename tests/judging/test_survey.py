@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segbench.adaptive.policies import parse_policy
-from segbench.adaptive.run import Unit
+from segbench.adaptive.run import DecisionUnit
 from segbench.evaluation.confusion import mean_iou
 from segbench.judging.survey import Survey, Surveyor
 from tests.judging.conftest import SIDE, Exits, Plainly
@@ -19,7 +19,7 @@ STAGE, READ = 9, 6
 """MACs a pixel."""
 
 
-def surveyed(unit: Unit, scenes: Scenes) -> Survey:
+def surveyed(unit: DecisionUnit, scenes: Scenes) -> Survey:
     network, pipeline = Exits(unit).eval(), Plainly()
     policy: Any = parse_policy(network.default_policy)
     return Surveyor(network, pipeline, [policy], policy).survey(scenes, lambda *_: None)  # type: ignore[arg-type]
@@ -34,7 +34,7 @@ def surveyed(unit: Unit, scenes: Scenes) -> Survey:
     ],
 )
 def test_operations_are_those_of_the_parts_that_ran(
-    unit: Unit, running: list[tuple[float, ...]], scenes: Scenes
+    unit: DecisionUnit, running: list[tuple[float, ...]], scenes: Scenes
 ) -> None:
     found = surveyed(unit, scenes).policies["confidence>0.9"]
     assert found.macs.tolist() == [PIXELS * sum(STAGE * share + READ for share in shares) for shares in running]
@@ -55,7 +55,7 @@ def test_fixed_stages_read_once_and_are_right_from_the_second_on(scenes: Scenes)
     ("unit", "depths"), [("image", [1, 2, 2, 2]), ("pixel", [1, 1.5, 2, 1.5]), ("region", [1, 1.5, 2, 1.5])]
 )
 def test_the_oracle_ends_each_part_at_the_first_stage_that_is_right(
-    unit: Unit, depths: list[float], scenes: Scenes
+    unit: DecisionUnit, depths: list[float], scenes: Scenes
 ) -> None:
     survey = surveyed(unit, scenes)
     assert survey.oracle.macs.tolist() == [PIXELS * (STAGE * depth + READ) for depth in depths]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from segbench.adaptive.run import Unit
+from segbench.adaptive.run import DecisionUnit
 from segbench.errors import UserError
 from segbench.judging.thresholds import SHARES, policies_of
 from tests.judging.conftest import Exits, Plainly, scene
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.judging.conftest import Scenes
 
 
-def named(unit: Unit, asked: Sequence[str], scenes: Scenes) -> list[str]:
+def named(unit: DecisionUnit, asked: Sequence[str], scenes: Scenes) -> list[str]:
     images = [Plainly.inputs([scenes[number]]) for number in range(len(scenes))]
     return [policy.name for policy in policies_of(Exits(unit), asked, images)]
 
@@ -52,6 +52,6 @@ def test_signals_have_thresholds_of_any_size(scenes: Scenes) -> None:
         ("block", "confidence", "no scores before the last stage"),
     ],
 )
-def test_a_policy_of_another_method_is_refused(unit: Unit, asked: str, sentence: str, scenes: Scenes) -> None:
+def test_a_policy_of_another_method_is_refused(unit: DecisionUnit, asked: str, sentence: str, scenes: Scenes) -> None:
     with pytest.raises(UserError, match=sentence):
         named(unit, [asked], scenes)
