@@ -1,0 +1,42 @@
+"""How far real peaks were from predicted ones, for trainings that other people published and nothing was fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where real allocated bytes lie, nine times of ten.
+
+    Attributes:
+        low, high: real to predicted bytes, their 5th and 95th percentile.
+        trainings: how many of them.
+    """
+
+    low: float
+    high: float
+    trainings: int
+
+    def around(self, predicted: int) -> list[int]:
+        """The ends, in bytes."""
+        return [round(self.low * predicted), round(self.high * predicted)]
+
+    @property
+    def source(self) -> str:
+        """What it says and where it comes from."""
+        return (
+            f"of 10 real peaks 9 lie from {self.low:.2f} to {self.high:.2f} times the predicted one: so did allocated "
+            f"bytes of {self.trainings} published trainings to which nothing was fitted (mmsegmentation's, mostly on "
+            "V100s with cuDNN 7 and torch 1.5); reserved bytes were not published, and what cuDNN 8 and 9 choose is "
+            "not known"
+        )
+
+
+FULL, MIXED = Interval(0.98, 1.03, 200), Interval(0.98, 1.03, 6)
+"""Of float32 and of mixed precision: `halves.md` of `benchmarks/published_memory.py`."""
+
+
+def interval_of(precision: str) -> Interval:
+    """For predictions with the expected workspaces; others were not compared."""
+    return FULL if precision == "fp32" else MIXED
