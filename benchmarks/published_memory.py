@@ -10,7 +10,7 @@ from the `metafile.yaml` files of mmsegmentation 1.2.2.
 Networks are done one after the other in this process; a line of `-o/networks.jsonl` and a file of `-o/traces` a network
 remain, and the same command goes on from there. Two numbers of the model of cuDNN's workspaces were chosen on one half
 of the networks, drawn by a fixed seed (`--fit` chooses again); the other half judges. ConvNeXt and PoolFormer also need
-mmpretrain. Ends by writing `networks.csv`, `networks.md`, `halves.md` and `published.svg`, and with 1 if the claim
+mmpretrain. Ends by writing `report.md`, `networks.csv`, `networks.md` and `published.svg`, and with 1 if the claim
 fails.
 """
 
@@ -248,15 +248,21 @@ def fit(networks: Sequence[Network]) -> tuple[int, int]:
 def halves(networks: Sequence[Network]) -> Table:
     """How far predictions are from published numbers, on the half that was fitted and on the other."""
     own = fitted(published())
-    columns: list[str | Column] = ["", "networks", "families", *(Column(name, _PERCENT) for name in _STATISTICS)]
+    apart = [item for item in networks if item.item.config not in own]
+    groups = {
+        "all": networks,
+        "fitted": [item for item in networks if item.item.config in own],
+        "not fitted": apart,
+        "not fitted, fp32": [item for item in apart if item.line["precision"] == "fp32"],
+        "fp16, which was not fitted": [item for item in networks if item.line["precision"] == "fp16"],
+    }
+    columns: list[str | Column] = ["", "workspaces", "networks", "families"]
+    columns += [Column(name, _PERCENT) for name in _STATISTICS]
     rows: list[list[Any]] = []
-    for half in ("all", "fitted", "not fitted"):
-        kept = [item for item in networks if half == "all" or (item.item.config in own) == (half == "fitted")]
-        for name, place in (("without workspaces", 0), ("expected workspaces", 1)):
-            ratios = [item.allocated[place] / item.item.bytes for item in kept]
-            rows.append(
-                [f"{half}, {name}", len(kept), len({item.item.family for item in kept}), *spread(ratios).values()]
-            )
+    for (name, group), (workspaces, place) in itertools.product(groups.items(), (("none", 0), ("expected", 1))):
+        if len(group) > 1:
+            ratios = [item.allocated[place] / item.item.bytes for item in group]
+            rows.append([name, workspaces, len(group), len({i.item.family for i in group}), *spread(ratios).values()])
     return table_of("Predicted and published memory of training", columns, rows, [])
 
 
@@ -330,6 +336,16 @@ def _row(item: Network) -> list[Any]:
     ]
 
 
+def beyond(networks: Sequence[Network]) -> Table:
+    """Those further than the limit, and why."""
+    far = sorted((item for item in networks if abs(item.ratio - 1) > LIMIT), key=lambda item: -abs(item.ratio - 1))
+    rows: list[list[Any]] = [
+        [item.item.config, item.item.bytes, item.allocated[1], item.ratio, reason(item.item.config)] for item in far
+    ]
+    columns = ["network", Column("published", BYTES), Column("predicted", BYTES), Column("ratio", _RATIO)]
+    return table_of("Further than 5 %", [*columns, Column("why", left=True)], rows, _notes(networks))
+
+
 def _notes(networks: Sequence[Network]) -> list[str]:
     seconds = [item.line["seconds"] for item in networks]
     return [
@@ -389,11 +405,14 @@ def report(networks: Sequence[Network], untraced: dict[str, str], folder: Path) 
     table, judged = networks_table(networks, untraced), halves(networks)
     (folder / "networks.csv").write_text(table_csv(table), encoding="utf-8")
     (folder / "networks.md").write_text(to_markdown(table), encoding="utf-8")
-    (folder / "halves.md").write_text(to_markdown(judged), encoding="utf-8")
-    named_figure(scatter([(i.item.config, i.item.family, i.item.bytes, i.allocated[1]) for i in networks]), folder)
+    figure = scatter([(i.item.config, i.item.family, i.item.bytes, i.allocated[1]) for i in networks])
+    named_figure(figure, folder)
+    shown = f"![{figure.title}]({figure.image})\n\n{figure.caption} [Every network](networks.md)."
+    parts = [f"# {figure.title}", shown, *map(to_markdown, (judged, beyond(networks)))]
+    (folder / "report.md").write_text("\n\n".join(map(str.strip, parts)) + "\n", encoding="utf-8")
+    print(to_markdown(judged), *table.notes, sep="\n")
     own = fitted(published())
     found = spread([item.ratio for item in networks if item.item.config not in own])
-    print(to_markdown(judged), *table.notes, sep="\n")
     return found["median absolute"] <= MEDIAN and found["within 5 %"] >= WITHIN
 
 

@@ -50,7 +50,7 @@ def _with_names(svg: str, rows: Sequence[Sequence[FigureValue]]) -> str:
     for number, (_, points) in enumerate(_groups(rows)):
         titles = iter([f"{name}: published {x:.3g}, predicted {y:.3g} GiB" for name, _, x, y in points])
         start = svg.index(f'<g id="{_GROUP}{number}">')
-        end = svg.index("</g>\n  </g>", start) if "</g>\n  </g>" in svg[start:] else len(svg)
+        end = svg.index('<g id="', start + 1)  # legends and ticks follow
         named = re.sub(r"(<use [^>]*)/>", partial(_titled, titles), svg[start:end])
         svg = svg[:start] + named + svg[end:]
     return svg

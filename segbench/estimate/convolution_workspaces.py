@@ -75,7 +75,7 @@ def convolution_of(function: Any, args: Sequence[Any], output: Any) -> Convoluti
     )
 
 
-LEAST_CHANNELS, WHOLE_TILES = 64, 6000
+LEAST_CHANNELS, WHOLE_TILES = 128, 6000
 """Chosen on half of the published trainings (`benchmarks/published_memory.py --fit`)."""
 
 

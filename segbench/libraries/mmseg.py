@@ -135,8 +135,9 @@ def _alone(item: Any, classes: dict[int | None, int], notes: list[str]) -> Any:
         found["init_cfg"] = None
     if found.get("num_classes") in classes:
         found["num_classes"] = classes[found["num_classes"]]
-    weights, (wanted,) = found.get("class_weight"), classes.values()
-    if isinstance(weights, (list, tuple)) and len(weights) not in (wanted, wanted + 1):  # one for no object
+    weights, ((own, wanted),) = found.get("class_weight"), classes.items()
+    suits = (wanted, wanted + 1) if own == wanted else (wanted,)  # mask classification has one for no object
+    if isinstance(weights, (list, tuple)) and len(weights) not in suits:
         del found["class_weight"]
         notes.append(f"class weights of the config are for {len(weights)} classes, not {wanted}, and are left out")
     return found
@@ -201,8 +202,8 @@ def _missing(name: str) -> Callable[..., object]:
     return partial(_refuse, name)
 
 
-def _write_nothing(name: str, images: Tensor, *_: object, **__: object) -> None:
-    if not images.is_meta:
+def _write_nothing(name: str, *tensors: object, **_: object) -> None:
+    if not (tensors and isinstance(tensors[0], Tensor) and tensors[0].is_meta):
         _refuse(name)
 
 
