@@ -17,7 +17,9 @@ from tests.estimate.test_step import CLASSES, Work
 
 class Wide(nn.Sequential):
     def __init__(self) -> None:
-        super().__init__(nn.Conv2d(3, 64, 1), nn.Conv2d(64, 64, 3, 1, 1), nn.ReLU(), nn.Conv2d(64, CLASSES, 3, 1, 1))
+        super().__init__(
+            nn.Conv2d(3, 128, 1), nn.Conv2d(128, 128, 3, 1, 1), nn.ReLU(), nn.Conv2d(128, CLASSES, 3, 1, 1)
+        )
 
 
 @pytest.fixture(scope="module")
