@@ -42,7 +42,7 @@ from segbench.cards.sources.mmseg_config import config_paths, read_config
 from segbench.estimate.allocator import replay, round_size
 from segbench.estimate.convolution_workspaces import Convolution, expected, winograd
 from segbench.estimate.older_torch import release_of
-from segbench.estimate.recorded import Recorded, Recording
+from segbench.estimate.recorded import Recorded, WorkspaceRecording
 from segbench.estimate.step import trace_step
 from segbench.libraries.mmseg import classes_of
 from segbench.present.csv_text import table_csv
@@ -164,7 +164,7 @@ def trace(item: Published, folder: Path) -> dict[str, Any]:
 
 
 def _recorded(case: Case, release: str) -> tuple[Recorded, Any]:
-    recording = Recording()
+    recording = WorkspaceRecording()
     kept: list[Workload] = []
 
     def build() -> Workload:
@@ -342,8 +342,9 @@ def beyond(networks: Sequence[Network]) -> Table:
     rows: list[list[Any]] = [
         [item.item.config, item.item.bytes, item.allocated[1], item.ratio, reason(item.item.config)] for item in far
     ]
-    columns = ["network", Column("published", BYTES), Column("predicted", BYTES), Column("ratio", _RATIO)]
-    return table_of("Further than 5 %", [*columns, Column("why", left=True)], rows, _notes(networks))
+    columns: list[str | Column] = ["network", Column("published", BYTES), Column("predicted", BYTES)]
+    columns += [Column("ratio", _RATIO), Column("why", left=True)]
+    return table_of("Further than 5 %", columns, rows, _notes(networks))
 
 
 def _notes(networks: Sequence[Network]) -> list[str]:

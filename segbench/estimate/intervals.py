@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Interval:
+class PeakInterval:
     """Where real allocated bytes lie, nine times of ten.
 
     Attributes:
@@ -33,12 +33,12 @@ class Interval:
         )
 
 
-FULL, MIXED = Interval(0.978, 1.026, 200), Interval(0.96, 1.08, 12)
+FULL, MIXED = PeakInterval(0.978, 1.026, 200), PeakInterval(0.96, 1.08, 12)
 """Of float32, on the half that was not fitted; of mixed precision, in which nothing was: 11 of 12 lie within.
 
 Both from `reports/2026-11-28-published-memory/networks.csv`."""
 
 
-def interval_of(precision: str) -> Interval:
+def interval_of(precision: str) -> PeakInterval:
     """For predictions with the expected workspaces; others were not compared."""
     return FULL if precision == "fp32" else MIXED

@@ -15,7 +15,7 @@ from segbench.estimate.overheads import Overheads
 
 
 @dataclass(frozen=True)
-class Recording(Overheads):
+class WorkspaceRecording(Overheads):
     """Overheads that note convolutions: a workspace's bytes are the number, from 1, of its place in `seen`."""
 
     seen: dict[Convolution, int] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Recording(Overheads):
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a trace with `Recording` left.
+    """What a trace with `WorkspaceRecording` left.
 
     Attributes:
         log: with numbers of convolutions for the bytes of their workspaces.

@@ -13,7 +13,7 @@ from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
 from segbench.estimate.allocator import replay
 from segbench.estimate.attention_backends import BACKENDS, Kernels
-from segbench.estimate.intervals import Interval, interval_of
+from segbench.estimate.intervals import PeakInterval, interval_of
 from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
@@ -173,7 +173,7 @@ def _attention_notes(found: Prediction, case: Case) -> list[str]:
     ]
 
 
-def _rows(found: Prediction, detail: dict[str, Json], certain: Interval | None = None) -> Iterator[Measurement]:
+def _rows(found: Prediction, detail: dict[str, Json], certain: PeakInterval | None = None) -> Iterator[Measurement]:
     factors = {"batch_size": found.batch}
 
     def row(name: str, value: int, detail: dict[str, Json] | None = None) -> Measurement:
@@ -187,7 +187,7 @@ def _rows(found: Prediction, detail: dict[str, Json], certain: Interval | None =
     yield row("first_step_peak_bytes", found.warmup_allocated)
 
 
-def _interval(certain: Interval | None, predicted: int) -> dict[str, Json]:
+def _interval(certain: PeakInterval | None, predicted: int) -> dict[str, Json]:
     return {} if certain is None else {"interval": certain.around(predicted), "interval_source": certain.source}
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from segbench.estimate.convolution_workspaces import expected
 from segbench.estimate.log import StorageLog
 from segbench.estimate.overheads import Overheads
-from segbench.estimate.recorded import Recorded, Recording
+from segbench.estimate.recorded import Recorded, WorkspaceRecording
 from segbench.estimate.step import trace_step
 from tests.estimate.test_step import CLASSES, Work
 
@@ -24,7 +24,7 @@ class Wide(nn.Sequential):
 
 @pytest.fixture(scope="module")
 def recorded() -> Recorded:
-    recording = Recording()
+    recording = WorkspaceRecording()
     log = trace_step(lambda: Work(Wide(), "meta"), "train", 2, overheads=recording).log
     return Recorded(log, tuple(recording.seen))
 
