@@ -36,12 +36,19 @@ class Habit:
     source: str
 
 
+HARDSWISH = Habit("hardswish is written out: x * relu6(x + 3) / 6", (1, 7), "mmcv/cnn/bricks/hswish.py")
+BOUNDED = Habit(
+    "relu6 and hardtanh in place keep their result, not a copy of their input", (1, 10), "pytorch/pytorch#95432"
+)
 RECTIFIERS = Habit("relu keeps its input rather than its result", (1, 10), "pytorch/pytorch#63027")
 SOFTMAX = Habit("softmax and log_softmax keep their input too", (1, 11), "pytorch/pytorch#49600, #64000, #65242")
 ZEROED = Habit("zero_grad fills gradients with zeros and does not free them", (2, 0), "release notes of 2.0")
 LOOPS = Habit("optimizers go from parameter to parameter, not over all at once", (2, 0), "release notes of 2.0")
 FORMULA = Habit("attention is its formula, without fused kernels", (2, 0), "release notes of 2.0")
-HABITS = (RECTIFIERS, SOFTMAX, ZEROED, LOOPS, FORMULA)
+BINARY = Habit(
+    "binary_cross_entropy_with_logits has four maps beside its result, not one", (2, 3), "pytorch/pytorch#115539"
+)
+HABITS = (BINARY, HARDSWISH, BOUNDED, RECTIFIERS, SOFTMAX, ZEROED, LOOPS, FORMULA)
 TODAY: Release = (10**6, 0)
 """The torch that runs, which has none of the habits."""
 
@@ -68,6 +75,12 @@ def had(release: Release, habit: Habit) -> bool:
 def functions_of(release: Release) -> dict[str, Callable[..., Tensor]]:
     """Functions of `torch.nn.functional` as the release had them, where they differ, by name."""
     found: dict[str, Callable[..., Tensor]] = {}
+    if had(release, HARDSWISH):
+        found["hardswish"] = _hardswish
+    if had(release, BINARY):
+        found["binary_cross_entropy_with_logits"] = _binary_cross_entropy
+    if had(release, BOUNDED):
+        found |= {"hardtanh": _hardtanh, "relu6": _relu6}
     if had(release, RECTIFIERS):
         found["relu"] = _relu
     if had(release, SOFTMAX):
@@ -93,7 +106,31 @@ def _filling(original: Callable[..., None]) -> Callable[..., None]:
 
 
 _TODAYS_RELU = functional.relu
+_TODAYS_BINARY = functional.binary_cross_entropy_with_logits
+_TODAYS_HARDTANH = functional.hardtanh
 _TODAYS_CROSS_ENTROPY = functional.cross_entropy
+
+
+def _binary_cross_entropy(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    result = _TODAYS_BINARY(input, *args, **kwargs)
+    averaged = result.shape != input.shape
+    with torch.no_grad():
+        _maps = [torch.empty_like(input) for _ in range(4 + averaged)]  # gone with the call
+    return result
+
+
+def _hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    return input * functional.relu6(input + 3, inplace) / 6
+
+
+def _relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    return _hardtanh(input, 0.0, 6.0, inplace)
+
+
+def _hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    if inplace and torch.is_grad_enabled():
+        return _Bounded.apply(input, min_val, max_val)  # type: ignore[no-untyped-call, no-any-return]
+    return _TODAYS_HARDTANH(input, min_val, max_val, inplace)
 
 
 def _relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -131,6 +168,22 @@ def _kept(input: Tensor, dim: int | None, dtype: torch.dtype | None, logarithm: 
     wanted = input if dtype is None else input.to(dtype)
     along = (1 if wanted.ndim in (2, 4) else 0) if dim is None else dim  # the implicit dimension of that time
     return _Softmax.apply(wanted, along, logarithm)  # type: ignore[no-untyped-call, no-any-return]
+
+
+class _Bounded(torch.autograd.Function):
+    """`hardtanh` in place."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, low: float, high: float) -> Tensor:
+        result = input.clamp_(low, high)
+        ctx.mark_dirty(result)
+        ctx.save_for_backward(result)
+        ctx.bounds = low, high
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _aten.hardtanh_backward(gradient, ctx.saved_tensors[0], *ctx.bounds), None, None
 
 
 class _Relu(torch.autograd.Function):

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from segbench.errors import UserError
 from segbench.estimate.attention import backward_buffers
 from segbench.estimate.corrections import Target
+from segbench.estimate.kernel_buffers import beside_result
 from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.log import StorageLog
 from segbench.estimate.mirrors import MOST_BYTES, Mirrors
@@ -202,7 +203,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _log(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], output: Any) -> None:
         name = _name(function)
         if self._overheads is not None:
-            self._log_workspace(function, args, output, name)
+            self._log_buffers(function, args, name)
         elif function in _WHOLE_OF_A_COLLECTIVE:
             self.lifetimes.passing(args[_WHOLE_OF_A_COLLECTIVE[function]].nbytes, name, "temporaries")
         position = len(self.lifetimes.events)
@@ -213,8 +214,10 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._conjugated.append((self.operators, self.lifetimes.born(output, name)))
         if id(function) in _IN_PLACE_WITHOUT_A_MODE and len(self.lifetimes.events) == position + 1:
             self._suspect_out_of_place(function, position, args, kwargs, output)
+        if self._overheads is not None:
+            self._log_beside_result(function, args, output, name)
 
-    def _log_workspace(self, function: Any, args: Sequence[Any], output: Any, name: str) -> None:
+    def _log_buffers(self, function: Any, args: Sequence[Any], name: str) -> None:
         assert self._overheads is not None
         if id(function) in _MATRIX_PRODUCTS:
             in_backward = self.lifetimes.phase == "backward"  # another thread on CUDA, with a handle of its own
@@ -224,6 +227,13 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         within = (*backward_buffers(function, args), *lists_of_places(function, args))
         if within:
             self.lifetimes.passing_together(within, name, "temporaries")
+
+    def _log_beside_result(self, function: Any, args: Sequence[Any], output: Any, name: str) -> None:
+        """What a kernel asks for when its result has its memory already."""
+        assert self._overheads is not None
+        buffers = beside_result(function, args)
+        if buffers:
+            self.lifetimes.passing_together(buffers, name, "temporaries")
         size = self._overheads.convolution_workspace(function, args, output)
         if size:
             self.lifetimes.passing(size, name, "workspaces")

@@ -11,6 +11,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,7 +80,7 @@ def build(config: str, classes: int = 19, digest: str | None = None) -> nn.Modul
     notes: list[str] = []
     path = Path(config) if config.endswith(".py") else config_paths()[config]
     described = read_config(path)
-    model = {**_alone(described["model"], classes, notes), "data_preprocessor": None}
+    model = {**_alone(described["model"], {classes_of(described): classes}, notes), "data_preprocessor": None}
     with library("mmseg", "mmsegmentation"), _quiet():
         _stand_in_for_operators()
         import mmseg.models  # noqa: F401  # registers them
@@ -108,8 +109,20 @@ def names() -> dict[str, list[str]]:
     return {"network": list(config_paths())}
 
 
-def _alone(item: Any, classes: int, notes: list[str]) -> Any:
-    """A part of a config for one device, without pretrained weights, at another number of classes."""
+def classes_of(config: Config) -> int | None:
+    """Of the last decode head, or of the one that K-Net's last one starts from; None where it does not say."""
+    heads = config["model"]["decode_head"]
+    head = heads[-1] if isinstance(heads, (list, tuple)) else heads
+    found: int | None = {**head.get("kernel_generate_head", {}), **head}.get("num_classes")
+    return found
+
+
+def _alone(item: Any, classes: dict[int | None, int], notes: list[str]) -> Any:
+    """A part of a config for one device, without pretrained weights, at another number of classes.
+
+    Args:
+        classes: the config's number -> the one wanted; other numbers are of other things, such as STDC's edges.
+    """
     if isinstance(item, (list, tuple)):
         return type(item)(_alone(part, classes, notes) for part in item)
     if not isinstance(item, dict):
@@ -120,12 +133,13 @@ def _alone(item: Any, classes: int, notes: list[str]) -> Any:
         notes.append("SyncBN of the config is BatchNorm on one device")
     if "checkpoint" in (found.get("init_cfg") or {}):
         found["init_cfg"] = None
-    if found.get("num_classes", classes) != classes:
-        found["num_classes"] = classes
-    weights = found.get("class_weight")
-    if isinstance(weights, (list, tuple)) and len(weights) != classes:
+    if found.get("num_classes") in classes:
+        found["num_classes"] = classes[found["num_classes"]]
+    weights, ((own, wanted),) = found.get("class_weight"), classes.items()
+    suits = (wanted, wanted + 1) if own == wanted else (wanted,)  # mask classification has one for no object
+    if isinstance(weights, (list, tuple)) and len(weights) not in suits:
         del found["class_weight"]
-        notes.append(f"class weights of the config are for {len(weights)} classes, not {classes}, and are left out")
+        notes.append(f"class weights of the config are for {len(weights)} classes, not {wanted}, and are left out")
     return found
 
 
@@ -175,14 +189,26 @@ def _stand_in_for_operators() -> None:
         sys.modules["mmcv._ext"] = operators
 
 
+_WRITE_INTO_ARGUMENTS = ("psamask_forward", "psamask_backward")
+"""Operators that make no tensor: they write into one they are given, so that on `meta` there is nothing to do."""
+
+
 def _missing(name: str) -> Callable[..., object]:
     if name.startswith("__"):
         raise AttributeError(name)
+    if name in _WRITE_INTO_ARGUMENTS:
+        return partial(_write_nothing, name)
 
-    def refuse(*_: object, **__: object) -> object:
-        raise NotImplementedError(f"this network calls {name}, a compiled operator; install mmcv in place of mmcv-lite")
+    return partial(_refuse, name)
 
-    return refuse
+
+def _write_nothing(name: str, *tensors: object, **_: object) -> None:
+    if not (tensors and isinstance(tensors[0], Tensor) and tensors[0].is_meta):
+        _refuse(name)
+
+
+def _refuse(name: str, *_: object, **__: object) -> object:
+    raise NotImplementedError(f"this network calls {name}, a compiled operator; install mmcv in place of mmcv-lite")
 
 
 @contextlib.contextmanager

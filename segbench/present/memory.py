@@ -9,7 +9,7 @@ from segbench.present.amounts import ratio_of
 from segbench.present.formats import BYTES, MILLIONS, RATIO, Value
 from segbench.present.provenance import provenance
 from segbench.present.table import Cell, Column, Columns, Table, table_of
-from segbench.present.values import outcome, paper, value_of
+from segbench.present.values import measured, outcome, paper, value_of
 from segbench.records.ledger import Entry
 from segbench.records.quantities import quantity
 from segbench.records.reference_model import REFERENCE_MODEL
@@ -76,6 +76,8 @@ def _notes(entries: Sequence[Entry], cards: Mapping[str, ModelCard], kind: str, 
         provenance(entries),
         f"peak: {quantity(names[0]).meaning} ({', '.join(names)}); ratio: to {REFERENCE_MODEL}",
     ]
+    found = [measured(entry, name) for entry in entries for name in names]
+    notes += dict.fromkeys(item.detail["interval_source"] for item in found if item and "interval" in item.detail)
     used = [reference_for(cards[e.model], name, e.case) for e in entries if e.model in cards for name in names]
     conditions = {f"{item.conditions} ({item.source})": None for item in used if item}
     if conditions:

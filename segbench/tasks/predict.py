@@ -13,6 +13,7 @@ from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
 from segbench.estimate.allocator import replay
 from segbench.estimate.attention_backends import BACKENDS, Kernels
+from segbench.estimate.intervals import PeakInterval, interval_of
 from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
@@ -45,7 +46,8 @@ def run(case: Case, report: Reporter) -> None:
         if number == 0:
             tell_parameters(built[-1].network, case, report)
         asked = case.options_as(PredictOptions)
-        rows = _rows(found, _detail(found, seconds, asked.timeline))
+        certain = interval_of(case.precision) if asked.workspaces == "expected" else None
+        rows = _rows(found, _detail(found, seconds, asked.timeline), certain)
         for row in rows if asked.target == "cuda" else itertools.islice(rows, 1):
             report.measured(row)
         for sentence in notes(found, case):
@@ -171,7 +173,7 @@ def _attention_notes(found: Prediction, case: Case) -> list[str]:
     ]
 
 
-def _rows(found: Prediction, detail: dict[str, Json]) -> Iterator[Measurement]:
+def _rows(found: Prediction, detail: dict[str, Json], certain: PeakInterval | None = None) -> Iterator[Measurement]:
     factors = {"batch_size": found.batch}
 
     def row(name: str, value: int, detail: dict[str, Json] | None = None) -> Measurement:
@@ -179,10 +181,14 @@ def _rows(found: Prediction, detail: dict[str, Json]) -> Iterator[Measurement]:
         return Measurement(name, value, "predicted", mode=found.mode, factors=factors, detail=detail or {})
 
     yield row("peak_live_bytes", found.live, detail)
-    yield row("peak_allocated_bytes", found.allocated)
-    yield row("peak_reserved_bytes", found.reserved)
+    yield row("peak_allocated_bytes", found.allocated, _interval(certain, found.allocated))
+    yield row("peak_reserved_bytes", found.reserved, _interval(certain, found.reserved))
     yield row("peak_process_bytes", found.process, {"context_bytes": found.context})
     yield row("first_step_peak_bytes", found.warmup_allocated)
+
+
+def _interval(certain: PeakInterval | None, predicted: int) -> dict[str, Json]:
+    return {} if certain is None else {"interval": certain.around(predicted), "interval_source": certain.source}
 
 
 def _detail(found: Prediction, seconds: float, with_timeline: bool) -> dict[str, Json]:

@@ -77,6 +77,32 @@ def test_relu_in_place_kept_nothing_more() -> None:
     assert kept(under("1.9", build)) == kept(under("1.10", build))
 
 
+@pytest.mark.parametrize("bounded", [nn.ReLU6(inplace=True), lambda x: functional.hardtanh(x, inplace=True)])
+def test_relu6_in_place_has_kept_a_copy_of_its_input_since_1_10(bounded: Callable[[Tensor], Tensor]) -> None:
+    def build() -> nn.Module:
+        return Through(bounded)
+
+    assert kept(under("1.10", build)) - kept(under("1.9", build)) == MAP
+
+
+@pytest.mark.parametrize(("in_place", "more"), [(False, 2), (True, 1)])
+def test_hardswish_was_written_out_before_1_7(in_place: bool, more: int) -> None:
+    """Kept were the input and the bounded sum, and the sum too where it was not bounded in place."""
+
+    def build() -> nn.Module:
+        return Through(nn.Hardswish(inplace=in_place))
+
+    assert kept(under("1.6", build)) - kept(under("1.7", build)) == more * MAP
+
+
+def test_binary_cross_entropy_had_three_maps_more_beside_its_losses_before_2_3() -> None:
+    def build() -> nn.Module:
+        return Through(lambda x: functional.binary_cross_entropy_with_logits(x, x, reduction="none"))
+
+    peaks = [under(release, build, "infer").log.peak[1] for release in ("2.2", "2.3")]
+    assert peaks[0] - peaks[1] == 3 * MAP
+
+
 def test_inference_keeps_no_inputs_under_any_release() -> None:
     peaks = {under(release, lambda: Through(functional.relu), "infer").log.peak[1] for release in ("1.5", None)}
     assert len(peaks) == 1
@@ -109,7 +135,7 @@ def test_attention_was_its_formula_before_2_0() -> None:
 
 
 def test_every_habit_ended_with_a_release_and_has_a_source() -> None:
-    assert all((1, 5) < habit.before <= (2, 0) and habit.source for habit in HABITS)
+    assert all((1, 5) < habit.before <= (2, 3) and habit.source for habit in HABITS)
 
 
 def test_releases_are_read_from_text() -> None:

@@ -94,6 +94,14 @@ def test_its_auxiliary_heads_are_counted(config: Path, heads: str, count: int) -
     assert traits_of(build_from_card(find_model(f"mmseg:{config}").card, classes=5)).auxiliary == count
 
 
+def test_numbers_of_other_things_than_classes_stay(config: Path) -> None:
+    config.write_text(
+        CONFIG.replace("* 19))])", "* 19))], auxiliary_head=[dict(num_classes=19), dict(num_classes=1)])")
+    )
+    network = build_from_card(find_model(f"mmseg:{config}").card, classes=5)
+    assert [head["num_classes"] for head in network.network.config["auxiliary_head"]] == [5, 1]
+
+
 def test_edges_are_where_two_classes_meet_and_not_where_a_pixel_is_ignored() -> None:
     label = torch.tensor([[1, 1, 1, 2, 2, 255, 3, 3]]).repeat(3, 1)
     assert edges_of(label, 1)[0].tolist() == [[0, 0, 1, 0, 0, 0, 0, 0]] * 2 + [[0] * 8]
@@ -107,3 +115,4 @@ def test_operators_that_mmcv_lite_lacks_refuse_when_they_are_called(
     build_from_card(find_model(f"mmseg:{config}").card, classes=5)
     with pytest.raises(NotImplementedError, match=r"calls psamask_forward.*install mmcv"):
         sys.modules["mmcv._ext"].psamask_forward()
+    sys.modules["mmcv._ext"].psamask_forward(torch.empty(1, device="meta"), torch.empty(1, device="meta"))

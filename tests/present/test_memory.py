@@ -61,3 +61,13 @@ def test_where_an_allocator_rounds_the_ratio_of_live_bytes_is_told_too(make_entr
     sheet = memory_table(entries, {})
     assert sheet.lines()[0][3] == "0.30"
     assert "training, live bytes to hrnetv2's: segnode 0.27" in sheet.notes
+
+
+def test_where_an_interval_is_from_is_told_once(make_entry: Callable[..., Entry]) -> None:
+    found = Measurement("train_peak_reserved_bytes", 100, "predicted", mode="train", detail=INTERVAL)
+    case = Case("predict", "x", device="none", modes=("train",))
+    entries = [make_entry(name, found, case=case) for name in ("segnode", "unet")]
+    assert memory_table(entries, {}).notes.count("of 9 trainings") == 1
+
+
+INTERVAL = {"interval": [98, 103], "interval_source": "of 9 trainings"}

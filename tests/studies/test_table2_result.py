@@ -162,7 +162,7 @@ def test_a_cell_beside_plain_rivals_is_plain_itself(make_entry: Callable[..., En
     row = Measurement("train_peak_reserved_bytes", 10**9, "predicted", mode="train")
     case = Case("predict", "unet", device="none", batch_size=24, optimizer="sgd")
     assert judged([make_entry("unet", row, case=case)]).cells["unet", "train_memory"].value == 10**9
-    asked = replace(case, options=PredictionFlags().options(PredictOptions))
+    asked = replace(case, options=PredictionFlags(workspaces="none").options(PredictOptions))
     assert judged([make_entry("unet", row, case=asked)]).cells["unet", "train_memory"].value == 10**9, "as commands ask"
     changed = make_entry("unet", row, case=replace(case, **changes))
     assert judged([changed]).cells["unet", "train_memory"].value is None

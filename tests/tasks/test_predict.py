@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -243,8 +244,24 @@ def test_older_releases_kept_more(report: Collected) -> None:
 
 
 def test_expected_workspaces_raise_what_the_allocator_hands_out(report: Collected) -> None:
-    predict.run(CASE, report)
+    wide = replace(CASE, model="unet", infer_batch=8)
+    predict.run(wide, report)
     plain = {name: row.value or 0 for name, row in report.rows.items()}
-    predict.run(CASE.with_options(workspaces="expected"), report)
-    assert (report.rows["train_peak_allocated_bytes"].value or 0) > plain["train_peak_allocated_bytes"]
-    assert report.rows["train_peak_live_bytes"].value == plain["train_peak_live_bytes"]
+    predict.run(wide.with_options(workspaces="expected"), report)
+    assert (report.rows["infer_peak_allocated_bytes"].value or 0) > plain["infer_peak_allocated_bytes"]
+    assert report.rows["infer_peak_live_bytes"].value == plain["infer_peak_live_bytes"]
+
+
+@pytest.mark.parametrize(("workspaces", "has"), [("expected", True), ("none", False)])
+def test_allocated_and_reserved_bytes_come_with_an_interval_that_says_where_it_is_from(
+    report: Collected, workspaces: str, has: bool
+) -> None:
+    predict.run(CASE.with_options(workspaces=workspaces), report)
+    assert "interval" not in report.rows["train_peak_live_bytes"].detail
+    for kind in ("allocated", "reserved"):
+        row = report.rows[f"train_peak_{kind}_bytes"]
+        assert ("interval" in row.detail) == has
+        if has:
+            low, high = row.detail["interval"]
+            assert low < (row.value or 0) < high
+            assert "published trainings" in row.detail["interval_source"]

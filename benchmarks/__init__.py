@@ -1,0 +1,1 @@
+"""Claims about segbench, each measured by a program of its own."""

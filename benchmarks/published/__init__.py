@@ -1,0 +1,1 @@
+"""Numbers that other people measured, and what is known of them."""
