@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segbench.present.figures import Figure, FigureValue, save_figure
-from segbench.present.style import GRID, INK, MUTED, identities
+from segbench.present.style import INK, MUTED, identities
 from segbench.units import GIB
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _frame(axes: Any, values: Sequence[float]) -> None:
     ends = [min(values) * 0.85, max(values) * 1.15]
     axes.plot(ends, ends, color=INK, linewidth=0.8, zorder=0)
     for share in (0.95, 1.05):
-        axes.plot(ends, [end * share for end in ends], color=GRID, linestyle=(0, (4, 3)), linewidth=0.8, zorder=0)
+        axes.plot(ends, [end * share for end in ends], color=MUTED, linestyle=(0, (4, 3)), linewidth=0.7, zorder=0)
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="published (GiB)", ylabel="predicted (GiB)")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(_TICKS, labels=map(str, _TICKS))
