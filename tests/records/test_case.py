@@ -108,7 +108,7 @@ def test_a_case_that_cannot_be_is_refused_with_a_sentence(change: dict[str, obje
 
 
 def test_an_option_that_the_task_does_not_have_is_refused() -> None:
-    with pytest.raises(UserError, match="no option 'typo'; known here: context_bytes"):
+    with pytest.raises(UserError, match="no option 'typo'; known here: strategy, ranks, context_bytes"):
         Case("memory", "unet").with_options(typo=3)
     with pytest.raises(UserError, match="option workspaces cannot be 'most'"):
         Case("predict", "unet").with_options(workspaces="most")

@@ -156,7 +156,7 @@ def test_a_state_that_is_not_finite_is_named_with_its_time(tmp_path: Path) -> No
 
 def test_a_checkpoint_of_another_network_is_refused(case: Case, tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(CARD.replace("modules = 1", "modules = 2"))
-    with pytest.raises(CheckpointError, match="made for tiny and does not fit"):
+    with pytest.raises(CheckpointError, match="made for tiny and trained without"):
         run(case, Listener())
 
 
