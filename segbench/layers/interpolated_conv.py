@@ -29,10 +29,14 @@ class Masks:
 
     def __init__(self) -> None:
         self.region: Region | None = None
+        self._given: Region | None = None
         self._resized: dict[tuple[int, int], Region] = {}
 
     def set(self, region: Region | None) -> None:
-        """From now on."""
+        """From now on; the same region again keeps what was derived from it."""
+        if region is self._given:
+            return
+        self._given = region
         self.region = None if region is None or region.is_whole else region
         self._resized = {} if region is None else {(region.mask.shape[1], region.mask.shape[2]): region}
 

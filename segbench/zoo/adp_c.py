@@ -69,7 +69,10 @@ class ADPC(nn.Module):
         _interpolate(self, self.masks, untouched)
 
     def forward(self, images: Tensor) -> Answer:
-        """Logits `(N, classes, H, W)` under the default policy; in training those of all exits."""
+        """Logits `(N, classes, H, W)` under the default policy; in training those of all exits.
+
+        In training no pixel leaves here: `supervise`, which `segbench train` learns by, is what masks.
+        """
         size = size_of(images)
         if not self.training:
             return resize(answer_by_default(self, images), size)

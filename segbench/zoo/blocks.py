@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segbench.errors import UserError
+
 Size = tuple[int, int]
 """Height and width in pixels."""
 
@@ -72,6 +74,18 @@ def add_resized(maps: Iterable[Tensor], size: Size, align_corners: bool = False)
     Added one by one as the iterable makes them, so that a generator never has all of them alive at once.
     """
     return reduce(torch.add, (resize(addend, size, align_corners) for addend in maps))
+
+
+def rows_and_columns(grid: object) -> Size:
+    """A grid as it was given.
+
+    Raises:
+        UserError: it is not two whole numbers from 1.
+    """
+    match grid:
+        case [int(rows), int(columns)] if min(rows, columns) > 0:
+            return rows, columns
+    raise UserError(f"grid is {grid}; give its rows and columns, whole numbers from 1, as -a grid=[3,4]")
 
 
 def size_of(maps: Tensor) -> Size:

@@ -1,4 +1,4 @@
-"""AnyMaps cut into blocks of high and of low resolution, and layers that see across the borders between them.
+"""Maps cut into blocks of high and of low resolution, and layers that see across the borders between them.
 
 This is SegBlocks' BlockPad (Verelst and Tuytelaars, arXiv 2011.12025, section 3) without kernels of its own. All pixels
 of all blocks stand in rows, those of high blocks first: what works pixel by pixel (norms, ReLUs, 1x1 convolutions) runs
@@ -119,7 +119,7 @@ class BlockLayout:
 
 @dataclass(frozen=True, eq=False)
 class BlockMaps:
-    """AnyMaps in blocks.
+    """Maps in blocks.
 
     Attributes:
         layout: of the blocks.
@@ -198,8 +198,8 @@ AnyMaps = TypeVar("AnyMaps", Tensor, BlockMaps)
 def over(layer: nn.Module, maps: AnyMaps) -> AnyMaps:
     """`layer` over whole maps, or over blocks, where it sees across their borders.
 
-    Known in blocks are `nn.Sequential`, residual blocks, convolutions, max pooling of what is never negative, and
-    whatever works pixel by pixel.
+    Known in blocks are `nn.Sequential`, residual blocks, convolutions without dilation and groups, max pooling without
+    dilation of what is never negative, and whatever works pixel by pixel.
     """
     return layer(maps) if isinstance(maps, Tensor) else _over_blocks(layer, maps)  # type: ignore[no-any-return]
 
@@ -224,6 +224,7 @@ def _over_blocks(layer: nn.Module, maps: BlockMaps) -> BlockMaps:
     if isinstance(layer, ResidualBlock):
         both = _over_blocks(layer.shortcut, maps) + _over_blocks(layer.body, maps)
         return both.pixel_by_pixel(functional.relu)
+    assert getattr(layer, "dilation", 1) in (1, (1, 1)) and getattr(layer, "groups", 1) == 1, layer
     if isinstance(layer, nn.Conv2d) and (layer.kernel_size, layer.stride) != ((1, 1), (1, 1)):
         convolve = partial(functional.conv2d, weight=layer.weight, bias=layer.bias, stride=layer.stride)
         return maps.with_borders(convolve, int(layer.padding[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -60,9 +61,17 @@ def attach_exits(
     Raises:
         UserError: numbers that do not rise from 1 to the last part but one.
     """
-    if list(points) != sorted(set(points)) or not all(0 < point < len(parts) for point in points) or not points:
-        found = ", ".join(map(str, points)) or "none"
+    if not _rise(points, len(parts)):
         raise UserError(
-            f"exits after parts {found}; give rising numbers from 1 to {len(parts) - 1}, as -a points=[1,2]"
+            f"points is {points}; give rising numbers of parts from 1 to {len(parts) - 1}, as -a points=[1,2]"
         )
     return nn.ModuleList(ExitHead(parts[point - 1].widths, classes, settings) for point in points)
+
+
+def _rise(points: object, end: int) -> bool:
+    return (
+        isinstance(points, Sequence)
+        and len(points) > 0
+        and all(isinstance(point, int) for point in points)
+        and all(one < following for one, following in pairwise((0, *points, end)))
+    )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from segbench.adaptive.inference import answer_by_default
 from segbench.adaptive.run import Run
 from segbench.errors import UserError
-from segbench.zoo.blocks import Answer, Size, main_logits, resize, size_of
+from segbench.zoo.blocks import Answer, Size, main_logits, resize, rows_and_columns, size_of
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.named import build_named
 
@@ -31,7 +31,12 @@ class ModelSelection(nn.Module):
 
     The entropy of the fast network's class probabilities tells the regions of a grid in which it is not sure. Each of
     them, with some context around it, is an image of its own for the accurate network, whose answer replaces the fast
-    one's in the region. Regions of one size share a batch. On a grid of one cell this selects a network for the image.
+    one's in the region. Regions of one size share a batch. Where all regions of an image go on, the accurate network
+    sees it once, as a whole; on a grid of one cell this selects a network for the image.
+
+    Crops overlap: with so many multiply-adds of the fast and the accurate network for the image (F_full, G_full) and of
+    the accurate one for a crop (G_crop), `n` regions cost F_full + n G_crop, and less than the accurate network alone
+    only below n* = (G_full - F_full) / G_crop.
 
     Neither the paper nor code of its authors was at hand, and the method is known here by descriptions of it. Networks,
     grid, context, threshold and the training of both networks side by side, on the same images with the sum of their
@@ -45,7 +50,7 @@ class ModelSelection(nn.Module):
         context: pixels around a region; less at the image's edges, where there is more on the other side instead.
 
     Raises:
-        UserError: no such network, or one that cannot put its scores out at any size; an empty grid.
+        UserError: no such network, or one that cannot put its scores out at any size; no grid, or no context.
     """
 
     default_policy = "entropy<0.1"
@@ -65,12 +70,9 @@ class ModelSelection(nn.Module):
         super().__init__()
         self.fast = _decodable(fast, build_named(fast, classes, fast_arguments))
         self.accurate = _decodable(accurate, build_named(accurate, classes, accurate_arguments))
-        rows, columns = grid
-        if min(rows, columns) < 1 or context < 0:
-            raise UserError(
-                f"grid {rows}x{columns} with a context of {context} px; give rows and columns from 1, and 0 px or more"
-            )
-        self.grid, self.context = (rows, columns), context
+        if context < 0:
+            raise UserError(f"context is {context} px; give 0 or more")
+        self.grid, self.context = rows_and_columns(grid), context
 
     def forward(self, images: Tensor) -> Answer:
         """Logits `(N, classes, H, W)` under the default policy; in training both networks' of the whole image."""
@@ -126,8 +128,11 @@ class _Selection(Run):
             self._answer = scores_of(self._network.fast, self._inputs, self._size)
             return
         self._answer = self._answer.clone()
+        whole = self._going.flatten(1).all(1)
+        if whole.any():
+            self._answer[whole] = scores_of(self._network.accurate, self._inputs[whole], self._size)
         groups = defaultdict(list)
-        for image, row, column in self._going.nonzero().tolist():
+        for image, row, column in (self._going & ~whole[:, None, None]).nonzero().tolist():
             place = self._spans[0][row], self._spans[1][column]
             crop = self._inputs[image][:, place[0].pixels, place[1].pixels]
             groups[size_of(crop)].append((image, place, crop))

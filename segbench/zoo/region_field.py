@@ -52,12 +52,15 @@ class RegionField(nn.Module):
 
     def forward(self, time: float | Tensor, streams: Streams) -> Streams:
         """The derivative of each stream, same shapes."""
-        slopes = self.field.composed(streams, lambda exchange, maps: self._change(exchange, maps, time))
+        return self.stopped(self.field.composed(streams, lambda exchange, maps: self._change(exchange, maps, time)))
+
+    def stopped(self, slopes: Streams) -> Streams:
+        """The same, with 0 on the large streams of regions that have finished."""
         if self.active is None:
             return slopes
         large = len(slopes) - self.small
-        stopped = (_cells(slope, self.grid) * self.active[..., None, None, None] for slope in slopes[:large])
-        return (*(_whole(cells) for cells in stopped), *slopes[large:])
+        going = (_cells(slope, self.grid) * self.active[..., None, None, None] for slope in slopes[:large])
+        return (*(_whole(cells) for cells in going), *slopes[large:])
 
     def _change(self, exchange: ExchangeModule, streams: Streams, time: float | Tensor) -> Streams:
         large = len(streams) - self.small
@@ -76,6 +79,7 @@ class RegionField(nn.Module):
 
     def _all(self, block: NormReluConv, maps: Tensor, time: float | Tensor) -> Tensor:
         self._met[block] = _Met(maps, time, current_stage().index)
+        self._kept.pop(block, None)  # of before, if the images whose regions had finished have left
         changed: Tensor = block(maps, time)
         return changed
 

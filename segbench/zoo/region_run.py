@@ -49,3 +49,5 @@ class RegionRun(SolverRun):
             self._last = self.read()  # of what finishes now
             self._active = self._active & which
         self._field.active = None if self._active.all() else self._active
+        solution, *carried = self._carry  # slopes of before would move on what has finished
+        self._carry = (solution, *(self._field.stopped(part) for part in carried))

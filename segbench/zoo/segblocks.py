@@ -42,8 +42,9 @@ class SegBlocks(nn.Module):
     a share of high blocks under the target counts for high, one over it for low.
 
     Ours: the mean loss of a block is over its labelled pixels (the authors' ignored ones count as zero, and fill-up
-    would, too); the number of high blocks is not rounded up for the sake of cuDNN's tuning; where no block is high, the
-    pyramid pooling works at the low resolution, so that the answer is that of the half-size image.
+    would, too); the number of high blocks is not rounded up for the sake of cuDNN's tuning; an image without low blocks
+    is computed as a whole, one without high blocks as a whole at half the size. In training, where norms see all images
+    together, those are in blocks like the others, and pooled at the low resolution only if no image has a high block.
 
     Args:
         classes: of the scores.
@@ -120,12 +121,32 @@ class SegBlocks(nn.Module):
         return self.policy(seen)[:, 0]  # type: ignore[no-any-return]
 
     def scores(self, images: Tensor, high: Tensor) -> Tensor:
-        """Scores of filled-up images at stride 4, with the blocks of `high` `(N, rows, columns)` at high resolution."""
+        """Scores of filled-up images at stride 4, with the blocks of `high` `(N, rows, columns)` at high resolution.
+
+        Each image is computed in the fastest way for it, and an image's way does not depend on the others'.
+        """
+        if self.training or high.is_meta:
+            return self.in_blocks(images, high)
+        some, every = high.flatten(1).any(1), high.flatten(1).all(1)
+        ways = (every, self._whole), (~some, self._halved), (some & ~every, self.in_blocks)
+        chosen = [(which.nonzero()[:, 0], way) for which, way in ways]
+        parts = [way(images[rows], high[rows]) for rows, way in chosen if len(rows)]
+        return torch.cat(parts)[torch.cat([rows for rows, _ in chosen]).argsort()]
+
+    def in_blocks(self, images: Tensor, high: Tensor) -> Tensor:
+        """The same with all images in blocks, also those with blocks of one resolution."""
         return self.swiftnet(BlockLayout(high).split(images, self.block)).enlarged()
 
     def dense(self, images: Tensor) -> Tensor:
         """Scores of filled-up images at stride 4 without any blocks."""
         return self.swiftnet(images)
+
+    def _whole(self, images: Tensor, high: Tensor) -> Tensor:  # noqa: ARG002
+        return self.dense(images)
+
+    def _halved(self, images: Tensor, high: Tensor) -> Tensor:  # noqa: ARG002
+        height, width = size_of(images)
+        return resize(self.dense(functional.avg_pool2d(images, 2)), (height // STRIDE, width // STRIDE))
 
     def swiftnet(self, images: AnyMaps) -> AnyMaps:
         """Scores at stride 4."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 from segbench.adaptive.solver import SolverRun
 from segbench.cards.datasets import IGNORE
 from segbench.layers.norm_relu_conv import NormReluConv
-from segbench.zoo.blocks import Size, main_logits, size_of
+from segbench.zoo.blocks import Size, main_logits, rows_and_columns, size_of
 from segbench.zoo.region_run import RegionRun
 from segbench.zoo.segnode import SegNode
 from segbench.zoo.streams import W48, Streams
@@ -32,7 +32,8 @@ class SegNodeGain(SegNode):
     regions that no step can help are as finished as those that are right. The head looks at the state (norm, ReLU, a
     1x1 convolution a stream and the average over the region, then two layers that also know the time) and is trained by
     regression to what the training's own steps gain: the fall of the recipe's loss a labelled pixel from one state to
-    the next. Neither sends a gradient into the network. It reads no class scores, and costs some 2 % of a step.
+    the next. Neither sends a gradient into the network. It reads no class scores, and costs 0.16 % of an
+    evaluation of f at the default widths, 1.9 % in card `segnode-gain-w8` (multiply-adds).
 
     `run.signal()` is the predicted gain, of each region if `region` is given, else the mean over an image's: policy
     `signal<0.01` stops what would gain less.
@@ -41,6 +42,9 @@ class SegNodeGain(SegNode):
         hidden: channels of the head.
         grid: rows and columns of the regions it is trained on.
         others: arguments of `SegNode`.
+
+    Raises:
+        UserError: a grid that is none, and as `SegNode`.
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class SegNodeGain(SegNode):
         **others: Any,
     ) -> None:
         super().__init__(classes, widths, **others)
-        self.grid = (grid[0], grid[1])
+        self.grid = rows_and_columns(grid)
         self.looks = nn.ModuleList(NormReluConv(width, hidden, 1) for width in widths)
         self.judge = nn.Sequential(nn.Conv2d(hidden + 1, hidden, 1), nn.ReLU(inplace=True), nn.Conv2d(hidden, 1, 1))
 
@@ -91,7 +95,7 @@ class SegNodeGain(SegNode):
     def error(
         self, states: Sequence[Streams], maps: Sequence[Tensor], targets: Tensor, weights: Tensor | None
     ) -> Tensor:
-        """The head's mean squared error over steps, images and regions; a region without labels has none.
+        """The head's mean squared error over steps, images and regions with labels; 0 where none has any.
 
         Args:
             states: of the training's grid, the first included.
@@ -104,8 +108,9 @@ class SegNodeGain(SegNode):
         steps = len(states) - 1
         foreseen = torch.stack([self.gains(state, self.grid, step / steps) for step, state in enumerate(states[:-1])])
         gained = losses[:-1] - losses[1:]
-        squares = (foreseen - gained.nan_to_num()).square() * ~gained.isnan()
-        return squares.mean()
+        labelled = ~gained.isnan()
+        squares = (foreseen - gained.nan_to_num()).square() * labelled
+        return squares.sum() / labelled.sum().clamp_min(1)
 
 
 def regional_loss(logits: Tensor, targets: Tensor, grid: Size, weights: Tensor | None = None) -> Tensor:

@@ -74,6 +74,18 @@ def test_other_sizes_take_their_nearest_position() -> None:
     assert masks.at((4, 6)) is masks.region
 
 
+def test_the_same_region_again_is_not_resized_again() -> None:
+    masks, region, other = Masks(), at((0, 0)), at((2, 4))
+    masks.set(region)
+    half = masks.at((2, 3))
+    masks.set(region)
+    assert masks.at((2, 3)) is half
+    masks.set(other)
+    assert masks.at((5, 6)) is other and masks.at((2, 3)) is not half
+    masks.set(None)
+    assert masks.at((2, 3)) is None
+
+
 def test_it_costs_the_computed_positions_and_49_a_value() -> None:
     made = layer(nn.Conv2d(2, 3, 3, padding=1), at((2, 1), (4, 5)))
     assert count_operations(made, lambda: answer(made)).total_macs == 2 * 9 * 2 * 3 + 49 * 3 * 30

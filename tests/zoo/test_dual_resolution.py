@@ -87,6 +87,16 @@ def test_a_layer_over_blocks_of_one_resolution_is_the_layer(layer: nn.Module) ->
         assert torch.allclose(maps.joined(), layer(whole), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Conv2d(3, 3, 3, padding=2, dilation=2), nn.Conv2d(3, 3, 3, padding=1, groups=3)],
+    ids=["dilated", "groups"],
+)
+def test_a_layer_that_is_not_known_in_blocks_is_refused(layer: nn.Module) -> None:
+    with pytest.raises(AssertionError, match="Conv2d"):
+        over(layer, uniform(True).split(images(), SIDE))
+
+
 def test_enlarging_sees_across_the_borders() -> None:
     for high, whole in ((True, images()), (False, functional.avg_pool2d(images(), 2))):
         assert torch.allclose(doubled(uniform(high).split(images(), SIDE)).joined(), doubled(whole), atol=1e-6)

@@ -34,8 +34,8 @@ def test_later_blocks_of_a_head_see_further() -> None:
     assert [layer.dilation for layer in head.blocks if hasattr(layer, "dilation")] == [(1, 1), (2, 2), (4, 4)]
 
 
-@pytest.mark.parametrize("points", [[], [0], [2, 1], [1, 1], [1, 4]])
-def test_exits_stand_where_the_body_goes_on(points: list[int]) -> None:
+@pytest.mark.parametrize("points", [[], [0], [2, 1], [1, 1], [1, 4], 2, "12"])
+def test_exits_stand_where_the_body_goes_on(points: Any) -> None:
     parts = HRNetV2(3, (4, 8, 16, 32), (1, 1, 1), 1, 8, 8, 1).parts()
-    with pytest.raises(UserError, match="rising numbers from 1 to 3"):
+    with pytest.raises(UserError, match="rising numbers of parts from 1 to 3"):
         attach_exits(parts, points, 3, HeadSettings())

@@ -10,9 +10,11 @@ from torch.nn import functional
 from segbench.adaptive.decisions import Everything, Replayed
 from segbench.adaptive.inference import infer
 from segbench.adaptive.run import costs_vary
+from segbench.cards.model import find_model
 from segbench.errors import UserError
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Moment
+from segbench.meters.operations import count_operations
 from segbench.zoo.model_selection import ModelSelection, Span, scores_of, spans
 
 NARROW = {"widths": [4, 8, 16, 32], "stem": 8, "stage1_width": 8, "modules": [1, 1, 1], "blocks": 1}
@@ -64,10 +66,30 @@ def test_only_chosen_regions_are_answered_anew(images: Tensor) -> None:
     assert network.accurate.met == [(2, 3, 48, 48)], "one batch of 8 + 2 * 2 scores a side"
 
 
-def test_all_regions_of_a_network_without_context_are_its_answer(images: Tensor) -> None:
-    network = selection()
-    dense = scores_of(network.accurate, images, (16, 24))
-    assert torch.allclose(infer(network, images, Everything()).scores, dense, atol=1e-6)
+def test_where_all_regions_go_on_the_accurate_network_sees_the_image_once(images: Tensor) -> None:
+    network, dense = selection(), scores_of(selection().accurate, images, (16, 24))
+    assert torch.equal(infer(network, images, Everything()).scores, dense)
+    assert network.accurate.met == [(2, 3, 64, 96)]
+
+
+def test_crops_of_a_network_that_knows_no_context_are_its_answer(images: Tensor) -> None:
+    network, dense = selection(), scores_of(selection().accurate, images, (16, 24))
+    all_but_one = torch.ones(2, 3, dtype=torch.bool)
+    all_but_one[0, 0] = False
+    every = torch.ones_like(all_but_one)
+    found = infer(network, images, Replayed("by hand", [(all_but_one,), (every,)])).scores
+    assert torch.allclose(found[0, :, :, 8:], dense[0, :, :, 8:], atol=1e-6)
+    assert torch.equal(found[1], dense[1])
+    assert network.accurate.met == [(1, 3, 64, 96), (5, 3, 48, 48)]
+
+
+@pytest.mark.parametrize(("regions", "less"), [(4, True), (5, False)])
+def test_the_small_card_is_cheaper_than_its_accurate_network_up_to_four_regions(regions: int, less: bool) -> None:
+    network = ModelSelection(11, **find_model("model-selection-small").card.arguments).eval()
+    image, chosen = torch.zeros(1, 3, 180, 240), (torch.arange(16) < regions).view(4, 4)
+    adaptive = count_operations(network, lambda: infer(network, image, Replayed("by hand", [(chosen,)])))
+    accurate = count_operations(network, lambda: scores_of(network.accurate, image, (45, 60)))
+    assert (adaptive.total_macs < accurate.total_macs) is less
 
 
 def test_a_grid_of_one_cell_selects_a_network_for_the_image(images: Tensor) -> None:
@@ -104,6 +126,9 @@ def test_both_networks_learn(images: Tensor) -> None:
         ({"fast": "segbench.zoo.hrnet:Nothing"}, "no network"),
         ({"accurate": "torch.nn:Identity"}, "encode and decode"),
         ({"grid": (0, 4)}, "from 1"),
+        ({"grid": [4]}, r"grid is \[4\]; give its rows and columns"),
+        ({"grid": 3}, "grid is 3; give its rows and columns"),
+        ({"context": -1}, "context is -1 px"),
     ],
 )
 def test_what_cannot_be_built_is_refused(arguments: dict[str, Any], sentence: str) -> None:

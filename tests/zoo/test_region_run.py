@@ -101,6 +101,29 @@ def test_images_with_no_region_left_leave_and_do_not_change_the_others() -> None
     assert torch.allclose(found.scores[1:], alone.scores, atol=1e-5)
 
 
+def test_a_region_that_finishes_after_all_were_computed_again_has_the_activations_of_then() -> None:
+    """The only image with finished regions leaves, everything is computed, and only then a region finishes."""
+    network, full = segnode(steps=5), torch.ones_like(FIRST)
+    late = (full, full, FIRST, FIRST)
+    together = infer(network, images(), decided((FIRST, NONE), late))
+    assert together.stages == (2, 5)
+    assert torch.allclose(together.scores[1:], infer(network, images()[1:], decided(late)).scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["euler", "rk4", "alf", "reversible-heun"])
+def test_a_finished_region_stands_still_whatever_the_solver_carries(solver: str) -> None:
+    with torch.no_grad():
+        run = segnode(solver=solver).begin(images(1))
+        run.advance()
+        before = run.state()
+        run.keep(FIRST[None])
+        run.advance()
+    for number, (old, new) in enumerate(zip(before, run.state(), strict=True)):
+        finished = functional.interpolate(~FIRST[None, None] + 0.0, size=old.shape[2:]).bool().expand_as(old)
+        assert torch.equal(old[finished], new[finished]) is (number < 2), "the small streams go on"
+        assert not torch.equal(old[~finished], new[~finished])
+
+
 def test_a_finished_region_keeps_its_scores() -> None:
     network = segnode()
     early = infer(network, images(), Everything(1)).scores

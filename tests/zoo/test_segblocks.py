@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.adaptive.decisions import Everything, Replayed
@@ -37,14 +37,18 @@ def chosen(*high: tuple[int, int]) -> Tensor:
 def test_all_blocks_high_are_the_dense_network() -> None:
     net = network()
     with torch.no_grad():
-        assert torch.allclose(infer(net, images(), Everything()).scores, net.dense(images()), atol=1e-5)
+        dense, every = net.dense(images()), torch.ones(2, 2, 3, dtype=torch.bool)
+        assert torch.equal(infer(net, images(), Everything()).scores, dense)
+        assert torch.allclose(net.in_blocks(images(), every), dense, atol=1e-5)
 
 
 def test_all_blocks_low_are_the_dense_network_on_the_half_size_image() -> None:
     net = network()
     low = infer(net, images(), Replayed("low", [(chosen(),)] * 2)).scores
     with torch.no_grad():
-        assert torch.allclose(low, resize(net.dense(functional.avg_pool2d(images(), 2)), (32, 48)), atol=1e-5)
+        dense = resize(net.dense(functional.avg_pool2d(images(), 2)), (32, 48))
+        assert torch.equal(low, dense)
+        assert torch.allclose(net.in_blocks(images(), torch.stack([chosen()] * 2)), dense, atol=1e-5)
 
 
 def test_the_dense_network_costs_what_is_published() -> None:
@@ -82,6 +86,34 @@ def test_blocks_of_a_batch_are_chosen_image_by_image() -> None:
     ]
     assert torch.allclose(together, torch.cat(alone), atol=1e-5)
     assert not torch.allclose(together, infer(net, images(), Everything()).scores, atol=1e-3)
+
+
+def test_an_images_scores_do_not_depend_on_its_batch_mates() -> None:
+    net, batch = network(), images(count=4)
+    for norm in net.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = 1.0
+    net.train().dense(batch)  # so that what is pooled tells in the scores
+    net.eval()
+    high = torch.stack([chosen(), chosen((0, 1)), ~chosen(), chosen((1, 0), (1, 2))])
+    with torch.no_grad():
+        together = net.scores(batch, high)
+        alone = [net.scores(image[None], own[None]) for image, own in zip(batch, high, strict=True)]
+    assert torch.allclose(together, torch.cat(alone), atol=1e-5)
+
+
+def test_blocks_of_one_resolution_are_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, mixed, cut = network(), chosen((0, 1)), []
+    in_blocks = net.in_blocks
+
+    def noted(images: Tensor, high: Tensor) -> Tensor:
+        cut.append(high)
+        return in_blocks(images, high)
+
+    monkeypatch.setattr(net, "in_blocks", noted)
+    with torch.no_grad():
+        net.scores(images(count=3), torch.stack([chosen(), mixed, ~chosen()]))
+    assert torch.equal(torch.cat(cut), mixed[None])
 
 
 def test_the_policy_has_one_logit_a_block_and_its_default_is_their_sign() -> None:

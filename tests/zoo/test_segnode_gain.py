@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,11 +10,15 @@ from torch import Tensor
 from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import Signal
 from segbench.adaptive.run import Adaptive, costs_vary
+from segbench.cards.model import find_model
+from segbench.errors import UserError
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Moment, SupervisesItself
+from segbench.meters.operations import count_operations
 from segbench.zoo.segnode_gain import SegNodeGain, regional_loss
 
 NOW = Moment(0.5, 0.5)
+W8: dict[str, Any] = find_model("segnode-gain-w8").card.arguments
 
 
 def gain(**arguments: Any) -> SegNodeGain:
@@ -54,7 +59,7 @@ def test_it_trains_as_a_segnode_with_every_state_supervised_and_the_heads_error(
     wanted = sum(w * loss.total(m, targets) for w, m in zip((0.1, 0.5, 1), maps, strict=True)) / 1.6
     falls = -torch.stack([regional_loss(m, targets, (2, 3)) for m in maps]).diff(dim=0)
     foreseen = torch.stack([network.gains(state, (2, 3), time) for state, time in zip(states, (0, 0.5), strict=False)])
-    error = (foreseen - falls)[~falls.isnan()].square().sum() / falls.numel()
+    error = (foreseen - falls)[~falls.isnan()].square().mean()
     assert torch.allclose(total, wanted + loss.weight(targets) * error)
 
 
@@ -63,6 +68,30 @@ def test_the_head_sends_no_gradient_into_the_network(images: Tensor) -> None:
     network.gains(network.encode(images), (2, 3), 0.5).sum().backward()
     reached = {name.split(".")[0] for name, weight in network.named_parameters() if weight.grad is not None}
     assert reached == {"looks", "judge"}
+
+
+def test_where_nothing_is_labelled_there_is_no_error(images: Tensor) -> None:
+    network, nothing = gain(), torch.full((2, 32, 48), 255, dtype=torch.uint8)
+    states = [network.encode(images)] * 2
+    assert network.error(states, [torch.zeros(2, 3, 32, 48)] * 2, nothing, None).item() == 0
+
+
+def test_the_heads_cost_is_what_its_docstring_says() -> None:
+    with torch.device("meta"):
+        for arguments, size, share in (({}, (360, 480), 0.0016), (W8, (180, 240), 0.019)):
+            network = SegNodeGain(**arguments).eval()
+            streams = network.encode(torch.empty(1, 3, *size))
+            head, f = (
+                count_operations(network, compute).total_macs
+                for compute in (partial(network.gains, streams, (3, 4), 0.5), partial(network.ode.f, 0.0, streams))
+            )
+            assert head / f == pytest.approx(share, rel=0.02)
+
+
+@pytest.mark.parametrize("grid", [[3], 3, [0, 4], [1.5, 2]])
+def test_what_is_no_grid_is_refused(grid: Any) -> None:
+    with pytest.raises(UserError, match="give its rows and columns"):
+        gain(grid=grid)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
