@@ -108,6 +108,11 @@ def verdict_rows(verdict: MethodVerdict, simulated: str | None, method: str) -> 
         yield _of_verdict("time_saved", verdict.time_saved, verdict, method, {"images": verdict.images})
 
 
+def no_verdict_row(cause: str) -> Measurement:
+    """Of a network that was asked about too few images."""
+    return Measurement("macs_saved", None, "counted", cause=cause)
+
+
 def shift_row(name: str, effect: Difference, method: str) -> Measurement:
     """What half a block of shift changes under the network's own policy, beyond what it changes without skipping."""
     detail = {"kind": "shifted by half a block", "interval": f"{INTERVAL}, paired"}

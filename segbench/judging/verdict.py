@@ -9,6 +9,8 @@
 3. `time`: it is, and it saves time against the whole network at batch 1, and it is better than fixed stages at the same
    mean time as well, each with its interval.
 4. `operations`: anything else; among it methods that are only simulated on the device, which have no time.
+
+A few images give no verdict: an interval of a bootstrap over two images says nothing.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ Saves = Literal["time", "operations", "nothing"]
 
 MIOU_TOLERANCE = 0.01
 """Of mIoU: what a threshold may lose on the images on which it is chosen (one point is our choice)."""
+
+LEAST_JUDGED = 8
+"""Images on which a verdict rests at least (our choice)."""
 
 FIXED, FIXED_IN_TIME, PERMUTED = "fixed exits", "fixed exits in time", "permuted"
 """Controls."""
@@ -65,16 +70,27 @@ class MethodVerdict:
     time_saved: Difference | None = None
 
 
+def why_no_verdict(survey: Survey) -> str | None:
+    """The reason where there are too few images to judge on."""
+    judged = len(survey.sizes) // 2
+    if judged >= LEAST_JUDGED:
+        return None
+    return (
+        f"no verdict: it would rest on {judged} of {len(survey.sizes)} images, every second one, and needs"
+        f" {LEAST_JUDGED}; give --images {2 * LEAST_JUDGED} or more, or a larger split"
+    )
+
+
 def judge_method(survey: Survey, seconds: Seconds, permuted: Callable[[str], Sequence[Matrices]]) -> MethodVerdict:
     """The verdict on a method.
 
     Args:
-        survey: all images.
+        survey: all images, enough of them (`why_no_verdict`).
         seconds: of the policies and the fixed stages; empty where nothing is timed.
         permuted: `(n, C, C)` of each draw of the control, of a policy.
     """
-    images = range(len(survey.sizes))
-    chosen_on, judged_on = np.array(images[::2]), np.array(images[1::2] or images)
+    images = np.arange(len(survey.sizes))
+    chosen_on, judged_on = images[::2], images[1::2]
     policy = cheapest_within(survey, chosen_on)
     if policy is None:
         return MethodVerdict("nothing", None, len(judged_on))

@@ -16,6 +16,7 @@ from segbench.present.adaptive_points import (
     verdict_of,
     ways_of,
     whole_of,
+    why_no_verdict,
 )
 from segbench.present.amounts import in_percent, in_points
 from segbench.present.formats import (
@@ -124,8 +125,10 @@ def _notes(entry: Entry, ways: Sequence[Way]) -> list[str]:
         notes.append(
             "time: of an image, each image once under each policy in turns, inputs to classes; saved: of the sum"
         )
-    verdict = verdict_of(entry)
-    return [*notes, *([f"no time: simulated, {verdict.simulated}"] if verdict and verdict.simulated else [])]
+    verdict, unjudged = verdict_of(entry), why_no_verdict(entry)
+    if verdict and verdict.simulated:
+        notes.append(f"no time: simulated, {verdict.simulated}")
+    return [*notes, *([unjudged] if unjudged else [])]
 
 
 def _networks(found: Sequence[tuple[Entry, Sequence[Way]]]) -> Table:

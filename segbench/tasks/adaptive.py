@@ -24,6 +24,7 @@ from segbench.judging.permuted import permuted_by_inference, permuted_stages
 from segbench.judging.rows import (
     fixed_rows,
     no_time_row,
+    no_verdict_row,
     permuted_rows,
     policy_rows,
     shift_row,
@@ -34,7 +35,7 @@ from segbench.judging.single_stage import SingleStage
 from segbench.judging.survey import Survey, Surveyor
 from segbench.judging.thresholds import own_policy, policies_of
 from segbench.judging.timing import time_in_turns
-from segbench.judging.verdict import judge_method, shift_effect, whole_name
+from segbench.judging.verdict import judge_method, shift_effect, whole_name, why_no_verdict
 from segbench.learning.segmentation import open_split
 from segbench.learning.weights import trained_network
 from segbench.meters.stopwatch import stopwatch_for
@@ -175,8 +176,12 @@ class _Trial:
                 )
             return permuted[name]
 
-        verdict = judge_method(survey, times.get(1, {}), dealt)
-        yield from verdict_rows(verdict, self.network.simulated, self.method)
+        cause = why_no_verdict(survey)
+        if cause is None:
+            verdict = judge_method(survey, times.get(1, {}), dealt)
+            yield from verdict_rows(verdict, self.network.simulated, self.method)
+        else:
+            yield no_verdict_row(cause)
         for name, draws in permuted.items():
             yield from permuted_rows(name, draws, survey, self.method)
         assert self.own is not None
