@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from segbench.evaluation.confusion import Floats, Matrices, mean_iou
-from segbench.evaluation.paired import Difference, saving
+from segbench.evaluation.confusion import Floats, mean_iou
+from segbench.evaluation.paired import Difference, Priced, saving
 from segbench.judging.survey import ORACLE, Observed, Survey
 from segbench.judging.verdict import MethodVerdict, stage_name
 from segbench.records.case import Json
@@ -51,13 +51,13 @@ def policy_rows(survey: Survey, method: str, extra: Extra) -> Iterator[Measureme
         yield from _way_rows("oracle", ORACLE, survey.oracle, survey.whole, method, extra)
 
 
-def permuted_rows(policy: str, draws: Sequence[Matrices], survey: Survey, method: str) -> Iterator[Measurement]:
-    """Of a policy's decisions dealt to other images, which spend what the policy spends."""
-    name, spent = f"permuted {policy}", survey.policies[policy].macs
-    scores = np.array([mean_iou(matrices.sum(0)) for matrices in draws])
+def permuted_rows(policy: str, draws: Sequence[Priced], survey: Survey, method: str) -> Iterator[Measurement]:
+    """Of a policy's decisions dealt to other images."""
+    name, costs = f"permuted {policy}", np.stack([draw.costs for draw in draws])
+    scores = np.array([mean_iou(draw.matrices.sum(0)) for draw in draws])
     detail = {"kind": "permuted", "of": policy, "draws": len(draws), "interval": "95 % of the draws"}
     yield _miou(name, float(scores.mean()), interval(scores), method, detail)
-    yield _macs(name, spent, saving(spent, survey.whole.macs))
+    yield _macs(name, costs.ravel(), saving(costs.mean(0), survey.whole.macs))
 
 
 def _way_rows(

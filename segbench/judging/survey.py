@@ -33,13 +33,11 @@ class Observed:
     _matrices: list[NDArray[np.int64]] = field(default_factory=list)
     _macs: list[int] = field(default_factory=list)
     stages: list[int] = field(default_factory=list)
-    decisions: list[Decisions] = field(default_factory=list)
 
     def add(self, asked: Asked, matrix: NDArray[np.int64]) -> None:
         self._matrices.append(matrix)
         self._macs.append(asked.macs)
         self.stages.append(asked.stage)
-        self.decisions.append(asked.decisions)
 
     @property
     def matrices(self) -> Matrices:
@@ -60,6 +58,7 @@ class Survey:
         unit: of the network's decisions; None where it never decides.
         fixed: stopped after stage 1, 2, ..., the last, which is the whole network.
         policies: by name.
+        decisions: of each policy, on each image.
         oracle: nothing where it is not defined.
         shifted: the network's own policy and the whole network, both on shifted images; nothing for units without a
             grid.
@@ -70,6 +69,7 @@ class Survey:
     unit: DecisionUnit | None = None
     fixed: list[Observed] = field(default_factory=list)
     policies: dict[str, Observed] = field(default_factory=lambda: defaultdict(Observed))
+    decisions: dict[str, list[Decisions]] = field(default_factory=lambda: defaultdict(list))
     oracle: Observed = field(default_factory=Observed)
     shifted: tuple[Observed, Observed] = field(default_factory=lambda: (Observed(), Observed()))
     calibration: list[Reliability] = field(default_factory=list)
@@ -170,6 +170,7 @@ class Surveyor:
         asked = {policy.name: ask(self.network, image.image, policy) for policy in self.policies}
         for name, own in asked.items():
             found.policies[name].add(own, image.matrix(own.scores))
+            found.decisions[name].append(own.decisions)
         self._shifted(found, image, run)
         by_truth = oracle(run, [own.scores for own in fixed], image.label)
         if by_truth is not None:

@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from segbench.evaluation.confusion import Floats, Matrices, mean_iou
+from segbench.evaluation.confusion import Floats, mean_iou
 from segbench.evaluation.paired import (
     Difference,
     Priced,
@@ -81,13 +81,13 @@ def why_no_verdict(survey: Survey) -> str | None:
     )
 
 
-def judge_method(survey: Survey, seconds: Seconds, permuted: Callable[[str], Sequence[Matrices]]) -> MethodVerdict:
+def judge_method(survey: Survey, seconds: Seconds, permuted: Callable[[str], Sequence[Priced]]) -> MethodVerdict:
     """The verdict on a method.
 
     Args:
         survey: all images, enough of them (`why_no_verdict`).
         seconds: of the policies and the fixed stages; empty where nothing is timed.
-        permuted: `(n, C, C)` of each draw of the control, of a policy.
+        permuted: each draw of the control, of a policy.
     """
     images = np.arange(len(survey.sizes))
     chosen_on, judged_on = images[::2], images[1::2]
@@ -95,7 +95,7 @@ def judge_method(survey: Survey, seconds: Seconds, permuted: Callable[[str], Seq
     if policy is None:
         return MethodVerdict("nothing", None, len(judged_on))
     own, whole = survey.policies[policy], survey.whole
-    mine, controls = own.matrices[judged_on], [matrices[judged_on] for matrices in permuted(policy)]
+    mine, controls = own.matrices[judged_on], [draw.matrices[judged_on] for draw in permuted(policy)]
     drop = difference(whole.matrices[judged_on], mine)
     against = {
         FIXED: _against_fixed(survey, own, {}, policy, judged_on),

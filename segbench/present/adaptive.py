@@ -203,11 +203,12 @@ def verdict_sentence(model: str, verdict: ShownVerdict) -> str:
 
 
 def _failed(verdict: ShownVerdict) -> str:
-    for name, what in (("fixed exits", "fixed exits"), ("permuted", "its own decisions dealt to other images")):
+    rivals = (("fixed exits", "fixed exits at the same cost"), ("permuted", "its own decisions dealt to other images"))
+    for name, what in rivals:
         value, low, high = verdict.against[name]
         if low <= 0:
             around = f"{in_points(low)} to {in_points(high)}"
-            return f"against {what} at the same cost its mIoU differs by {in_points(value)} points ({around})"
+            return f"against {what} its mIoU differs by {in_points(value)} points ({around})"
     return "the saving is not certain"
 
 

@@ -16,7 +16,8 @@ from segbench.adaptive.run import Adaptive
 from segbench.cards.model import find_model
 from segbench.data import Dataset, Sample
 from segbench.errors import UserError
-from segbench.evaluation.confusion import Floats, Matrices
+from segbench.evaluation.confusion import Floats
+from segbench.evaluation.paired import Priced
 from segbench.evaluation.protocol import protocol_of
 from segbench.judging.asking import Asked
 from segbench.judging.depth import DepthAlbum
@@ -168,11 +169,12 @@ class _Trial:
     def _verdict_rows(self, survey: Survey, times: Times) -> Iterator[Measurement]:
         permuted = {name: permuted_stages(survey, name) for name in survey.policies if survey.unit == "image"}
 
-        def dealt(name: str) -> Sequence[Matrices]:
+        def dealt(name: str) -> Sequence[Priced]:
             if name not in permuted:
-                tell = self._tell("permuted")
+                policy = next(policy for policy in self.policies if policy.name == name)
+                made, tell = survey.decisions[name], self._tell("permuted")
                 permuted[name] = permuted_by_inference(
-                    self.network, self.dataset, self.pipeline, survey.policies[name], survey.sizes, tell
+                    self.network, self.dataset, self.pipeline, policy, made, survey.sizes, tell
                 )
             return permuted[name]
 

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from segbench.evaluation.confusion import Matrices
+from segbench.evaluation.paired import Priced
 from segbench.judging.survey import Observed, Survey
 from segbench.judging.verdict import FIXED, FIXED_IN_TIME, PERMUTED, cheapest_within, judge_method, shift_effect
 
@@ -36,6 +37,10 @@ class Known(Observed):
 
 def known(easy: float, hard: float, cost_easy: float, cost_hard: float) -> Known:
     return Known(right=np.where(HARD, hard, easy).tolist(), spent=np.where(HARD, cost_hard, cost_easy).tolist())
+
+
+def dealt(way: Known) -> Priced:
+    return Priced(way.matrices, way.macs)
 
 
 def survey(**policies: Known) -> Survey:
@@ -77,11 +82,11 @@ QUICK = {"stage=1": np.full(IMAGES, 0.1), "stage=2": np.full(IMAGES, 0.9), "stag
 def test_a_verdict_needs_every_control(
     own: Known, permuted: Known, seconds: dict[str, NDArray[np.float64]], kind: str
 ) -> None:
-    assert judge_method(survey(own=own), seconds, lambda _: [permuted.matrices]).kind == kind
+    assert judge_method(survey(own=own), seconds, lambda _: [dealt(permuted)]).kind == kind
 
 
 def test_a_verdict_rests_on_the_images_on_which_the_threshold_was_not_chosen() -> None:
-    found = judge_method(survey(own=GOOD), {**QUICK, "own": np.where(HARD, 1.0, 0.1)}, lambda _: [CHANCE.matrices])
+    found = judge_method(survey(own=GOOD), {**QUICK, "own": np.where(HARD, 1.0, 0.1)}, lambda _: [dealt(CHANCE)])
     assert (found.policy, found.images) == ("own", IMAGES // 2)
     assert found.macs_saved is not None and found.macs_saved.value == pytest.approx(0.45)
     assert found.against is not None and set(found.against) == {FIXED, FIXED_IN_TIME, PERMUTED}

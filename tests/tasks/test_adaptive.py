@@ -36,7 +36,9 @@ class Listener:
         return [row for row in rows if all(row.factors.get(name) == value for name, value in factors.items())]
 
 
-def trained(folder: Path, network: torch.nn.Module, arguments: dict[str, Any], images: int = 16, **options: Json) -> Case:
+def trained(
+    folder: Path, network: torch.nn.Module, arguments: dict[str, Any], images: int = 16, **options: Json
+) -> Case:
     """Small streets and an untrained network."""
     builder = f"{type(network).__module__}:{type(network).__name__}"
     written = "\n".join(f"{name} = {value}" for name, value in arguments.items())
