@@ -39,6 +39,7 @@ class Run(ABC):
     Attributes:
         unit: what a decision is about.
         grid: rows and columns of regions or blocks; None for other units.
+        cell: height and width of one of them in pixels of the images; None where the grid divides an image evenly.
         readable_at_start: whether there are scores before the first stage, as an ODE's entry state has.
         images: numbers within the batch of the images that are still running, `(n,)`, increasing.
         stage: how often `advance` was called.
@@ -46,6 +47,7 @@ class Run(ABC):
 
     unit: DecisionUnit
     grid: tuple[int, int] | None = None
+    cell: tuple[int, int] | None = None
     readable_at_start = False
 
     def __init__(self, count: int, stages: int, device: torch.device) -> None:

@@ -114,8 +114,8 @@ def no_verdict_row(cause: str) -> Measurement:
 
 
 def shift_row(name: str, effect: Difference, method: str) -> Measurement:
-    """What half a block of shift changes under the network's own policy, beyond what it changes without skipping."""
-    detail = {"kind": "shifted by half a block", "interval": f"{INTERVAL}, paired"}
+    """What half a cell of shift changes under the network's own policy, beyond what it changes without skipping."""
+    detail = {"kind": "shifted by half a block or region, where both have pixels", "interval": f"{INTERVAL}, paired"}
     return Measurement(
         "miou_difference", effect.value, method, spread_low=effect.low, spread_high=effect.high,
         factors={"policy": name}, detail=detail,

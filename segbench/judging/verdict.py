@@ -121,20 +121,16 @@ def cheapest_within(survey: Survey, images: np.ndarray) -> str | None:
     return found if found is not None and costs[found] < survey.whole.macs[images].mean() else None
 
 
-def shift_effect(survey: Survey, own: str) -> Difference | None:
-    """What a shift by half a block changes in mIoU, beyond what it changes without skipping.
-
-    Args:
-        survey: of all images.
-        own: name of the network's own policy, under which shifted images were asked.
+def shift_effect(survey: Survey) -> Difference | None:
+    """What a shift by half a cell changes in mIoU under the network's own policy, beyond what it changes in full.
 
     Returns:
         None for units without a grid.
     """
     mine, whole = survey.shifted
-    if not mine.stages or own not in survey.policies:
+    if not mine.moved.stages:
         return None
-    parts = [mine.matrices, whole.matrices, survey.policies[own].matrices, survey.whole.matrices]
+    parts = [way.matrices for way in (mine.moved, whole.moved, mine.plain, whole.plain)]
     draws = Resampling(len(survey.sizes))
     scores = [mean_iou(np.concatenate([part.sum(0)[None], draws.sums(part)])) for part in parts]
     effect = (scores[0] - scores[1]) - (scores[2] - scores[3])

@@ -41,7 +41,9 @@ _WORDS = {
     "nothing": "saves nothing beyond a fixed exit",
 }
 
-_SHIFT_NOTE = "grid shift: change of mIoU by half a block under the own policy, beyond the change without skipping"
+_SHIFT_NOTE = (
+    "grid shift: change of mIoU by half a block or region under the own policy, beyond the change without skipping"
+)
 
 
 def _saved(parts: Estimate) -> str:
@@ -117,8 +119,8 @@ def _notes(entry: Entry, ways: Sequence[Way]) -> list[str]:
     notes = [
         f"mIoU: one confusion matrix over {images} images; MACs: executed for each image alone, deciding included; "
         "saved: against the last stage, the whole network",
-        "stage=k: every image stopped there; oracle: decides by the truth; mIoU permuted: its decisions dealt to other"
-        " images",
+        "stage=k: every image stopped there; oracle: decides by the truth, a reference, no bound",
+        "mIoU permuted: a policy's decisions dealt to other images",
         "thresholds: spread over the numbers that a policy compares on these images, their labels not used",
     ]
     if any(way.times for way in ways):

@@ -132,7 +132,7 @@ def why_no_verdict(entry: Entry) -> str | None:
 
 
 def shift_of(entry: Entry) -> Estimate | None:
-    """What half a block of shift changes in mIoU; None for units without a grid."""
+    """What half a block or region of shift changes in mIoU; None for units without a grid."""
     return next((_interval(row) for row in entry.measurements if row.quantity == "miou_difference"), None)
 
 

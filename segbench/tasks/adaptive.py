@@ -187,7 +187,7 @@ class _Trial:
         for name, draws in permuted.items():
             yield from permuted_rows(name, draws, survey, self.method)
         assert self.own is not None
-        if (effect := shift_effect(survey, self.own.name)) is not None:
+        if (effect := shift_effect(survey)) is not None:
             yield shift_row(self.own.name, effect, self.method)
 
     def draw(self) -> None:

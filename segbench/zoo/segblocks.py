@@ -160,6 +160,7 @@ class ChoiceOfBlocks(Run):
         super().__init__(len(images), 2, images.device)
         self._network, self._images, self._size = network, images, size
         self.grid = images.shape[-2] // network.block, images.shape[-1] // network.block
+        self.cell = network.block, network.block  # of images that were filled up
         self._logits: Tensor
         self._high: Tensor
         self._answer: Tensor | None = None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segbench.evaluation.confusion import Matrices
 from segbench.evaluation.paired import Priced
-from segbench.judging.survey import Observed, Survey
+from segbench.judging.survey import Observed, Shifted, Survey
 from segbench.judging.verdict import FIXED, FIXED_IN_TIME, PERMUTED, cheapest_within, judge_method, shift_effect
 
 IMAGES = 40
@@ -100,10 +100,15 @@ def test_the_cheapest_threshold_within_a_point_is_chosen() -> None:
 
 def test_a_shift_counts_beyond_what_it_changes_without_skipping() -> None:
     moved = survey(own=GOOD)
-    moved.shifted = known(0.8, 0.8, 1, 10), known(0.85, 0.85, 10, 10)
-    effect = shift_effect(moved, "own")
-    assert effect is not None and effect.value == pytest.approx(moved_score(0.8) - moved_score(0.85))
-    assert shift_effect(survey(own=GOOD), "own") is None
+    moved.shifted = Shifted(*every(0.9, 0.8)), Shifted(*every(0.95, 0.88))
+    effect = shift_effect(moved)
+    lost = moved_score(0.8) - moved_score(0.9), moved_score(0.88) - moved_score(0.95)
+    assert effect is not None and effect.value == pytest.approx(lost[0] - lost[1])
+    assert shift_effect(survey(own=GOOD)) is None
+
+
+def every(*shares: float) -> list[Known]:
+    return [known(share, share, 1, 1) for share in shares]
 
 
 def moved_score(share: float) -> float:
