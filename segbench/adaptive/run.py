@@ -26,6 +26,10 @@ from torch import Tensor, nn
 DecisionUnit = Literal["image", "pixel", "region", "block", "path"]
 
 
+class NotOffered(Exception):
+    """A policy asks a run for what it does not have, now or ever; the message says what and why."""
+
+
 class Run(ABC):
     """One inference of a batch, under way.
 
@@ -72,7 +76,7 @@ class Run(ABC):
         What has finished within an image keeps the scores it finished with. Computed once a stage, when first asked.
 
         Raises:
-            LookupError: there are none before the last stage (SegBlocks, dynamic routing), or before the first.
+            NotOffered: there are none before the last stage (SegBlocks, dynamic routing), or before the first.
         """
         if self._scores is None:
             self._scores = self._read()
@@ -82,17 +86,17 @@ class Run(ABC):
         """What the network's own policy answers, one number a decision `(n, ...)`; high values ask for computation.
 
         Raises:
-            LookupError: it has no policy of its own: decide by the scores.
+            NotOffered: it has no policy of its own: decide by the scores.
         """
-        raise LookupError("the network has no policy of its own")
+        raise NotOffered("the network has no policy of its own")
 
     def state(self) -> tuple[Tensor, ...]:
         """Of a solver, each part `(n, ...)`.
 
         Raises:
-            LookupError: there is no solver.
+            NotOffered: there is no solver.
         """
-        raise LookupError("the network has no solver, and so no state")
+        raise NotOffered("the network has no solver, and so no state")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 from segbench.evaluation.confusion import Floats, mean_iou
 from segbench.evaluation.paired import Difference, Priced, saving
 from segbench.judging.survey import ORACLE, Observed, Survey
+from segbench.judging.timing import Timed
 from segbench.judging.verdict import MethodVerdict, stage_name
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
@@ -71,17 +72,17 @@ def _way_rows(
     yield _macs(name, found.macs, saving(found.macs, whole.macs))
 
 
-def time_row(name: str, seconds: Floats, whole: Floats, batch: int, method: str) -> Measurement:
+def time_row(name: str, own: Timed, whole: Timed, batch: int, method: str) -> Measurement:
     """Seconds an image; every sample is a batch of the data set."""
-    saved = saving(seconds, whole)
+    saved = saving(own.total, whole.total)
     return Measurement(
         "latency_s",
-        float(np.median(seconds)),
+        float(np.median(own.seconds)),
         method,
         "infer",
-        samples=tuple(np.round(seconds, _DIGITS).tolist()),
+        samples=tuple(np.round(own.seconds, _DIGITS).tolist()),
         factors={"policy": name, "batch_size": batch},
-        detail={"mean": float(seconds.mean()), **_percentiles(seconds), "saved": asdict(saved)},
+        detail={"mean": own.mean, **_percentiles(own.seconds), "saved": asdict(saved)},
     )
 
 
