@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from segbench.adaptive.policies import Seen
+from segbench.adaptive.policies import Policy, Seen
 from segbench.adaptive.run import Run
 
 Decisions = tuple[Tensor, ...]
@@ -51,14 +51,17 @@ class Replayed:
     Attributes:
         name: of the control.
         decisions: of each image of the batch; where they end, the image does.
+        compares: as the policy below.
+        reads: a policy that is asked what it sees, so that deciding costs what it costs there; None reads nothing.
     """
 
     name: str
     decisions: Sequence[Decisions]
     compares: bool = False
+    reads: Policy | None = None
 
     def see(self, run: Run) -> Seen:
-        return run.images
+        return self.reads.see(run) if self.reads else run.images
 
     def goes_on(self, run: Run, now: Seen, before: Seen | None) -> Tensor:  # noqa: ARG002
         rows = []

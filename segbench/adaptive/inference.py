@@ -10,7 +10,7 @@ from torch import Tensor
 
 from segbench.adaptive.decisions import Everything
 from segbench.adaptive.policies import Policy, Seen, parse_policy
-from segbench.adaptive.run import Adaptive, Run
+from segbench.adaptive.run import Adaptive, NotOffered, Run
 from segbench.errors import UserError
 
 Observer = Callable[[Run, Tensor], None]
@@ -74,7 +74,7 @@ def _decided(network: Adaptive, run: Run, policy: Policy, before: Seen | None) -
     try:
         now = policy.see(run)
         return now, policy.goes_on(run, now, before)
-    except LookupError as error:
+    except NotOffered as error:
         name, usual = type(network).__name__, network.default_policy or "none: take confidence>0.95 or change<0.05"
         raise UserError(f"policy {policy.name} is not for {name}: {error}; its own is {usual}") from error
 

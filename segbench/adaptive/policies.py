@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segbench.adaptive.run import Run
+from segbench.adaptive.run import NotOffered, Run
 from segbench.errors import UserError
 
 Seen = Tensor | tuple[Tensor, ...]
@@ -57,7 +57,7 @@ class Thresholded:
 
     @property
     def name(self) -> str:
-        return f"{self.word}{self.sign}{self.limit:g}"
+        return f"{self.word}{self.sign}{repr(self.limit).removesuffix('.0')}"
 
     def see(self, run: Run) -> Seen:
         return run.read()
@@ -134,7 +134,7 @@ class StateChange(Thresholded):
 
     def number(self, run: Run, now: Seen, before: Seen | None) -> Tensor:
         if run.unit != "image":
-            raise LookupError("a state is an image's as a whole")
+            raise NotOffered("a state is an image's as a whole")
         assert isinstance(now, tuple) and isinstance(before, tuple)
         moved = [new - old for new, old in zip(now, before, strict=True)]
         return _length(moved) / _length(now)
@@ -160,7 +160,7 @@ def by_decision(run: Run, values: Tensor) -> Tensor:
     if run.unit == "image":
         return values.mean((1, 2), dtype=torch.float64)
     if run.grid is None:
-        raise LookupError("paths of a lattice are no part of an image")
+        raise NotOffered("paths of a lattice are no part of an image")
     return functional.adaptive_avg_pool2d(values[:, None], run.grid)[:, 0]
 
 

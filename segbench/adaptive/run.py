@@ -26,6 +26,10 @@ from torch import Tensor, nn
 DecisionUnit = Literal["image", "pixel", "region", "block", "path"]
 
 
+class NotOffered(Exception):
+    """A policy asks a run for what it does not have, now or ever; the message says what and why."""
+
+
 class Run(ABC):
     """One inference of a batch, under way.
 
@@ -39,6 +43,7 @@ class Run(ABC):
     Attributes:
         unit: what a decision is about.
         grid: rows and columns of regions or blocks; None for other units.
+        cell: height and width of one of them in pixels of the images; None where the grid divides an image evenly.
         readable_at_start: whether there are scores before the first stage, as an ODE's entry state has.
         images: numbers within the batch of the images that are still running, `(n,)`, increasing.
         stage: how often `advance` was called.
@@ -46,6 +51,7 @@ class Run(ABC):
 
     unit: DecisionUnit
     grid: tuple[int, int] | None = None
+    cell: tuple[int, int] | None = None
     readable_at_start = False
 
     def __init__(self, count: int, stages: int, device: torch.device) -> None:
@@ -70,7 +76,7 @@ class Run(ABC):
         What has finished within an image keeps the scores it finished with. Computed once a stage, when first asked.
 
         Raises:
-            LookupError: there are none before the last stage (SegBlocks, dynamic routing), or before the first.
+            NotOffered: there are none before the last stage (SegBlocks, dynamic routing), or before the first.
         """
         if self._scores is None:
             self._scores = self._read()
@@ -80,17 +86,17 @@ class Run(ABC):
         """What the network's own policy answers, one number a decision `(n, ...)`; high values ask for computation.
 
         Raises:
-            LookupError: it has no policy of its own: decide by the scores.
+            NotOffered: it has no policy of its own: decide by the scores.
         """
-        raise LookupError("the network has no policy of its own")
+        raise NotOffered("the network has no policy of its own")
 
     def state(self) -> tuple[Tensor, ...]:
         """Of a solver, each part `(n, ...)`.
 
         Raises:
-            LookupError: there is no solver.
+            NotOffered: there is no solver.
         """
-        raise LookupError("the network has no solver, and so no state")
+        raise NotOffered("the network has no solver, and so no state")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,4 +1,8 @@
-"""The oracle: every part ends at the first stage that is as good on it as the last. A bound, for it reads the truth."""
+"""The oracle: every part ends at the first stage that is about as good on it as the last.
+
+It reads the truth, and is a reference, not a bound: it goes by pixels, each part for itself, and allows a tolerance, so
+that a policy may spend less or reach a higher mIoU.
+"""
 
 from __future__ import annotations
 

@@ -11,9 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from segbench.evaluation.confusion import Floats, Matrices, mean_iou
-from segbench.evaluation.paired import Difference, saving
+from segbench.evaluation.confusion import Floats, mean_iou
+from segbench.evaluation.paired import Difference, Priced, saving
 from segbench.judging.survey import ORACLE, Observed, Survey
+from segbench.judging.timing import Timed
 from segbench.judging.verdict import MethodVerdict, stage_name
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
@@ -51,13 +52,13 @@ def policy_rows(survey: Survey, method: str, extra: Extra) -> Iterator[Measureme
         yield from _way_rows("oracle", ORACLE, survey.oracle, survey.whole, method, extra)
 
 
-def permuted_rows(policy: str, draws: Sequence[Matrices], survey: Survey, method: str) -> Iterator[Measurement]:
-    """Of a policy's decisions dealt to other images, which spend what the policy spends."""
-    name, spent = f"permuted {policy}", survey.policies[policy].macs
-    scores = np.array([mean_iou(matrices.sum(0)) for matrices in draws])
+def permuted_rows(policy: str, draws: Sequence[Priced], survey: Survey, method: str) -> Iterator[Measurement]:
+    """Of a policy's decisions dealt to other images."""
+    name, costs = f"permuted {policy}", np.stack([draw.costs for draw in draws])
+    scores = np.array([mean_iou(draw.matrices.sum(0)) for draw in draws])
     detail = {"kind": "permuted", "of": policy, "draws": len(draws), "interval": "95 % of the draws"}
     yield _miou(name, float(scores.mean()), interval(scores), method, detail)
-    yield _macs(name, spent, saving(spent, survey.whole.macs))
+    yield _macs(name, costs.ravel(), saving(costs.mean(0), survey.whole.macs))
 
 
 def _way_rows(
@@ -71,17 +72,17 @@ def _way_rows(
     yield _macs(name, found.macs, saving(found.macs, whole.macs))
 
 
-def time_row(name: str, seconds: Floats, whole: Floats, batch: int, method: str) -> Measurement:
+def time_row(name: str, own: Timed, whole: Timed, batch: int, method: str) -> Measurement:
     """Seconds an image; every sample is a batch of the data set."""
-    saved = saving(seconds, whole)
+    saved = saving(own.total, whole.total)
     return Measurement(
         "latency_s",
-        float(np.median(seconds)),
+        float(np.median(own.seconds)),
         method,
         "infer",
-        samples=tuple(np.round(seconds, _DIGITS).tolist()),
+        samples=tuple(np.round(own.seconds, _DIGITS).tolist()),
         factors={"policy": name, "batch_size": batch},
-        detail={"mean": float(seconds.mean()), **_percentiles(seconds), "saved": asdict(saved)},
+        detail={"mean": own.mean, **_percentiles(own.seconds), "saved": asdict(saved)},
     )
 
 
@@ -108,9 +109,14 @@ def verdict_rows(verdict: MethodVerdict, simulated: str | None, method: str) -> 
         yield _of_verdict("time_saved", verdict.time_saved, verdict, method, {"images": verdict.images})
 
 
+def no_verdict_row(cause: str) -> Measurement:
+    """Of a network that was asked about too few images."""
+    return Measurement("macs_saved", None, "counted", cause=cause)
+
+
 def shift_row(name: str, effect: Difference, method: str) -> Measurement:
-    """What half a block of shift changes under the network's own policy, beyond what it changes without skipping."""
-    detail = {"kind": "shifted by half a block", "interval": f"{INTERVAL}, paired"}
+    """What half a cell of shift changes under the network's own policy, beyond what it changes without skipping."""
+    detail = {"kind": "shifted by half a block or region, where both have pixels", "interval": f"{INTERVAL}, paired"}
     return Measurement(
         "miou_difference", effect.value, method, spread_low=effect.low, spread_high=effect.high,
         factors={"policy": name}, detail=detail,

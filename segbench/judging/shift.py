@@ -1,39 +1,45 @@
-"""The same image half a block lower and further right: what depends on where the grid of blocks happens to lie."""
+"""The same image half a cell lower and further right: what depends on where the grid of blocks or regions lies.
+
+The image keeps its size: a mirrored margin comes in at the top and left, and as much is cut off at the bottom and
+right. What was cut off counts in neither score.
+"""
 
 from __future__ import annotations
-
-import math
 
 from torch import Tensor
 from torch.nn import functional
 
 from segbench.adaptive.run import Run
+from segbench.cards.datasets import IGNORE
 
 Shift = tuple[int, int]
 """Rows and columns, in pixels."""
 
 
-def half_a_block(run: Run, size: tuple[int, int], multiple: int) -> Shift | None:
-    """Half of a block or region of an image of `size` (H, W); None for units without a grid.
-
-    Twice the shift is a multiple of what the network's sides must be, so that it takes the padded image too.
-    """
+def half_a_cell(run: Run, size: tuple[int, int]) -> Shift | None:
+    """Half of a block or region of an image of `size` (H, W); None for units without a grid."""
     if run.grid is None:
         return None
-    blocks = [math.ceil(side / cells / multiple) * multiple for side, cells in zip(size, run.grid, strict=True)]
-    return blocks[0] // 2, blocks[1] // 2
+    height, width = run.cell or (size[0] / run.grid[0], size[1] / run.grid[1])
+    return round(height / 2), round(width / 2)
 
 
 def shifted(image: Tensor, by: Shift) -> Tensor:
-    """`(1, 3, H, W)` with a mirrored margin of the shift on all four sides."""
+    """`(1, 3, H, W)` moved down and right."""
     rows, columns = by
-    return functional.pad(image, (columns, columns, rows, rows), mode="reflect")
+    return functional.pad(image, (columns, 0, rows, 0), mode="reflect")[..., : image.shape[-2], : image.shape[-1]]
 
 
 def shifted_back(scores: Tensor, size: tuple[int, int], by: Shift) -> Tensor:
-    """Scores of the shifted image at the size (H, W) of the image itself, the margin cut off."""
-    (height, width), (rows, columns) = size, by
-    whole = functional.interpolate(
-        scores, size=(height + 2 * rows, width + 2 * columns), mode="bilinear", align_corners=False
-    )
-    return whole[..., rows : rows + height, columns : columns + width]
+    """Scores of the shifted image where the image (H, W) has them; what was cut off takes those of its neighbours."""
+    rows, columns = by
+    whole = functional.interpolate(scores, size=size, mode="bilinear", align_corners=False)
+    return functional.pad(whole[..., rows:, columns:], (0, columns, 0, rows), mode="replicate")
+
+
+def overlap(label: Tensor, size: tuple[int, int], by: Shift) -> Tensor:
+    """A label `(h, w)` of an image of `size` (H, W), without what the shift cuts off (255)."""
+    height, width = (int(side * (1 - moved / whole)) for side, whole, moved in zip(label.shape, size, by, strict=True))
+    left = label.clone()
+    left[height:], left[:, width:] = IGNORE, IGNORE
+    return left

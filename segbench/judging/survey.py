@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from segbench.evaluation.confusion import Matrices, confusion_of
 from segbench.judging.asking import Asked, ask, classes_at, label_at
 from segbench.judging.calibration import Reliability
 from segbench.judging.oracle import oracle
-from segbench.judging.shift import half_a_block, shifted, shifted_back
+from segbench.judging.shift import half_a_cell, overlap, shifted, shifted_back
 from segbench.trajectories.sweep import InputPipeline
 from segbench.workload.images import Samples
 
@@ -33,13 +33,11 @@ class Observed:
     _matrices: list[NDArray[np.int64]] = field(default_factory=list)
     _macs: list[int] = field(default_factory=list)
     stages: list[int] = field(default_factory=list)
-    decisions: list[Decisions] = field(default_factory=list)
 
     def add(self, asked: Asked, matrix: NDArray[np.int64]) -> None:
         self._matrices.append(matrix)
         self._macs.append(asked.macs)
         self.stages.append(asked.stage)
-        self.decisions.append(asked.decisions)
 
     @property
     def matrices(self) -> Matrices:
@@ -52,6 +50,14 @@ class Observed:
         return np.array(self._macs, np.float64)
 
 
+@dataclass(frozen=True)
+class Shifted:
+    """One way to run the network, on images and on the same images shifted, scored where both have pixels."""
+
+    plain: Observed = field(default_factory=Observed)
+    moved: Observed = field(default_factory=Observed)
+
+
 @dataclass
 class Survey:
     """What was found.
@@ -60,9 +66,10 @@ class Survey:
         unit: of the network's decisions; None where it never decides.
         fixed: stopped after stage 1, 2, ..., the last, which is the whole network.
         policies: by name.
+        decisions: of each policy, on each image.
         oracle: nothing where it is not defined.
-        shifted: the network's own policy and the whole network, both on shifted images; nothing for units without a
-            grid.
+        shifted: under the network's own policy and in full, on the part of the images that a shift leaves; nothing
+            for units without a grid.
         calibration: of each stage.
         sizes: of each image as it is shown, (H, W).
     """
@@ -70,8 +77,9 @@ class Survey:
     unit: DecisionUnit | None = None
     fixed: list[Observed] = field(default_factory=list)
     policies: dict[str, Observed] = field(default_factory=lambda: defaultdict(Observed))
+    decisions: dict[str, list[Decisions]] = field(default_factory=lambda: defaultdict(list))
     oracle: Observed = field(default_factory=Observed)
-    shifted: tuple[Observed, Observed] = field(default_factory=lambda: (Observed(), Observed()))
+    shifted: tuple[Shifted, Shifted] = field(default_factory=lambda: (Shifted(), Shifted()))
     calibration: list[Reliability] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
 
@@ -170,17 +178,22 @@ class Surveyor:
         asked = {policy.name: ask(self.network, image.image, policy) for policy in self.policies}
         for name, own in asked.items():
             found.policies[name].add(own, image.matrix(own.scores))
-        self._shifted(found, image, run)
+            found.decisions[name].append(own.decisions)
+        self._shifted(found, image, run, asked, fixed[-1])
         by_truth = oracle(run, [own.scores for own in fixed], image.label)
         if by_truth is not None:
             asked[ORACLE] = ask(self.network, image.image, by_truth)
             found.oracle.add(asked[ORACLE], image.matrix(asked[ORACLE].scores))
         return asked
 
-    def _shifted(self, found: Survey, image: Shown, run: Run) -> None:
-        by = half_a_block(run, image.size, self.network.multiple_of)
+    def _shifted(self, found: Survey, image: Shown, run: Run, asked: Mapping[str, Asked], whole: Asked) -> None:
+        """Shows the image shifted, under the network's own policy and in full."""
+        by = half_a_cell(run, image.size)
         if by is None or self.own is None:
             return
-        for policy, kept in zip((self.own, Everything()), found.shifted, strict=True):
+        plain = asked[self.own.name], whole
+        part = replace(image, label=overlap(image.label, image.size, by))
+        for policy, before, kept in zip((self.own, Everything()), plain, found.shifted, strict=True):
             own = ask(self.network, shifted(image.image, by), policy)
-            kept.add(own, image.matrix(shifted_back(own.scores, image.size, by)))
+            kept.moved.add(own, part.matrix(shifted_back(own.scores, image.size, by)))
+            kept.plain.add(before, part.matrix(before.scores))

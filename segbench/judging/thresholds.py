@@ -12,10 +12,11 @@ from torch import Tensor
 from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import POLICIES, Seen, Thresholded, parse_policy
 from segbench.adaptive.run import Adaptive, Run
+from segbench.errors import UserError
 
 SHARES = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98)
-"""Of the decisions that would be made otherwise above and below a threshold (our choice). Round thresholds would all
-lie on one side where a network's numbers are close together, as the mean confidences of images are."""
+"""Thresholds are these quantiles of the different numbers that a policy compares (our choice). Round thresholds would
+all lie on one side where a network's numbers are close together, as the mean confidences of images are."""
 
 _DIGITS = 4
 
@@ -29,6 +30,7 @@ def own_policy(network: Adaptive) -> Thresholded:
     return parse_policy(network.default_policy or _USUAL)
 
 
+@torch.no_grad()
 def policies_of(network: Adaptive, asked: Sequence[str], images: Sequence[Tensor]) -> list[Thresholded]:
     """What is judged: each policy that was asked with its threshold, or the curve of one that was asked without.
 
@@ -38,8 +40,14 @@ def policies_of(network: Adaptive, asked: Sequence[str], images: Sequence[Tensor
         images: each `(1, 3, H, W)`, on which thresholds are found; their labels play no part.
 
     Raises:
-        UserError: no such policy, a threshold out of range, or a policy that reads what the network does not have.
+        UserError: a network of one stage; no such policy, a threshold out of range, a policy that reads what the
+            network does not have, or one asked without a threshold of which none is possible.
     """
+    if network.begin(images[0]).stages == 1:
+        raise UserError(
+            f"{type(network).__name__} has one stage and decides nothing; build it with more, as -a steps=8 does for"
+            " a solver"
+        )
     found: list[Thresholded] = []
     own = own_policy(network)
     for text in asked or [own.name, own.word]:
@@ -49,7 +57,11 @@ def policies_of(network: Adaptive, asked: Sequence[str], images: Sequence[Tensor
 
 
 def curve(network: Adaptive, policy: Thresholded, images: Sequence[Tensor]) -> list[Thresholded]:
-    """The policy at the quantiles `SHARES` of the different numbers it compares, where nothing is left out."""
+    """The policy at the quantiles `SHARES` of the different numbers it compares, where nothing is left out.
+
+    Raises:
+        UserError: none of them is a threshold.
+    """
     listener = _Listener(policy)
     for image in images:
         infer(network, image, listener)
@@ -57,6 +69,11 @@ def curve(network: Adaptive, policy: Thresholded, images: Sequence[Tensor]) -> l
     limits = torch.quantile(_thinned(numbers), numbers.new_tensor(SHARES)).tolist()
     make = POLICIES[policy.word][1]
     usable = [limit for limit in map(_rounded, limits) if policy.word == "signal" or 0 <= limit <= 1]
+    if not usable:
+        raise UserError(
+            f"{policy.word} has no threshold from 0 to 1 here: what {type(network).__name__} shows lies between"
+            f" {numbers[0]:.3g} and {numbers[-1]:.3g}; take another --policy, or give a threshold, as in {policy.name}"
+        )
     return [make(limit) for limit in dict.fromkeys(usable)]
 
 

@@ -4,19 +4,43 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import Policy
 from segbench.adaptive.run import Adaptive
+from segbench.evaluation.confusion import Floats
 from segbench.judging.asking import classes_at
 from segbench.meters.stopwatch import Stopwatch
 from segbench.trajectories.sweep import InputPipeline, equal_sized
 from segbench.workload.images import Samples
+
+
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """One policy's batches, of which the last ones of a size may be smaller.
+
+    Attributes:
+        seconds: an image, in each batch `(batches,)`.
+        images: in each batch `(batches,)`.
+    """
+
+    seconds: Floats
+    images: Floats
+
+    @property
+    def total(self) -> Floats:
+        """Seconds of each batch."""
+        return self.seconds * self.images
+
+    @property
+    def mean(self) -> float:
+        """Seconds an image, every image counting once."""
+        return float(self.total.sum() / self.images.sum())
 
 
 @torch.no_grad()
@@ -29,16 +53,16 @@ def time_in_turns(
     watch: Stopwatch,
     told: Callable[[int], object],
     seed: int = 0,
-) -> NDArray[np.float64]:
+) -> list[Timed]:
     """Seconds an image, from normalised inputs on the device to classes at the input's size.
 
     Every batch of the data set is answered once under each policy, in an order drawn anew; the first batch once more
     beforehand, to warm up.
 
     Returns:
-        `(policies, batches)`.
+        For each policy.
     """
-    order, found, done = random.Random(seed), list[list[float]](), 0
+    order, found, sizes = random.Random(seed), list[list[float]](), list[int]()
     for number, samples in enumerate(equal_sized(dataset, batch_size)):
         inputs = pipeline.inputs(samples)
         seconds = [0.0] * len(policies)
@@ -47,9 +71,9 @@ def time_in_turns(
             for place in [*turn, *turn] if number == 0 else turn:
                 seconds[place] = _timed(network, inputs, policies[place], watch) / len(samples)
         found.append(seconds)
-        done += len(samples)
-        told(done)
-    return np.array(found).T
+        sizes.append(len(samples))
+        told(sum(sizes))
+    return [Timed(np.array(own), np.array(sizes, np.float64)) for own in zip(*found, strict=True)]
 
 
 def _timed(network: Adaptive, inputs: Tensor, policy: Policy, watch: Stopwatch) -> float:

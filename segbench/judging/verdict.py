@@ -9,6 +9,8 @@
 3. `time`: it is, and it saves time against the whole network at batch 1, and it is better than fixed stages at the same
    mean time as well, each with its interval.
 4. `operations`: anything else; among it methods that are only simulated on the device, which have no time.
+
+A few images give no verdict: an interval of a bootstrap over two images says nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from segbench.evaluation.confusion import Floats, Matrices, mean_iou
+from segbench.evaluation.confusion import Floats, mean_iou
 from segbench.evaluation.paired import (
     Difference,
     Priced,
@@ -35,6 +37,9 @@ Saves = Literal["time", "operations", "nothing"]
 
 MIOU_TOLERANCE = 0.01
 """Of mIoU: what a threshold may lose on the images on which it is chosen (one point is our choice)."""
+
+LEAST_JUDGED = 8
+"""Images on which a verdict rests at least (our choice)."""
 
 FIXED, FIXED_IN_TIME, PERMUTED = "fixed exits", "fixed exits in time", "permuted"
 """Controls."""
@@ -65,21 +70,32 @@ class MethodVerdict:
     time_saved: Difference | None = None
 
 
-def judge_method(survey: Survey, seconds: Seconds, permuted: Callable[[str], Sequence[Matrices]]) -> MethodVerdict:
+def why_no_verdict(survey: Survey) -> str | None:
+    """The reason where there are too few images to judge on."""
+    judged = len(survey.sizes) // 2
+    if judged >= LEAST_JUDGED:
+        return None
+    return (
+        f"no verdict: it would rest on {judged} of {len(survey.sizes)} images, every second one, and needs"
+        f" {LEAST_JUDGED}; give --images {2 * LEAST_JUDGED} or more, or a larger split"
+    )
+
+
+def judge_method(survey: Survey, seconds: Seconds, permuted: Callable[[str], Sequence[Priced]]) -> MethodVerdict:
     """The verdict on a method.
 
     Args:
-        survey: all images.
+        survey: all images, enough of them (`why_no_verdict`).
         seconds: of the policies and the fixed stages; empty where nothing is timed.
-        permuted: `(n, C, C)` of each draw of the control, of a policy.
+        permuted: each draw of the control, of a policy.
     """
-    images = range(len(survey.sizes))
-    chosen_on, judged_on = np.array(images[::2]), np.array(images[1::2] or images)
+    images = np.arange(len(survey.sizes))
+    chosen_on, judged_on = images[::2], images[1::2]
     policy = cheapest_within(survey, chosen_on)
     if policy is None:
         return MethodVerdict("nothing", None, len(judged_on))
     own, whole = survey.policies[policy], survey.whole
-    mine, controls = own.matrices[judged_on], [matrices[judged_on] for matrices in permuted(policy)]
+    mine, controls = own.matrices[judged_on], [draw.matrices[judged_on] for draw in permuted(policy)]
     drop = difference(whole.matrices[judged_on], mine)
     against = {
         FIXED: _against_fixed(survey, own, {}, policy, judged_on),
@@ -105,20 +121,16 @@ def cheapest_within(survey: Survey, images: np.ndarray) -> str | None:
     return found if found is not None and costs[found] < survey.whole.macs[images].mean() else None
 
 
-def shift_effect(survey: Survey, own: str) -> Difference | None:
-    """What a shift by half a block changes in mIoU, beyond what it changes without skipping.
-
-    Args:
-        survey: of all images.
-        own: name of the network's own policy, under which shifted images were asked.
+def shift_effect(survey: Survey) -> Difference | None:
+    """What a shift by half a cell changes in mIoU under the network's own policy, beyond what it changes in full.
 
     Returns:
         None for units without a grid.
     """
     mine, whole = survey.shifted
-    if not mine.stages or own not in survey.policies:
+    if not mine.moved.stages:
         return None
-    parts = [mine.matrices, whole.matrices, survey.policies[own].matrices, survey.whole.matrices]
+    parts = [way.matrices for way in (mine.moved, whole.moved, mine.plain, whole.plain)]
     draws = Resampling(len(survey.sizes))
     scores = [mean_iou(np.concatenate([part.sum(0)[None], draws.sums(part)])) for part in parts]
     effect = (scores[0] - scores[1]) - (scores[2] - scores[3])

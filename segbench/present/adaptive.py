@@ -16,6 +16,7 @@ from segbench.present.adaptive_points import (
     verdict_of,
     ways_of,
     whole_of,
+    why_no_verdict,
 )
 from segbench.present.amounts import in_percent, in_points
 from segbench.present.formats import (
@@ -40,7 +41,9 @@ _WORDS = {
     "nothing": "saves nothing beyond a fixed exit",
 }
 
-_SHIFT_NOTE = "grid shift: change of mIoU by half a block under the own policy, beyond the change without skipping"
+_SHIFT_NOTE = (
+    "grid shift: change of mIoU by half a block or region under the own policy, beyond the change without skipping"
+)
 
 
 def _saved(parts: Estimate) -> str:
@@ -116,16 +119,18 @@ def _notes(entry: Entry, ways: Sequence[Way]) -> list[str]:
     notes = [
         f"mIoU: one confusion matrix over {images} images; MACs: executed for each image alone, deciding included; "
         "saved: against the last stage, the whole network",
-        "stage=k: every image stopped there; oracle: decides by the truth; mIoU permuted: its decisions dealt to other"
-        " images",
+        "stage=k: every image stopped there; oracle: decides by the truth, a reference, no bound",
+        "mIoU permuted: a policy's decisions dealt to other images",
         "thresholds: spread over the numbers that a policy compares on these images, their labels not used",
     ]
     if any(way.times for way in ways):
         notes.append(
             "time: of an image, each image once under each policy in turns, inputs to classes; saved: of the sum"
         )
-    verdict = verdict_of(entry)
-    return [*notes, *([f"no time: simulated, {verdict.simulated}"] if verdict and verdict.simulated else [])]
+    verdict, unjudged = verdict_of(entry), why_no_verdict(entry)
+    if verdict and verdict.simulated:
+        notes.append(f"no time: simulated, {verdict.simulated}")
+    return [*notes, *([unjudged] if unjudged else [])]
 
 
 def _networks(found: Sequence[tuple[Entry, Sequence[Way]]]) -> Table:
@@ -200,11 +205,12 @@ def verdict_sentence(model: str, verdict: ShownVerdict) -> str:
 
 
 def _failed(verdict: ShownVerdict) -> str:
-    for name, what in (("fixed exits", "fixed exits"), ("permuted", "its own decisions dealt to other images")):
+    rivals = (("fixed exits", "fixed exits at the same cost"), ("permuted", "its own decisions dealt to other images"))
+    for name, what in rivals:
         value, low, high = verdict.against[name]
         if low <= 0:
             around = f"{in_points(low)} to {in_points(high)}"
-            return f"against {what} at the same cost its mIoU differs by {in_points(value)} points ({around})"
+            return f"against {what} its mIoU differs by {in_points(value)} points ({around})"
     return "the saving is not certain"
 
 

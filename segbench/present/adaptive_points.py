@@ -104,12 +104,12 @@ class ShownVerdict:
 
 
 def verdict_of(entry: Entry) -> ShownVerdict | None:
-    """The verdict on an adaptive network; None of static ones."""
+    """The verdict on an adaptive network; None of static ones, and where there were too few images."""
     rows = {
         row.quantity: row for row in entry.measurements if row.quantity in ("macs_saved", "time_saved", "miou_drop")
     }
     judged = rows.get("macs_saved")
-    if judged is None:
+    if judged is None or judged.value is None:
         return None
     against = {name: (item["value"], item["low"], item["high"]) for name, item in judged.detail["against"].items()}
     macs_saved = _interval(judged)
@@ -126,8 +126,13 @@ def verdict_of(entry: Entry) -> ShownVerdict | None:
     )
 
 
+def why_no_verdict(entry: Entry) -> str | None:
+    """In one sentence; None where there is one, and of static networks."""
+    return next((row.cause for row in entry.measurements if row.quantity == "macs_saved"), None)
+
+
 def shift_of(entry: Entry) -> Estimate | None:
-    """What half a block of shift changes in mIoU; None for units without a grid."""
+    """What half a block or region of shift changes in mIoU; None for units without a grid."""
     return next((_interval(row) for row in entry.measurements if row.quantity == "miou_difference"), None)
 
 

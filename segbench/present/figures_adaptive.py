@@ -37,7 +37,8 @@ def adaptive_figure(entries: Sequence[Entry]) -> Figure | None:
         "adaptive",
         "Accuracy of adaptive networks over operations and time",
         "Means over images, batch 1. A line through a policy's thresholds, dashed through the fixed exits. Decisions of"
-        " other images stand at the cost of their own policy; the oracle decides by the truth. Shaded: 95 %, images"
+        " other images stand at the time of their own policy; the oracle decides by the truth,"
+        " which makes it a reference, not a bound. Shaded: 95 %, images"
         " resampled, cut off at the edge.",
         _COLUMNS,
         rows,

@@ -16,7 +16,7 @@ from segbench.adaptive.run import Adaptive
 from segbench.cards.model import find_model
 from segbench.data import Dataset, Sample
 from segbench.errors import UserError
-from segbench.evaluation.confusion import Floats, Matrices
+from segbench.evaluation.paired import Priced
 from segbench.evaluation.protocol import protocol_of
 from segbench.judging.asking import Asked
 from segbench.judging.depth import DepthAlbum
@@ -24,6 +24,7 @@ from segbench.judging.permuted import permuted_by_inference, permuted_stages
 from segbench.judging.rows import (
     fixed_rows,
     no_time_row,
+    no_verdict_row,
     permuted_rows,
     policy_rows,
     shift_row,
@@ -33,8 +34,8 @@ from segbench.judging.rows import (
 from segbench.judging.single_stage import SingleStage
 from segbench.judging.survey import Survey, Surveyor
 from segbench.judging.thresholds import own_policy, policies_of
-from segbench.judging.timing import time_in_turns
-from segbench.judging.verdict import judge_method, shift_effect, whole_name
+from segbench.judging.timing import Timed, time_in_turns
+from segbench.judging.verdict import judge_method, shift_effect, whole_name, why_no_verdict
 from segbench.learning.segmentation import open_split
 from segbench.learning.weights import trained_network
 from segbench.meters.stopwatch import stopwatch_for
@@ -75,13 +76,13 @@ def run(case: Case, report: Reporter) -> None:
         parse_policy(text)
     trial = _Trial.of(case, options, report)
     survey = trial.survey()
-    for row in trial.rows(survey, trial.times()):
+    for row in trial.rows(survey, trial.times(len(survey.fixed))):
         report.measured(row)
     trial.draw()
 
 
-Times = Mapping[int, Mapping[str, Floats]]
-"""Images at once -> name of the policy or stage -> seconds an image; empty of methods that are simulated."""
+Times = Mapping[int, Mapping[str, Timed]]
+"""Images at once -> name of the policy or stage -> its times; empty of methods that are simulated."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,10 @@ class _Trial:
 
         return Surveyor(self.network, self.pipeline, self.policies, own).survey(self.dataset, observe)
 
-    def times(self) -> Times:
-        """Times every policy and fixed stage, image by image and in batches."""
+    def times(self, stages: int) -> Times:
+        """Times every policy and each of the fixed stages, image by image and in batches."""
         if self.network.simulated is not None:
             return {}
-        stages = self.network.begin(self.pipeline.inputs([self.dataset[0]])).stages
         policies: list[Policy] = [*map(Everything, range(1, stages + 1)), *self.policies]
         watch, found = stopwatch_for(self.pipeline.device), {}
         for batch in sorted({1, self.case.infer_batch}):
@@ -167,20 +167,25 @@ class _Trial:
     def _verdict_rows(self, survey: Survey, times: Times) -> Iterator[Measurement]:
         permuted = {name: permuted_stages(survey, name) for name in survey.policies if survey.unit == "image"}
 
-        def dealt(name: str) -> Sequence[Matrices]:
+        def dealt(name: str) -> Sequence[Priced]:
             if name not in permuted:
-                tell = self._tell("permuted")
+                policy = next(policy for policy in self.policies if policy.name == name)
+                made, tell = survey.decisions[name], self._tell("permuted")
                 permuted[name] = permuted_by_inference(
-                    self.network, self.dataset, self.pipeline, survey.policies[name], survey.sizes, tell
+                    self.network, self.dataset, self.pipeline, policy, made, survey.sizes, tell
                 )
             return permuted[name]
 
-        verdict = judge_method(survey, times.get(1, {}), dealt)
-        yield from verdict_rows(verdict, self.network.simulated, self.method)
+        cause = why_no_verdict(survey)
+        if cause is None:
+            verdict = judge_method(survey, {name: own.seconds for name, own in times.get(1, {}).items()}, dealt)
+            yield from verdict_rows(verdict, self.network.simulated, self.method)
+        else:
+            yield no_verdict_row(cause)
         for name, draws in permuted.items():
             yield from permuted_rows(name, draws, survey, self.method)
         assert self.own is not None
-        if (effect := shift_effect(survey, self.own.name)) is not None:
+        if (effect := shift_effect(survey)) is not None:
             yield shift_row(self.own.name, effect, self.method)
 
     def draw(self) -> None:

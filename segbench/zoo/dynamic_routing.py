@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from segbench.adaptive.inference import answer_by_default
-from segbench.adaptive.run import Run
+from segbench.adaptive.run import NotOffered, Run
 from segbench.zoo.blocks import PooledBatchNorm, Size, conv_norm_relu, resize, size_of
 
 if TYPE_CHECKING:
@@ -339,7 +339,7 @@ class Routing(Run):
 
     def _read(self) -> Tensor:
         if self.stage < self.stages:
-            raise LookupError("there are no scores before the last layer")
+            raise NotOffered("there are no scores before the last layer")
         return self._network.decoder(self._arrived.maps)  # type: ignore[no-any-return]
 
     def _keep(self, which: Tensor, rows: Tensor) -> None:  # noqa: ARG002

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from segbench.adaptive.run import Run
+from segbench.adaptive.run import NotOffered, Run
 from segbench.layers.region_conv import Region
 
 
@@ -26,10 +26,10 @@ class PixelRun(Run):
         """The pixels that go on.
 
         Raises:
-            LookupError: before the first stage, which gives them their number.
+            NotOffered: before the first stage, which gives them their number.
         """
         if self._region is None:
-            raise LookupError("there are no pixels of scores before the first stage")
+            raise NotOffered("there are no pixels of scores before the first stage")
         return self._region
 
     @property

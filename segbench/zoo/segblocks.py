@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.adaptive.inference import answer_by_default
-from segbench.adaptive.run import Run
+from segbench.adaptive.run import NotOffered, Run
 from segbench.cards.datasets import IGNORE
 from segbench.errors import UserError
 from segbench.zoo.blocks import Size, resize, size_of
@@ -181,6 +181,7 @@ class ChoiceOfBlocks(Run):
         super().__init__(len(images), 2, images.device)
         self._network, self._images, self._size = network, images, size
         self.grid = images.shape[-2] // network.block, images.shape[-1] // network.block
+        self.cell = network.block, network.block  # of images that were filled up
         self._logits: Tensor
         self._high: Tensor
         self._answer: Tensor | None = None
@@ -200,7 +201,7 @@ class ChoiceOfBlocks(Run):
 
     def _read(self) -> Tensor:
         if self._answer is None:
-            raise LookupError("there are no scores before the blocks are computed")
+            raise NotOffered("there are no scores before the blocks are computed")
         return self._network.cut_back(self._answer, self._size)
 
     def _keep(self, which: Tensor, rows: Tensor) -> None:  # noqa: ARG002

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segbench.adaptive.run import DecisionUnit, Run
+from segbench.adaptive.run import DecisionUnit, NotOffered, Run
 from segbench.data import Sample
 
 SIDE = 8
@@ -77,7 +77,7 @@ class ExitsRun(Run):
 
     def _read(self) -> Tensor:
         if self.unit == "block" and self.stage < self.stages:
-            raise LookupError("there are no scores before the last stage")
+            raise NotOffered("there are no scores before the last stage")
         scores: Tensor = self._network.head(self._features.permute(0, 3, 1, 2))
         return scores
 

@@ -71,10 +71,13 @@ def test_blocks_are_judged_between_all_low_and_all_high(scenes: Scenes) -> None:
 
 
 def test_a_shifted_grid_is_asked_under_the_own_policy_and_in_full(scenes: Scenes) -> None:
+    """Regions of four pixels shifted by two: 6x6 pixels are scored, and the lower half is hard from row 4 on."""
     mine, whole = surveyed("region", scenes).shifted
-    assert np.array_equal(mine.matrices, whole.matrices) and len(mine.macs) == len(scenes)
-    assert set(whole.macs) == {(SIDE + SIDE // 2) ** 2 * (3 * STAGE + READ)}, "a region of four pixels shifted by two"
-    assert not surveyed("image", scenes).shifted[0].stages, "an image has no grid"
+    assert set(whole.moved.macs) == {PIXELS * (3 * STAGE + READ)} and len(mine.moved.macs) == len(scenes)
+    for way in (mine.plain, mine.moved, whole.plain, whole.moved):
+        assert way.matrices.sum((1, 2)).tolist() == [36] * len(scenes)
+    assert whole.moved.matrices[1, 1].tolist() == [0, 36] == mine.plain.matrices[1, 1].tolist()
+    assert not surveyed("image", scenes).shifted[0].moved.stages, "an image has no grid"
 
 
 def test_every_stage_has_a_calibration(scenes: Scenes) -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from segbench.adaptive.run import DecisionUnit
+from segbench.adaptive.policies import Confidence, parse_policy
+from segbench.adaptive.run import DecisionUnit, Run
 from segbench.errors import UserError
 from segbench.judging.thresholds import SHARES, policies_of
-from tests.judging.conftest import Exits, Plainly, scene
+from tests.judging.conftest import Exits, ExitsRun, Plainly, scene
 
 if TYPE_CHECKING:
     from tests.judging.conftest import Scenes
@@ -43,6 +44,25 @@ def test_signals_have_thresholds_of_any_size(scenes: Scenes) -> None:
     assert named("block", ["signal"], scenes)[-1] == "signal<0.98"
 
 
+def test_thresholds_that_differ_have_names_that_differ() -> None:
+    names = ("confidence>0.9999999", "confidence>1", "state<1e-07", "change<0.05")
+    assert [parse_policy(name).name for name in names] == list(names)
+
+
+def test_a_network_of_one_stage_decides_nothing(scenes: Scenes) -> None:
+    network = Exits("image")
+    network.stages = 1
+    with pytest.raises(UserError, match="has one stage and decides nothing"):
+        policies_of(network, [], [Plainly.inputs([scenes[0]])])
+
+
+def test_a_curve_without_any_threshold_is_refused(monkeypatch: pytest.MonkeyPatch, scenes: Scenes) -> None:
+    monkeypatch.setattr(Confidence, "of_pixels", lambda _, now, before: torch.full_like(now[:, 0], 3.0))
+    with pytest.raises(UserError, match=r"no threshold from 0 to 1 here: what Exits shows lies between 3 and 3"):
+        named("image", ["confidence"], scenes)
+    assert named("image", ["confidence>0.5"], scenes) == ["confidence>0.5"]
+
+
 @pytest.mark.parametrize(
     ("unit", "asked", "sentence"),
     [
@@ -55,3 +75,12 @@ def test_signals_have_thresholds_of_any_size(scenes: Scenes) -> None:
 def test_a_policy_of_another_method_is_refused(unit: DecisionUnit, asked: str, sentence: str, scenes: Scenes) -> None:
     with pytest.raises(UserError, match=sentence):
         named(unit, [asked], scenes)
+
+
+def test_a_mistake_in_a_users_network_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch, scenes: Scenes) -> None:
+    def mistaken(_: Run) -> torch.Tensor:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(ExitsRun, "_read", mistaken)
+    with pytest.raises(IndexError):
+        named("image", ["confidence"], scenes)

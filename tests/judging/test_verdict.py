@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from segbench.evaluation.confusion import Matrices
-from segbench.judging.survey import Observed, Survey
+from segbench.evaluation.paired import Priced
+from segbench.judging.survey import Observed, Shifted, Survey
 from segbench.judging.verdict import FIXED, FIXED_IN_TIME, PERMUTED, cheapest_within, judge_method, shift_effect
 
 IMAGES = 40
@@ -36,6 +37,10 @@ class Known(Observed):
 
 def known(easy: float, hard: float, cost_easy: float, cost_hard: float) -> Known:
     return Known(right=np.where(HARD, hard, easy).tolist(), spent=np.where(HARD, cost_hard, cost_easy).tolist())
+
+
+def dealt(way: Known) -> Priced:
+    return Priced(way.matrices, way.macs)
 
 
 def survey(**policies: Known) -> Survey:
@@ -77,11 +82,11 @@ QUICK = {"stage=1": np.full(IMAGES, 0.1), "stage=2": np.full(IMAGES, 0.9), "stag
 def test_a_verdict_needs_every_control(
     own: Known, permuted: Known, seconds: dict[str, NDArray[np.float64]], kind: str
 ) -> None:
-    assert judge_method(survey(own=own), seconds, lambda _: [permuted.matrices]).kind == kind
+    assert judge_method(survey(own=own), seconds, lambda _: [dealt(permuted)]).kind == kind
 
 
 def test_a_verdict_rests_on_the_images_on_which_the_threshold_was_not_chosen() -> None:
-    found = judge_method(survey(own=GOOD), {**QUICK, "own": np.where(HARD, 1.0, 0.1)}, lambda _: [CHANCE.matrices])
+    found = judge_method(survey(own=GOOD), {**QUICK, "own": np.where(HARD, 1.0, 0.1)}, lambda _: [dealt(CHANCE)])
     assert (found.policy, found.images) == ("own", IMAGES // 2)
     assert found.macs_saved is not None and found.macs_saved.value == pytest.approx(0.45)
     assert found.against is not None and set(found.against) == {FIXED, FIXED_IN_TIME, PERMUTED}
@@ -95,10 +100,15 @@ def test_the_cheapest_threshold_within_a_point_is_chosen() -> None:
 
 def test_a_shift_counts_beyond_what_it_changes_without_skipping() -> None:
     moved = survey(own=GOOD)
-    moved.shifted = known(0.8, 0.8, 1, 10), known(0.85, 0.85, 10, 10)
-    effect = shift_effect(moved, "own")
-    assert effect is not None and effect.value == pytest.approx(moved_score(0.8) - moved_score(0.85))
-    assert shift_effect(survey(own=GOOD), "own") is None
+    moved.shifted = Shifted(*every(0.9, 0.8)), Shifted(*every(0.95, 0.88))
+    effect = shift_effect(moved)
+    lost = moved_score(0.8) - moved_score(0.9), moved_score(0.88) - moved_score(0.95)
+    assert effect is not None and effect.value == pytest.approx(lost[0] - lost[1])
+    assert shift_effect(survey(own=GOOD)) is None
+
+
+def every(*shares: float) -> list[Known]:
+    return [known(share, share, 1, 1) for share in shares]
 
 
 def moved_score(share: float) -> float:

@@ -36,13 +36,15 @@ class Listener:
         return [row for row in rows if all(row.factors.get(name) == value for name, value in factors.items())]
 
 
-def trained(folder: Path, network: torch.nn.Module, arguments: dict[str, Any], **options: Json) -> Case:
-    """Four small streets and an untrained network."""
+def trained(
+    folder: Path, network: torch.nn.Module, arguments: dict[str, Any], images: int = 16, **options: Json
+) -> Case:
+    """Small streets and an untrained network."""
     builder = f"{type(network).__module__}:{type(network).__name__}"
     written = "\n".join(f"{name} = {value}" for name, value in arguments.items())
     (folder / "tiny.toml").write_text(f'title = "tiny"\nbuilder = "{builder}"\n[arguments]\n{written}\n')
     save_checkpoint(Checkpoint(network.state_dict(), FACTS), folder / "best.safetensors")
-    streets = "synthetic:size=64x64,count=4"
+    streets = f"synthetic:size=64x64,count={images}"
     case = Case("adaptive", str(folder / "tiny.toml"), width=64, height=64, dataset=streets, split="val", infer_batch=2)
     return case.with_options(checkpoint=str(folder / "best.safetensors"), **{"pictures": 1, **options})
 
@@ -63,10 +65,10 @@ def test_every_policy_and_control_is_reported_and_judged(case: Case, tmp_path: P
     for batch in (1, 2):
         timed = {row.factors["policy"]: row for row in heard.of("latency_s", batch_size=batch)}
         assert set(timed) == {"stage=1", "stage=2", *policies}
-        assert all(len(row.samples) == 4 / batch and "saved" in row.detail for row in timed.values())
+        assert all(len(row.samples) == 16 / batch and "saved" in row.detail for row in timed.values())
     assert [row.factors["policy"] for row in heard.of("calibration_error")] == ["stage=1", "stage=2"]
     (judged,) = heard.of("macs_saved")
-    assert judged.detail["verdict"] in ("time", "operations", "nothing") and judged.detail["images"] == 2
+    assert judged.detail["verdict"] in ("time", "operations", "nothing") and judged.detail["images"] == 8
     assert (tmp_path / "depth.png").is_file()
     whole, policy = heard.of("miou", policy="stage=2")[0].detail, heard.of("miou", policy="state<1")[0].detail
     assert list(whole["pictures"]) == list(policy["depths"]) and len(whole["depth_colours"]) == 2
@@ -77,7 +79,15 @@ def test_a_state_that_may_move_by_its_whole_length_ends_at_the_first_stage(case:
     heard = Listener()
     run(case.with_options(policies=("state<1",)), heard)
     policy, first = (heard.of("macs", policy=name)[0] for name in ("state<1", "stage=1"))
-    assert policy.value == first.value and heard.of("miou", policy="state<1")[0].detail["stages"] == {"1": 4}
+    assert policy.value == first.value and heard.of("miou", policy="state<1")[0].detail["stages"] == {"1": 16}
+
+
+def test_a_few_images_give_everything_but_a_verdict(case: Case) -> None:
+    heard = Listener()
+    run(case.with_options(images=15, policies=("state<1",)), heard)
+    (judged,) = heard.of("macs_saved")
+    assert judged.value is None and "it would rest on 7 of 15 images" in (judged.cause or "")
+    assert heard.of("miou", policy="permuted state<1") and not heard.of("miou_drop")
 
 
 def test_a_static_network_beside_others_is_one_point(tmp_path: Path) -> None:
@@ -88,7 +98,7 @@ def test_a_static_network_beside_others_is_one_point(tmp_path: Path) -> None:
         "stem": 4,
         "stage1_width": 4,
     }
-    case = trained(tmp_path, HRNetV2(**arguments), arguments)
+    case = trained(tmp_path, HRNetV2(**arguments), arguments, images=2)
     heard = Listener()
     run(case.with_options(alone=False), heard)
     (point,) = heard.of("miou")
