@@ -136,10 +136,8 @@ def predicting(case: Case) -> Case:
 
     The memory meant is the CPU's where the case runs there, else CUDA's.
     """
-    assert case.options is not None
     target = "cpu" if case.device == "cpu" else "cuda"
-    options = PredictOptions.recorded(case.options.to_json()).changed(target=target)
-    return replace(case, task="predict", modes=("train",), options=options)
+    return case.for_task("predict", modes=("train",), options={"target": target})
 
 
 def batch_of(case: Case, mode: str) -> int:
