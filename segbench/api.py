@@ -15,6 +15,7 @@ from segbench.estimate.prediction import Prediction, summarise
 from segbench.estimate.step import trace_step
 from segbench.libraries.traits import traits_of
 from segbench.records.case import Case, Json
+from segbench.records.options import Assumptions
 from segbench.records.rows import read_ledger
 from segbench.workload.images import batch_source
 from segbench.workload.network import build_from_card, require_classes
@@ -88,7 +89,8 @@ def predict_memory(
             outputs=OutputReader.of(case, twin),
         )
 
-    traced = trace_step(build, mode, batch_size)
+    overheads = Overheads(convolutions=Assumptions().workspaces)
+    traced = trace_step(build, mode, batch_size, overheads=overheads)
     if traced.classes is not None:
         require_classes(name, traced.classes, classes, f"give classes={traced.classes}")
-    return summarise(traced, mode, batch_size, replay(traced.log), Overheads())
+    return summarise(traced, mode, batch_size, replay(traced.log), overheads)

@@ -28,7 +28,7 @@ def calibrate(device: _DeviceName = "auto") -> None:
     """What this GPU takes beside tensors: context, workspaces of cuBLAS and cuDNN, what attention keeps.
 
     Takes less than a minute and is kept in the user's folder: predictions for this GPU (--gpu, --budget, or a search
-    on it) then assume its own values, and say so.
+    on it) then assume its own context and workspaces, and say so; what attention keeps is shown only.
     """
     where = choose_device(device, "calibrate")
     if not where.is_cuda:

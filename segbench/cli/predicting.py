@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from rich.console import Console
@@ -100,8 +102,9 @@ class PredictionFlags(Group):
             gpus: names of the GPU that is predicted for, as far as one is known, where the user names none.
 
         Raises:
-            UserError: an amount that cannot be read, or an unknown GPU.
+            UserError: an amount or a release of torch that cannot be read, an unknown GPU, or ranks without a strategy.
         """
+        self._require_sensible()
         amounts = {"context_bytes": self.context, "cublas_bytes": self.cublas}
         return kind.parse(
             {
@@ -117,29 +120,46 @@ class PredictionFlags(Group):
         )
 
     def shared(self, kind: type[SharedT]) -> SharedT:
-        """As options of a task that measures the same."""
+        """As options of a task that measures the same.
+
+        Raises:
+            UserError: see `options`.
+        """
+        self._require_sensible()
         return kind.parse({"strategy": self.strategy, "ranks": self.ranks})
+
+    def _require_sensible(self) -> None:
+        """Raises:
+        UserError: several processes of which no strategy is said, or an older torch that is no release.
+        """
+        if self.ranks > 1 and self.strategy == "single":
+            raise UserError(f"--ranks {self.ranks} needs --strategy ddp, ddp-views or fsdp")
+        if self.assume_torch is not None and not re.match(r"\d+\.\d+(\.|$)", self.assume_torch):
+            raise UserError(f"--assume-torch {self.assume_torch} is no release of torch; give two numbers, such as 1.8")
 
     def _of_gpu(self, gpus: Sequence[str]) -> dict[str, Any]:
         """What the first GPU that is known brings with it: its own values where it was calibrated, and then says so."""
-        names = [self.gpu] if self.gpu else gpus
-        own = next((found for name in names if (found := calibration_of(name))), None)
-        if own is not None:
-            _CONSOLE.print(
-                f"predicted with the context and workspaces that calibrate found on {own.gpu} (torch {own.torch})",
-                highlight=False,
-                soft_wrap=True,
-            )
-            return self._unless_given(own.assumptions())
-        known = [assumed for name in names if (assumed := gpu_assumptions(name))]
-        if self.gpu and not known:
+        for name in [self.gpu] if self.gpu else gpus:
+            if own := calibration_of(name):
+                _tell(
+                    f"predicted with the context and workspaces that calibrate found on {own.gpu} (torch {own.torch})"
+                )
+                return self._unless_given(own.assumptions())
+            if assumed := gpu_assumptions(name):
+                return assumed
+        if self.gpu:
             raise UserError(f"no GPU {self.gpu!r} is known; give one such as {', '.join(GPU_BUDGETS)}")
-        return known[0] if known else {}
+        return {}
 
     def _unless_given(self, assumed: dict[str, Any]) -> dict[str, Any]:
         """Without the workspaces, where the user wants others than the usual ones."""
         usual = type(self).workspaces
         return {name: value for name, value in assumed.items() if name != "workspaces" or self.workspaces == usual}
+
+
+@lru_cache  # a command that predicts several times says it once
+def _tell(sentence: str) -> None:
+    _CONSOLE.print(sentence, highlight=False, soft_wrap=True)
 
 
 def chosen_budget(text: str | None, where: Device) -> Budget:

@@ -38,6 +38,7 @@ from segbench.studies.catalogue import FIGURE_NAMES, STUDIES, STUDY_NAMES, cards
 from segbench.studies.duration import DurationEstimate, estimate_duration
 from segbench.studies.evidence import write_evidence
 from segbench.studies.planning import StudyStage, kind_of, stage_of
+from segbench.studies.readings import predicted_under
 from segbench.studies.report import newest
 from segbench.studies.study import Step
 
@@ -97,7 +98,7 @@ def reproduce(
     for line in plan_lines(steps):
         Console(stderr=True).print(line)
     done = [item for stage in stages for item in _run(session, stage, fresh)]
-    entries = newest(Ledger(run.ledger).entries())
+    entries = predicted_under(newest(Ledger(run.ledger).entries()), assumed)
     if output is not None:
         tell(
             write_evidence(

@@ -85,7 +85,10 @@ def _memory_table(pairs: Sequence[_Pair]) -> Table:
     return table_of("Peak memory, predicted beside measured", columns, rows, notes, name="predicted_beside_measured")
 
 
-_ABOUT = "ratio: predicted to measured; workspaces of cuDNN are the GPU's affair and not predicted"
+_ABOUT = (
+    "ratio: predicted to measured; cuDNN's workspaces are predicted as V100s' published peaks have them, unless the "
+    "prediction was told otherwise, and other GPUs may take others"
+)
 
 
 def _memory_cells(pair: _Pair) -> list[Value | Cell]:

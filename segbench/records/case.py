@@ -14,7 +14,7 @@ from pydantic import ConfigDict, SkipValidation
 
 from segbench.errors import UnknownName, UserError
 from segbench.records.host import package_version
-from segbench.records.options import Options
+from segbench.records.options import PREDICTION_MODEL, Assumptions, Options
 from segbench.records.shapes import AS_RECORDED
 from segbench.records.tasks import Task, task_named, task_recorded
 
@@ -172,6 +172,11 @@ class Case:
         options = kind.options.parse({**shared, **changes.pop("options", {})})
         return replace(self, task=task, options=options, **changes)
 
+    @property
+    def predicts(self) -> bool:
+        """Whether the answer depends on what is assumed of a GPU; a search on a GPU only starts there."""
+        return isinstance(self.options, Assumptions) and (self.device == "none" or self.task == "savings")
+
     def factors(self) -> dict[str, Json]:
         """The fields that differ from their defaults, without the place where the data lies."""
         usual = {item.name: item.default for item in fields(self)} | {"modes": self.kind.modes}
@@ -188,7 +193,8 @@ class Case:
 
     def key(self, card_hash: str, device_name: str, torch_version: str) -> str:
         """The resume key: equal keys are the same measurement, by this segbench on the same kind of machine."""
-        what = [self.factors(), card_hash, device_name, torch_version, package_version("segbench")]
+        what: list[object] = [self.factors(), card_hash, device_name, torch_version, package_version("segbench")]
+        what += [PREDICTION_MODEL] if self.predicts else []
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Json]:

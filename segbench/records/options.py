@@ -21,6 +21,13 @@ READS, WRITES = "reads", "writes"
 """Marks of options that hold a path: a machine that answers for another must be sent, or must send back, what is there.
 """
 
+PREDICTION_MODEL = 2
+"""Of predictions' rules: a higher number where the same question has another answer, so that ledgers are asked anew.
+
+    1: no workspaces of cuDNN unless they were asked for.
+    2: the expected workspaces; softmax's, losses' and older releases' buffers as published trainings have them.
+"""
+
 ReadPath = Annotated[str, READS]
 WrittenPath = Annotated[str, WRITES]
 MaybeRead = Annotated[str | None, READS]
@@ -128,12 +135,17 @@ class Assumptions(Shared):
 
     context_bytes: int = USUAL_CONTEXT
     cublas_bytes: int | None = None
-    workspaces: Literal["none", "expected", "upper"] = "none"
+    workspaces: Literal["none", "expected", "upper"] = "expected"
     nfe: int | None = None
     attention: Literal["flash", "efficient", "cudnn", "math"] | None = None
     capability: tuple[int, int] | None = None
     assume_torch: str | None = None
     target: Literal["cuda", "cpu"] = "cuda"
+
+    @classmethod
+    def recorded(cls, values: Mapping[str, Any]) -> Self:
+        """The same; a record that says nothing of workspaces is of a time when none were predicted."""
+        return super().recorded({"workspaces": "none", **values})
 
 
 class PredictOptions(Assumptions):

@@ -28,8 +28,6 @@ _FLAGS = {
 }
 """Field of a case or option of a task -> flag, where they are called differently."""
 _BYTES = ("budget_bytes", "cublas_bytes")
-_PREDICTED = {"workspaces": "none"}
-"""What studies assume of a prediction, and commands do not unless they are told."""
 
 
 def command_of(step: Step, models: Sequence[str], where: Device, rule: StopRule) -> str:
@@ -48,8 +46,7 @@ def command_of(step: Step, models: Sequence[str], where: Device, rule: StopRule)
         words += ["-b", "max", "--budget", PAPER_GPU]
     usual = StopRule().options()
     rounds = {name: value for name, value in rule.options().items() if step.how == "rounds" and value != usual[name]}
-    told = {**_PREDICTED, **step.options} if step.device == "none" else step.options
-    return shlex.join([*words, *_flags({**step.fields, **told, **rounds})])
+    return shlex.join([*words, *_flags({**step.fields, **step.options, **rounds})])
 
 
 def _flags(values: Mapping[str, Json]) -> Iterator[str]:

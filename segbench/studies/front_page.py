@@ -58,7 +58,7 @@ def _compared(report: Path) -> int:
 
 def _of_today(report: Path) -> bool:
     """Whether its Table 2 is predicted for the torch that runs."""
-    return _compared(report) > 0 and not assumed_throughout(read_entries([report / LEDGER]))
+    return _compared(report) > 0 and "assume_torch" not in assumed_throughout(read_entries([report / LEDGER]))
 
 
 def _paper_beside_ours(report: Path) -> list[str]:

@@ -12,7 +12,7 @@ from segbench.present.values import measured
 from segbench.records.case import Case, Json
 from segbench.records.ledger import Entry
 from segbench.records.measurement import Measurement
-from segbench.records.options import Assumptions
+from segbench.records.options import Assumptions, Shared
 
 PREFERENCE = ("measured:cuda", "measured:nvml", "counted", "simulated", "predicted", "measured:host")
 """Of methods; a prediction of CUDA's memory comes before what a CPU took, which is another thing."""
@@ -49,12 +49,14 @@ class Reading:
 def reading(
     entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json] | None = None
 ) -> Reading | None:
-    """The best number of a network as its card builds it: by method, then the newest; None where there is none."""
-    usual = {**_ASSUMED, **assumed_throughout(entries)}
+    """The best number of a network as its card builds it: by method, then the newest; None where there is none.
+
+    Predictions count that assume what most networks of these entries are predicted under, see `assumed_throughout`;
+    what is measured counts whatever predictions assume.
+    """
     found = [
         Reading(float(item.value), item, entry)
-        for entry in entries
-        if entry.model == model and _could_answer(entry, quantity, conditions or {}, usual)
+        for entry in _could_answer(entries, model, quantity, conditions or {})
         if (item := measured(entry, quantity)) is not None and item.value is not None
     ]
     return max(found, key=lambda item: (-PREFERENCE.index(item.method), item.entry.finished), default=None)
@@ -62,10 +64,7 @@ def reading(
 
 def absence(entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json]) -> str | None:
     """Why a number is missing, where a cell that was to give it says so."""
-    usual = {**_ASSUMED, **assumed_throughout(entries)}
-    for entry in reversed(entries):
-        if entry.model != model or not _could_answer(entry, quantity, conditions, usual):
-            continue
+    for entry in reversed(_could_answer(entries, model, quantity, conditions)):
         item = measured(entry, quantity)
         if item is not None and item.value is None:
             return f"{item.outcome}: {item.cause}" if item.outcome != "ok" else str(item.cause)
@@ -75,38 +74,62 @@ def absence(entries: Sequence[Entry], model: str, quantity: str, conditions: Map
 
 
 def is_whole_network(entry: Entry, quantity: str) -> bool:
-    """Whether a number of this quantity in this entry is the whole network's."""
+    """Whether the quantity in this entry is the whole network's."""
     return quantity in entry.case.kind.answers
 
 
-def _could_answer(entry: Entry, quantity: str, conditions: Mapping[str, Json], usual: Mapping[str, Json]) -> bool:
-    return is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity, usual)
+def _could_answer(entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json]) -> list[Entry]:
+    usual = {**_USUAL, **_most_assumed(entries)}
+    return [
+        entry
+        for entry in entries
+        if entry.model == model and is_whole_network(entry, quantity)
+        if _meets(entry.case, conditions, quantity, usual)
+    ]
 
 
-_ASSUMED: dict[str, Json] = {
-    "cublas_bytes": None,
-    "workspaces": "none",
-    "attention": None,
-    "strategy": "single",
-    "ranks": 1,
-    "assume_torch": None,
-}
-"""Options of a prediction -> what they are unless the user says otherwise."""
+_USUAL: dict[str, Json] = {"cublas_bytes": None, "attention": None, "strategy": "single", "ranks": 1}
+"""Options of a prediction -> what they are in a published row's place."""
 _OF_ANOTHER_TIME = ("assume_torch", "workspaces")
-"""Of these, what one assumes of all predictions of a ledger at once, to set them beside old numbers."""
+"""Of the others, what one assumes of all predictions at once, to set them beside old numbers."""
+_ASSUMED = set(Assumptions.model_fields) - set(Shared.model_fields)
+"""Options that say nothing of a measurement."""
 _WHATEVER_IT_TOOK = ("parameters", "macs", "miou")
 """Quantities that switches, optimizers and assumptions do not change, or that are about the result alone."""
 
 
 def assumed_throughout(entries: Sequence[Entry]) -> dict[str, Json]:
-    """The release of torch and the workspaces that every prediction of a ledger assumed, where they are not the usual.
+    """The release of torch and the workspaces that count of a ledger's predictions, where they are not the usual.
 
-    Empty where predictions differ in them: then those that assumed nothing count.
+    Those under which most networks are predicted; of equal ones the last.
     """
-    options = [entry.case.options for entry in entries if isinstance(entry.case.options, Assumptions)]
-    said = {tuple(getattr(item, name) for name in _OF_ANOTHER_TIME) for item in options}
-    found = dict(zip(_OF_ANOTHER_TIME, said.pop(), strict=True)) if len(said) == 1 else {}
-    return {name: value for name, value in found.items() if value != _ASSUMED[name]}
+    usual = Assumptions()
+    return {name: value for name, value in _most_assumed(entries).items() if value != getattr(usual, name)}
+
+
+def predicted_under(entries: Sequence[Entry], assumed: Mapping[str, Json]) -> list[Entry]:
+    """Without the predictions that assume another release of torch or other workspaces than a command asked for."""
+    usual = Assumptions()
+    wanted = tuple(assumed.get(name, getattr(usual, name)) for name in _OF_ANOTHER_TIME)
+    return [entry for entry in entries if not entry.case.predicts or _times(entry.case) == wanted]
+
+
+def _most_assumed(entries: Sequence[Entry]) -> dict[str, Json]:
+    groups: dict[tuple[Json, ...], list[Entry]] = {}
+    for entry in entries:
+        if entry.case.predicts:
+            groups.setdefault(_times(entry.case), []).append(entry)
+
+    def size(times: tuple[Json, ...]) -> tuple[int, str]:
+        group = groups[times]
+        return len({(entry.model, entry.case.task) for entry in group}), max(entry.finished for entry in group)
+
+    largest = max(groups, key=size, default=())
+    return dict(zip(_OF_ANOTHER_TIME, largest, strict=True)) if groups else {}
+
+
+def _times(case: Case) -> tuple[Json, ...]:
+    return tuple(getattr(case.options, name) for name in _OF_ANOTHER_TIME)
 
 
 def _meets(case: Case, conditions: Mapping[str, Json], quantity: str, usual: Mapping[str, Json]) -> bool:
@@ -120,9 +143,11 @@ def _meets(case: Case, conditions: Mapping[str, Json], quantity: str, usual: Map
 
 
 def _field(case: Case, name: str, usual: Json) -> Json:
-    """Of the case, or of its options, where what is not said is the usual."""
+    """Of the case, or of its options, where what is not said is the usual, and what a measurement assumed too."""
     if hasattr(case, name):
         return getattr(case, name)
+    if name in _ASSUMED and not case.predicts:
+        return usual
     said = getattr(case.options, name, None)
     return usual if said is None else said
 
@@ -131,9 +156,14 @@ def _is_usual(case: Case, usual: Mapping[str, Json]) -> bool:
     """Whether nothing was switched on or assumed, and the optimizer is the model card's, as in the paper's rows."""
     return (
         not case.switches
-        and all(getattr(case.options, name, value) == value for name, value in usual.items())
+        and all(_option(case, name, value) == value for name, value in usual.items())
         and case.optimizer in (None, _optimizer_of(case.model))
     )
+
+
+def _option(case: Case, name: str, usual: Json) -> Json:
+    """Of a prediction, None included; the usual where the case has none, or only measures."""
+    return usual if name in _ASSUMED and not case.predicts else getattr(case.options, name, usual)
 
 
 @lru_cache

@@ -83,7 +83,8 @@ TABLE2_REASONS = (
     ),
     KnownReason(
         ("train_memory", "infer_memory", "max_batch"),
-        "cuDNN's workspaces depend on the GPU and the algorithms it picks; predictions leave them out, and with "
+        "cuDNN's workspaces depend on the GPU and the algorithms it picks; predictions take those that fit the "
+        "published peaks of V100s best, or none where the table's notes say so, and with "
         "cudnn.benchmark the first steps can take gigabytes more.",
         "--workspaces of `segbench memory`; quantity `train_first_step_peak_bytes`",
     ),

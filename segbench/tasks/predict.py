@@ -13,7 +13,7 @@ from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
 from segbench.estimate.allocator import replay
 from segbench.estimate.attention_backends import BACKENDS, Kernels
-from segbench.estimate.intervals import PeakInterval, interval_of
+from segbench.estimate.intervals import TOO_FEW, PeakInterval, interval_of
 from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
@@ -46,7 +46,7 @@ def run(case: Case, report: Reporter) -> None:
         if number == 0:
             tell_parameters(built[-1].network, case, report)
         asked = case.options_as(PredictOptions)
-        certain = interval_of(case.precision) if asked.workspaces == "expected" else None
+        certain = interval_of(case.precision, mode) if asked.workspaces == "expected" else None
         rows = _rows(found, _detail(found, seconds, asked.timeline), certain)
         for row in rows if asked.target == "cuda" else itertools.islice(rows, 1):
             report.measured(row)
@@ -136,10 +136,8 @@ def predicting(case: Case) -> Case:
 
     The memory meant is the CPU's where the case runs there, else CUDA's.
     """
-    assert case.options is not None
     target = "cpu" if case.device == "cpu" else "cuda"
-    options = PredictOptions.recorded(case.options.to_json()).changed(target=target)
-    return replace(case, task="predict", modes=("train",), options=options)
+    return case.for_task("predict", modes=("train",), options={"target": target})
 
 
 def batch_of(case: Case, mode: str) -> int:
@@ -153,6 +151,7 @@ AUTOTUNING = "cudnn.benchmark tries algorithms with large workspaces, which depe
 def notes(found: Prediction, case: Case) -> list[str]:
     """What limits the prediction, as sentences that name the network."""
     warnings = [*found.warnings, *([AUTOTUNING] if case.cudnn_benchmark else [])]
+    warnings += [TOO_FEW] if found.mode == "train" and case.precision != "fp32" else []
     places = [f"{place} ({times} times)" for place, times in found.assumptions.items()]
     return [
         *(f"{case.model}: {sentence}" for sentence in warnings),

@@ -245,19 +245,24 @@ def test_older_releases_kept_more(report: Collected) -> None:
 
 def test_expected_workspaces_raise_what_the_allocator_hands_out(report: Collected) -> None:
     wide = replace(CASE, model="unet", infer_batch=8)
-    predict.run(wide, report)
+    predict.run(wide.with_options(workspaces="none"), report)
     plain = {name: row.value or 0 for name, row in report.rows.items()}
     predict.run(wide.with_options(workspaces="expected"), report)
     assert (report.rows["infer_peak_allocated_bytes"].value or 0) > plain["infer_peak_allocated_bytes"]
     assert report.rows["infer_peak_live_bytes"].value == plain["infer_peak_live_bytes"]
 
 
-@pytest.mark.parametrize(("workspaces", "has"), [("expected", True), ("none", False)])
-def test_allocated_and_reserved_bytes_come_with_an_interval_that_says_where_it_is_from(
-    report: Collected, workspaces: str, has: bool
+@pytest.mark.parametrize(
+    ("workspaces", "precision", "has"),
+    [("expected", "fp32", True), ("none", "fp32", False), ("expected", "bf16", False)],
+)
+def test_a_trainings_allocated_and_reserved_bytes_come_with_an_interval_that_says_where_it_is_from(
+    report: Collected, workspaces: str, precision: str, has: bool
 ) -> None:
-    predict.run(CASE.with_options(workspaces=workspaces), report)
-    assert "interval" not in report.rows["train_peak_live_bytes"].detail
+    predict.run(replace(CASE.with_options(workspaces=workspaces), precision=precision), report)
+    for name in ("train_peak_live_bytes", "infer_peak_allocated_bytes", "infer_peak_reserved_bytes"):
+        assert "interval" not in report.rows[name].detail, "of inferences nothing was published"
+    assert any("no interval is told in mixed precision" in note for note in report.notes) == (precision != "fp32")
     for kind in ("allocated", "reserved"):
         row = report.rows[f"train_peak_{kind}_bytes"]
         assert ("interval" in row.detail) == has
