@@ -75,7 +75,11 @@ def test_the_first_product_of_matrices_leaves_the_workspace_of_its_handle(monkey
 
 
 def test_a_convolution_is_set_beside_every_model_in_both_directions() -> None:
-    asked = [ConvolutionAsked(128, 160, 8), ConvolutionAsked(128, 160, 8, stride=2), ConvolutionAsked(128, 128, 8, groups=4)]
+    asked = [
+        ConvolutionAsked(128, 160, 8),
+        ConvolutionAsked(128, 160, 8, stride=2),
+        ConvolutionAsked(128, 128, 8, groups=4),
+    ]
     rows = list(convolution_workspaces(asked, CPU, ByHand(), images=2))
     assert [(row["direction"], row["models"]["none"]) for row in rows] == [("forward", 0), ("backward", 0)] * 3
     assert rows[0]["convolution"]["filters"] == 160
