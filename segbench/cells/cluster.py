@@ -139,6 +139,7 @@ class ClusterExecutor:
         self._wake, self._closed = threading.Condition(), False
         self._told = (0.0, Standing(0, 0))
         self._thread: threading.Thread | None = None
+        self._failed: Exception | None = None
 
     def nodes(self, device: str = "auto") -> tuple[Node, ...]:
         """The machines that may answer cases of a device, asked once.
@@ -189,6 +190,8 @@ class ClusterExecutor:
     def submit(self, job: Job, timeout_s: float, listen: Listener) -> Future[Results]:
         """The future ends when the job does, or when it was lost more often than it may be tried again.
 
+        After the engine has failed it ends at once, with the engine's error.
+
         Raises:
             UserError: a file of the user's is missing, or no machine can answer.
         """
@@ -196,6 +199,9 @@ class ClusterExecutor:
         call = RemoteJob(job, timeout_s, self.probe(device), self._segbench, self._sender.send(job.cases), self._start)
         ticket = _Ticket(call, self._needs(job), Future(), listen)
         with self._wake:
+            if self._failed is not None:
+                ticket.future.set_exception(self._failed)
+                return ticket.future
             self._new.append(ticket)
             self._wake.notify()
             if self._thread is None:
@@ -217,6 +223,7 @@ class ClusterExecutor:
                 self._round()
         except Exception as error:  # whatever the engine raised ends the command, not this thread alone
             with self._wake:
+                self._failed = error  # nobody answers what is submitted from now on
                 lost = [*self._new, *self._running.values()]
                 self._new.clear()
                 self._running.clear()
@@ -269,7 +276,7 @@ class ClusterExecutor:
         ticket.listen(ticket.call.job.cases[0], "cluster", event)
 
     def __enter__(self) -> Self:
-        self._closed = False
+        self._closed, self._failed = False, None
         return self
 
     def __exit__(

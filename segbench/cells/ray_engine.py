@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from segbench.cells.cluster import EngineLost, Needs, Standing, WorkerLost, sentence_of
 from segbench.cells.sent import Sent, unpack
@@ -24,6 +25,8 @@ _HEAD_S = 1.0
 """How often the head is looked for."""
 _PATIENCE = "RAY_gcs_rpc_server_reconnect_timeout_s"
 """After so long without a head Ray ends the process, by itself after a minute; we say a sentence before."""
+_CLIENT_PORT = 10001
+"""Where `ray start --head` listens for clients by default."""
 _QUICK_S = 0.5
 """What a healthy head takes to answer."""
 _GOES_ON = "what was measured is in the ledger, and the same command goes on from there"
@@ -33,7 +36,7 @@ class RayEngine:
     """A running Ray cluster.
 
     Args:
-        address: `auto` for the cluster that this machine is part of, or `ray://HOST:10001`.
+        address: `auto` for the cluster that this machine is part of, or `ray://HOST[:10001]`.
         accelerator: as Ray names it (`A100`); None for any.
 
     Raises:
@@ -47,12 +50,12 @@ class RayEngine:
         self._stored: dict[str, Any] = {}
         self._sizes: dict[Any, Needs] = {}
         self._standing, self._asking = Standing(0, 0), cast("threading.Thread | None", None)
-        named = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
+        named = _with_port(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
         os.environ.setdefault(_PATIENCE, "3600")
         try:
             if named != "auto":
                 _require_listener(named)
-            self._ray.init(address=address, log_to_driver=False, logging_level="error")
+            self._ray.init(address=named, log_to_driver=False, logging_level="error")
         except (OSError, ValueError, RuntimeError) as error:  # a ConnectionError is an OSError
             raise UserError(
                 f"no Ray cluster answers at {named}; start one with `ray start --head`, or say --address ray://HOST:10001"
@@ -176,15 +179,24 @@ class _Head:
             raise EngineLost(f"the Ray head at {self.address} does not answer any more; {_GOES_ON}") from error
 
 
+def _with_port(address: str) -> str:
+    """`ray://HOST` with the port that a head's server of clients has by default; Ray would ask at gRPC's."""
+    if not address.startswith("ray://") or urlsplit(address).port is not None:
+        return address
+    return f"{address.rstrip(':/')}:{_CLIENT_PORT}"
+
+
 def _require_listener(address: str) -> None:
     """Ray itself would ask for as long as its patience lasts.
 
     Raises:
-        OSError: nobody listens at `[ray://]host:port`.
+        OSError: nobody listens at `[ray://]host:port`, where a host of colons is in brackets.
         ValueError: an address without a port.
     """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    socket.create_connection((host, int(port)), timeout=10).close()
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.port is None:
+        raise ValueError(f"{address} names no port")
+    socket.create_connection((place.hostname, place.port), timeout=10).close()
 
 
 def _library() -> Any:

@@ -2,8 +2,8 @@
 
 cuDNN chooses by heuristics that are not published. What is known comes from 414 trainings, mostly on V100s with cuDNN
 7, whose peaks mmsegmentation publishes (`benchmarks/published_memory.py`). On the 204 of them that no number was fitted
-to, allocated bytes without any workspace err by 0.89 % in the median and 85 % are within 5 %; with that of `expected`
-by 0.56 %, and 96 % are. Half precision fits best without any. Of cuDNN 8 and 9, and of GPUs after Volta, nothing was
+to, allocated bytes without any workspace err by 0.83 % in the median and 85 % are within 5 %; with that of `expected`
+by 0.47 %, and 96 % are. Half precision fits best without any. Of cuDNN 8 and 9, and of GPUs after Volta, nothing was
 fitted: on them `expected` is a guess.
 """
 

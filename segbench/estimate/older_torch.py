@@ -1,13 +1,14 @@
 """What older releases of torch kept in training that today's does not: for numbers published with them.
 
-The table says until which release, and where it was changed. Kernels and the allocator stay as they are today.
+The table says until which release, and where it was changed. Kernels and the allocator's arithmetic stay as they
+are today.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segbench.errors import UserError
+from segbench.estimate.overheads import Overheads
 from segbench.estimate.replacing import replaced
 
 Release = tuple[int, int]
@@ -45,10 +47,13 @@ SOFTMAX = Habit("softmax and log_softmax keep their input too", (1, 11), "pytorc
 ZEROED = Habit("zero_grad fills gradients with zeros and does not free them", (2, 0), "release notes of 2.0")
 LOOPS = Habit("optimizers go from parameter to parameter, not over all at once", (2, 0), "release notes of 2.0")
 FORMULA = Habit("attention is its formula, without fused kernels", (2, 0), "release notes of 2.0")
+CUBLAS = Habit(
+    "cuBLAS's workspace is cuBLAS's own and not the caching allocator's", (2, 0), "pytorch/pytorch#83461, #95668"
+)
 BINARY = Habit(
     "binary_cross_entropy_with_logits has four maps beside its result, not one", (2, 3), "pytorch/pytorch#115539"
 )
-HABITS = (BINARY, HARDSWISH, BOUNDED, RECTIFIERS, SOFTMAX, ZEROED, LOOPS, FORMULA)
+HABITS = (BINARY, HARDSWISH, BOUNDED, RECTIFIERS, SOFTMAX, ZEROED, LOOPS, FORMULA, CUBLAS)
 TODAY: Release = (10**6, 0)
 """The torch that runs, which has none of the habits."""
 
@@ -70,6 +75,11 @@ def release_of(text: str | None) -> Release:
 def had(release: Release, habit: Habit) -> bool:
     """Whether a release did so."""
     return release < habit.before
+
+
+def overheads_in(release: Release, overheads: Overheads) -> Overheads:
+    """What of the overheads lay in the caching allocator; cuBLAS's own workspace is in no figure of the prediction."""
+    return replace(overheads, cublas_bytes=0) if had(release, CUBLAS) else overheads
 
 
 def functions_of(release: Release) -> dict[str, Callable[..., Tensor]]:

@@ -2,6 +2,7 @@
 
 Copying is right where the second step took over from the first just what it leaves to the third: then every storage
 that it gives up has a successor of the same size, made by the same operator. A test compares copies with traced steps.
+A schedule of the network's own that changes its work in the third step is not seen: nothing of that step is run.
 """
 
 from __future__ import annotations

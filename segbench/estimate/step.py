@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,13 +16,14 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from segbench.estimate.assumed_steps import assuming_steps
+from segbench.estimate.attention import Attention
 from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.autocast import autocast_on_meta
 from segbench.estimate.buckets import bucket_gradients
 from segbench.estimate.corrections import Target, like
 from segbench.estimate.fsdp import one_rank_of
 from segbench.estimate.log import StorageLog
-from segbench.estimate.older_torch import TODAY, Release
+from segbench.estimate.older_torch import TODAY, Release, overheads_in
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.program import program_on
 from segbench.estimate.repeated import with_step_repeated
@@ -105,7 +107,7 @@ def trace_step(
         ranks: how many share the network under FSDP.
         steps: fewer give the log's beginning.
     """
-    trace = StorageTrace(target, overheads)
+    trace = StorageTrace(target, overheads_in(release, overheads or Overheads()))
     autocast = autocast_on_meta(target, trace.warnings.add)
     program = program_on(target, kernels, release)
     sharding = one_rank_of(ranks, trace.lifetimes) if strategy == "fsdp" else contextlib.nullcontext()
@@ -125,7 +127,7 @@ def trace_step(
         trace.warnings.look_at_modules(network)
         assumed = assuming_steps(nfe, trace.mirrors, trace.warnings.add)
         with trace.modules.following(network), _phases(trace, owners), assumed:
-            log = _run_steps(workload, mode, batch, trace, steps)
+            log = _run_steps(workload, mode, batch, trace, attention, steps)
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     return Traced(
         log=log,
@@ -156,17 +158,38 @@ def _permanent() -> Iterator[Callable[[], None]]:
         gc.unfreeze()
 
 
-def _run_steps(workload: Steppable, mode: str, batch: int, trace: StorageTrace, steps: int) -> StorageLog:
+def _run_steps(
+    workload: Steppable, mode: str, batch: int, trace: StorageTrace, attention: Attention, steps: int
+) -> StorageLog:
     """So many steps; the last of three is copied where it can be."""
+    before = _counts(trace, attention)
     for step in range(1, steps + 1):
         if step == STEPS:
             copied = with_step_repeated(trace.log())
             if copied is not None:
+                _count_again(trace, attention, before)
                 trace.close()
                 return copied
+        before = _counts(trace, attention)
         trace.enter("forward", step)
         _run_step(workload, mode, batch, trace)
     return trace.close()
+
+
+_Counts = tuple[int, Counter[str], Counter[str]]
+
+
+def _counts(trace: StorageTrace, attention: Attention) -> _Counts:
+    """Operators, assumptions and kernels of attention so far."""
+    return trace.operators, trace.mirrors.assumptions.copy(), attention.taken.copy()
+
+
+def _count_again(trace: StorageTrace, attention: Attention, before: _Counts) -> None:
+    """Counts what came since once more, for the copied step."""
+    operators, assumptions, taken = before
+    trace.operators += trace.operators - operators
+    trace.mirrors.assumptions += trace.mirrors.assumptions - assumptions
+    attention.taken += attention.taken - taken
 
 
 def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> None:

@@ -121,6 +121,15 @@ def test_an_engine_that_takes_no_jobs_ends_the_command(tmp_path: Path, monkeypat
         series(tmp_path, FakeEngine())
 
 
+def test_what_is_submitted_after_the_engine_failed_fails_at_once(tmp_path: Path) -> None:
+    job = Single(Case("params", "unet-w8"))
+    engine = FakeEngine(dies_after=0)
+    with ClusterExecutor(engine, 0, tmp_path) as executor:
+        errors = [executor.submit(job, 9.0, print).exception(timeout=30) for _ in range(2)]
+    assert list(map(str, errors)) == ["the head is gone"] * 2
+    assert len(engine.calls) == 1
+
+
 def test_a_file_edited_after_submission_is_run_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "net.py"

@@ -134,6 +134,13 @@ def test_attention_was_its_formula_before_2_0() -> None:
     assert under("2.0", Attends).attention == {"efficient: float32, heads of 8": 6}
 
 
+@pytest.mark.parametrize(("release", "handles"), [("1.13", 0), ("2.0", 2), (None, 2)])
+def test_cublas_has_had_its_workspaces_in_the_caching_allocator_since_2_0(release: str | None, handles: int) -> None:
+    """8519680 bytes a handle (pytorch/pytorch#95668); the backward pass has a handle of its own."""
+    held = under(release, Attends).log.breakdown()["workspaces"]
+    assert held == handles * 8519680
+
+
 def test_every_habit_ended_with_a_release_and_has_a_source() -> None:
     assert all((1, 5) < habit.before <= (2, 3) and habit.source for habit in HABITS)
 

@@ -92,7 +92,7 @@ def test_torch_itself_is_told_the_truth() -> None:
 
     before = torch.cuda.is_available()
     traced(lambda: Adding(ask))
-    assert asked == [True] * 3
+    assert asked == [True] * 2, "the third step is copied"
     assert torch.cuda.is_available() == before
 
 

@@ -87,5 +87,6 @@ def test_the_intervals_are_the_reports(rows: list[dict[str, str]]) -> None:
     cuts = statistics.quantiles(full, n=20, method="inclusive")
     assert (FULL.low, FULL.high) == pytest.approx((cuts[0], cuts[-1]), abs=0.001)
     assert FULL.trainings == len(full)
+    assert f"from {FULL.low} to {FULL.high} times" in FULL.source, "no digit is rounded away"
     assert sum(MIXED.low <= item <= MIXED.high for item in mixed) == len(mixed) - 1
     assert MIXED.trainings == len(mixed)

@@ -13,18 +13,32 @@ from torch.optim import AdamW
 from segbench.estimate import step
 from segbench.estimate.log import StorageLog
 from segbench.estimate.repeated import with_step_repeated
+from segbench.estimate.step import Traced
+from tests.estimate.test_attention import Attends
 from tests.estimate.test_step import CLASSES, NETWORKS, momentum, traced
 
 
 def both(
     monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module], **options: Any
 ) -> tuple[StorageLog, StorageLog]:
-    """The log with a copied step, and the one with every step traced."""
+    """The log with a copied step, and the one with every step traced, whose counts are the same."""
+    copies: list[StorageLog | None] = []
+
+    def copying(log: StorageLog) -> StorageLog | None:
+        copies.append(with_step_repeated(log))
+        return copies[-1]
+
+    monkeypatch.setattr(step, "with_step_repeated", copying)
     copied = traced(build, **options)
     monkeypatch.setattr(step, "with_step_repeated", lambda _: None)
     whole = traced(build, **options)
-    assert copied.operators < whole.operators
+    assert copies == [copied.log]
+    assert counts(copied) == counts(whole)
     return copied.log, whole.log
+
+
+def counts(found: Traced) -> tuple[int, dict[str, int], dict[str, int]]:
+    return found.operators, found.assumptions, found.attention
 
 
 @pytest.mark.parametrize("mode", ["train", "infer"])
@@ -51,6 +65,22 @@ class Hoarder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         self.kept.append(torch.ones_like(images))
         return self.head(images)  # type: ignore[no-any-return]
+
+
+class Asking(nn.Module):
+    """Asks for a value that only images tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attends = Attends()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.attends(images * float(images.mean()))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("build", [Attends, Asking])
+def test_a_copied_step_counts_as_a_traced_one(monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module]) -> None:
+    both(monkeypatch, build)
 
 
 def test_a_step_that_leaves_more_than_it_found_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
