@@ -13,7 +13,14 @@ from typer import Option
 
 from segbench.cards.model import Model
 from segbench.cells.series import Done
-from segbench.cli.checkpoints import digest_of, trained_arguments, usual_size
+from segbench.cli.checkpoints import (
+    SHIPPED,
+    TrainedNetwork,
+    digest_of,
+    trained_arguments,
+    trained_networks,
+    usual_size,
+)
 from segbench.cli.flags import Group, flags
 from segbench.cli.groups import (
     BatchFlags,
@@ -26,8 +33,6 @@ from segbench.cli.groups import (
     texts,
 )
 from segbench.cli.session import Session
-from segbench.cli.trajectory import SHIPPED
-from segbench.cli.trajectory_curves import TrainedNetwork, curves_named
 from segbench.present.adaptive import adaptive_tables
 from segbench.records.case import Case
 from segbench.records.options import AdaptiveOptions
@@ -98,7 +103,7 @@ def adaptive(
     session = Session(run, results)
     network = NetworkFlags(model=model or [SHIPPED], argument=argument)
     fields = case_fields(conditions.where("adaptive"), network, conditions, data)
-    trained = curves_named(network.models(), data.named, data.data_root, checkpoint or (), ())
+    trained = trained_networks(network.models(), data.named, data.data_root, checkpoint or ())
     case = partial(Case, "adaptive", infer_batch=batch.infer_batch, **fields)
     by_name = {item.model.name: item for item in trained}
     few = SHIPPED_IMAGES if model is None and data.dataset is None and judged.images is None else judged.images

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import Result
 
 from segbench.cli.adaptive import SHIPPED_IMAGES
-from segbench.cli.trajectory import SHIPPED
+from segbench.cli.checkpoints import SHIPPED
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
 
