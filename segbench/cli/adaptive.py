@@ -33,7 +33,9 @@ from segbench.cli.groups import (
     texts,
 )
 from segbench.cli.session import Session
+from segbench.errors import UserError
 from segbench.present.adaptive import adaptive_tables
+from segbench.present.adaptive_points import ways_of, whole_of
 from segbench.records.case import Case
 from segbench.records.options import AdaptiveOptions
 from segbench.units import parse_size
@@ -113,6 +115,7 @@ def adaptive(
 
     models = [item.model for item in trained]
     done = session.measure(session.plan(models, cases))
+    _require_adaptive(done)
     _draw(done, judged.output)
     session.finish(done, models, adaptive_tables)
 
@@ -133,6 +136,20 @@ def _case_of(
     )
     sized = case(model=trained.model.spec.text, width=size[0], height=size[1], options=options)
     return sized.with_arguments(**trained_arguments(trained.checkpoint, dict(sized.arguments)))
+
+
+def _require_adaptive(done: Sequence[Done]) -> None:
+    """Which networks decide is known once they are built.
+
+    Raises:
+        UserError: none does.
+    """
+    wholes = [whole_of(ways_of(item.entry)) for item in done]
+    if wholes and all(whole is not None and whole.is_static for whole in wholes):
+        names = ", ".join(dict.fromkeys(item.entry.model for item in done))
+        raise UserError(
+            f"none of {names} has exits, so there is nothing to judge; name an adaptive network beside them with -m"
+        )
 
 
 def _draw(done: Sequence[Done], folder: Path) -> None:
