@@ -41,7 +41,7 @@ from segbench.records.options import AdaptiveOptions
 from segbench.units import parse_size
 
 SHIPPED_IMAGES = 16
-"""Of the synthetic streets, where nothing else is said: the whole command then takes less than a minute."""
+"""Of the synthetic streets, where nothing else is said: as few as give a verdict, and half a minute of one core."""
 
 _Models = Annotated[
     list[str] | None,
