@@ -13,7 +13,14 @@ from typer import Option
 
 from segbench.cards.model import Model
 from segbench.cells.series import Done
-from segbench.cli.checkpoints import digest_of, trained_arguments, usual_size
+from segbench.cli.checkpoints import (
+    SHIPPED,
+    TrainedNetwork,
+    digest_of,
+    trained_arguments,
+    trained_networks,
+    usual_size,
+)
 from segbench.cli.flags import Group, flags
 from segbench.cli.groups import (
     BatchFlags,
@@ -26,15 +33,15 @@ from segbench.cli.groups import (
     texts,
 )
 from segbench.cli.session import Session
-from segbench.cli.trajectory import SHIPPED
-from segbench.cli.trajectory_curves import TrainedNetwork, curves_named
+from segbench.errors import UserError
 from segbench.present.adaptive import adaptive_tables
+from segbench.present.adaptive_points import ways_of, whole_of
 from segbench.records.case import Case
 from segbench.records.options import AdaptiveOptions
 from segbench.units import parse_size
 
 SHIPPED_IMAGES = 16
-"""Of the synthetic streets, where nothing else is said: the whole command then takes less than a minute."""
+"""Of the synthetic streets, where nothing else is said: as few as give a verdict, and half a minute of one core."""
 
 _Models = Annotated[
     list[str] | None,
@@ -98,7 +105,7 @@ def adaptive(
     session = Session(run, results)
     network = NetworkFlags(model=model or [SHIPPED], argument=argument)
     fields = case_fields(conditions.where("adaptive"), network, conditions, data)
-    trained = curves_named(network.models(), data.named, data.data_root, checkpoint or (), ())
+    trained = trained_networks(network.models(), data.named, data.data_root, checkpoint or ())
     case = partial(Case, "adaptive", infer_batch=batch.infer_batch, **fields)
     by_name = {item.model.name: item for item in trained}
     few = SHIPPED_IMAGES if model is None and data.dataset is None and judged.images is None else judged.images
@@ -108,6 +115,7 @@ def adaptive(
 
     models = [item.model for item in trained]
     done = session.measure(session.plan(models, cases))
+    _require_adaptive(done)
     _draw(done, judged.output)
     session.finish(done, models, adaptive_tables)
 
@@ -128,6 +136,20 @@ def _case_of(
     )
     sized = case(model=trained.model.spec.text, width=size[0], height=size[1], options=options)
     return sized.with_arguments(**trained_arguments(trained.checkpoint, dict(sized.arguments)))
+
+
+def _require_adaptive(done: Sequence[Done]) -> None:
+    """Which networks decide is known once they are built.
+
+    Raises:
+        UserError: none does.
+    """
+    wholes = [whole_of(ways_of(item.entry)) for item in done]
+    if wholes and all(whole is not None and whole.is_static for whole in wholes):
+        names = ", ".join(dict.fromkeys(item.entry.model for item in done))
+        raise UserError(
+            f"none of {names} has exits, so there is nothing to judge; name an adaptive network beside them with -m"
+        )
 
 
 def _draw(done: Sequence[Done], folder: Path) -> None:

@@ -15,7 +15,7 @@ from segbench.cards.naming import told_apart
 from segbench.cells.parts import once_and_in_rounds
 from segbench.cells.series import Done
 from segbench.cli.cases import default_classes
-from segbench.cli.checkpoints import digest_of, usual_size
+from segbench.cli.checkpoints import SHIPPED, digest_of, trained_networks, usual_size
 from segbench.cli.flags import Group, flags
 from segbench.cli.groups import LabelledFlags, MachineFlags, OutputFlags, RunFlags
 from segbench.cli.predicting import PredictionFlags
@@ -23,8 +23,7 @@ from segbench.cli.report import command_line, tell
 from segbench.cli.session import Session
 from segbench.cli.show import show
 from segbench.cli.timing import print_advice
-from segbench.cli.trajectory import SHIPPED, EndFlags
-from segbench.cli.trajectory_curves import curves_named
+from segbench.cli.trajectory import EndFlags
 from segbench.devices.choice import Device, choose_device
 from segbench.present.files import require_report_folder
 from segbench.present.plan import PlannedStep, plan_lines, plan_table
@@ -142,7 +141,7 @@ class _Trajectory:
         """
         data, dataset = self._data, self._data.named
         models = find_models(self._figure.model or [SHIPPED])
-        curves = curves_named(models, dataset, data.data_root, self._figure.checkpoint or [], [])
+        curves = trained_networks(models, dataset, data.data_root, self._figure.checkpoint or [])
         by_name, rule = {curve.model.name: curve for curve in curves}, EndFlags().rule()
         fields = {**data.case_fields(), "split": "val", "device": where.name, "classes": default_classes(dataset)}
 

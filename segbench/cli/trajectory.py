@@ -16,7 +16,14 @@ from typer import Option
 from segbench.cards.model import Model
 from segbench.cells.parts import once_and_in_rounds
 from segbench.cells.series import Done
-from segbench.cli.checkpoints import digest_of, trained_arguments, usual_size
+from segbench.cli.checkpoints import (
+    SHIPPED,
+    TrainedNetwork,
+    digest_of,
+    trained_arguments,
+    trained_networks,
+    usual_size,
+)
 from segbench.cli.flags import Group, flags
 from segbench.cli.groups import (
     BatchFlags,
@@ -30,7 +37,6 @@ from segbench.cli.groups import (
 )
 from segbench.cli.session import Session
 from segbench.cli.timing import print_advice_on_curves
-from segbench.cli.trajectory_curves import TrainedNetwork, curves_named
 from segbench.errors import UserError
 from segbench.present.trajectory import trajectory_tables
 from segbench.records.case import Case
@@ -39,8 +45,6 @@ from segbench.records.options import TrajectoryOptions
 from segbench.statistics.stopping import StopRule
 from segbench.units import parse_size
 
-SHIPPED = "segnode-synthetic"
-"""The card whose weights come with segbench."""
 _Models = Annotated[
     list[str] | None,
     Option("-m", "--model", help=f"An ODE network, or one with exits; repeatable. \\[default: {SHIPPED}]"),
@@ -117,7 +121,7 @@ def trajectory(
     session = Session(run, results)
     network = NetworkFlags(model=model or [SHIPPED], argument=argument)
     fields = case_fields(conditions.where("trajectory"), network, conditions, data)
-    curves = curves_named(network.models(), data.named, data.data_root, checkpoint or (), ends.solver or ())
+    curves = trained_networks(network.models(), data.named, data.data_root, checkpoint or (), ends.solver or ())
     case = partial(Case, "trajectory", infer_batch=batch.infer_batch, **fields)
     by_name = {curve.model.name: curve for curve in curves}
 

@@ -16,9 +16,10 @@ from segbench.adaptive.decisions import Decisions
 from segbench.cards.datasets import Colour
 from segbench.data import Sample
 from segbench.errors import UserError
-from segbench.judging.asking import Asked, classes_at
+from segbench.judging.asking import Asked
 from segbench.records.case import Json
 from segbench.trajectories.frames import photo_and_truth, png_text, small_labels
+from segbench.trajectories.sweep import classes_at
 
 Depth = NDArray[np.uint8]
 """`(rows, columns)` of an image, region grid, block grid or map of pixels."""

@@ -16,11 +16,11 @@ from segbench.adaptive.policies import Policy
 from segbench.adaptive.run import Adaptive, DecisionUnit, Run
 from segbench.data import Sample
 from segbench.evaluation.confusion import Matrices, confusion_of
-from segbench.judging.asking import Asked, ask, classes_at, label_at
+from segbench.judging.asking import Asked, ask, label_at
 from segbench.judging.calibration import Reliability
 from segbench.judging.oracle import oracle
 from segbench.judging.shift import half_a_cell, overlap, shifted, shifted_back
-from segbench.trajectories.sweep import InputPipeline
+from segbench.trajectories.sweep import InputPipeline, classes_at
 from segbench.workload.images import Samples
 
 ORACLE = "oracle"

@@ -14,9 +14,8 @@ from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import Policy
 from segbench.adaptive.run import Adaptive
 from segbench.evaluation.confusion import Floats
-from segbench.judging.asking import classes_at
 from segbench.meters.stopwatch import Stopwatch
-from segbench.trajectories.sweep import InputPipeline, equal_sized
+from segbench.trajectories.sweep import InputPipeline, classes_at, equal_sized
 from segbench.workload.images import Samples
 
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import Result
 
 from segbench.cli.adaptive import SHIPPED_IMAGES
-from segbench.cli.trajectory import SHIPPED
+from segbench.cli.checkpoints import SHIPPED
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
 
@@ -62,6 +62,19 @@ def test_several_networks_stand_side_by_side_on_all_images(machine: FakeMachine,
     assert all(case.options.policies == ("share",) for case in machine.cases)
     assert len({case.options.depth for case in machine.cases}) == 2
     assert Path("figures/adaptive.png").is_file()
+
+
+def test_static_networks_alone_are_refused(
+    machine: FakeMachine, segbench: Segbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    static = {"kind": "fixed", "images": 4, "static": True}
+    row = Measurement("miou", 0.5, "measured:host", factors={"policy": "stage=1"}, detail=static)
+    monkeypatch.setattr(machine, "rows", lambda _: iter([row]))
+    for name in ("hrnetv2-small", "unet-w8"):
+        trained(f"runs/{name}-synthetic")
+    result = segbench("adaptive", "-m", "hrnetv2-small", "-m", "unet-w8")
+    assert result.exit_code == 2
+    assert "none of hrnetv2-small, unet-w8 has exits" in " ".join(result.stderr.split())
 
 
 def test_rows_name_their_policy(machine: FakeMachine, segbench: Segbench) -> None:

@@ -18,7 +18,7 @@ from segbench.cells.cell import Listener
 from segbench.cells.cell import Result as CellResult
 from segbench.cells.executor import LocalExecutor
 from segbench.cli import session
-from segbench.cli.trajectory import SHIPPED
+from segbench.cli.checkpoints import SHIPPED
 from segbench.devices import choice
 from segbench.records.case import Case
 from segbench.records.environment import Environment

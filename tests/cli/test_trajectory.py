@@ -12,7 +12,8 @@ from typer.testing import Result
 
 from segbench.cards.catalogue import models_folder
 from segbench.cards.model import find_model
-from segbench.cli.trajectory import SHIPPED, parse_steps, parse_times
+from segbench.cli.checkpoints import SHIPPED
+from segbench.cli.trajectory import parse_steps, parse_times
 from segbench.errors import UserError
 from segbench.records.case import Case
 from segbench.records.ledger import Ledger
