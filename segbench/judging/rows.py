@@ -14,7 +14,7 @@ import numpy as np
 from segbench.evaluation.confusion import Floats, mean_iou
 from segbench.evaluation.paired import Difference, Priced, saving
 from segbench.judging.survey import ORACLE, Observed, Survey
-from segbench.judging.timing import Timed
+from segbench.judging.timing import TimedWay
 from segbench.judging.verdict import MethodVerdict, stage_name
 from segbench.records.case import Json
 from segbench.records.measurement import Measurement
@@ -72,7 +72,7 @@ def _way_rows(
     yield _macs(name, found.macs, saving(found.macs, whole.macs))
 
 
-def time_row(name: str, own: Timed, whole: Timed, batch: int, method: str) -> Measurement:
+def time_row(name: str, own: TimedWay, whole: TimedWay, batch: int, method: str) -> Measurement:
     """Seconds an image; every sample is a batch of the data set."""
     saved = saving(own.total, whole.total)
     return Measurement(

@@ -20,7 +20,7 @@ from segbench.workload.images import Samples
 
 
 @dataclass(frozen=True, eq=False)
-class Timed:
+class TimedWay:
     """One policy's batches, of which the last ones of a size may be smaller.
 
     Attributes:
@@ -52,7 +52,7 @@ def time_in_turns(
     watch: Stopwatch,
     told: Callable[[int], object],
     seed: int = 0,
-) -> list[Timed]:
+) -> list[TimedWay]:
     """Seconds an image, from normalised inputs on the device to classes at the input's size.
 
     Every batch of the data set is answered once under each policy, in an order drawn anew; the first batch once more
@@ -72,7 +72,7 @@ def time_in_turns(
         found.append(seconds)
         sizes.append(len(samples))
         told(sum(sizes))
-    return [Timed(np.array(own), np.array(sizes, np.float64)) for own in zip(*found, strict=True)]
+    return [TimedWay(np.array(own), np.array(sizes, np.float64)) for own in zip(*found, strict=True)]
 
 
 def _timed(network: Adaptive, inputs: Tensor, policy: Policy, watch: Stopwatch) -> float:

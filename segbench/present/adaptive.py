@@ -12,11 +12,11 @@ from segbench.present.adaptive_points import (
     ShownVerdict,
     Way,
     is_dominated,
+    missing_verdict,
     shift_of,
     verdict_of,
     ways_of,
     whole_of,
-    why_no_verdict,
 )
 from segbench.present.amounts import in_percent, in_points
 from segbench.present.formats import (
@@ -127,7 +127,7 @@ def _notes(entry: Entry, ways: Sequence[Way]) -> list[str]:
         notes.append(
             "time: of an image, each image once under each policy in turns, inputs to classes; saved: of the sum"
         )
-    verdict, unjudged = verdict_of(entry), why_no_verdict(entry)
+    verdict, unjudged = verdict_of(entry), missing_verdict(entry)
     if verdict and verdict.simulated:
         notes.append(f"no time: simulated, {verdict.simulated}")
     return [*notes, *([unjudged] if unjudged else [])]

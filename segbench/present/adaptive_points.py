@@ -126,7 +126,7 @@ def verdict_of(entry: Entry) -> ShownVerdict | None:
     )
 
 
-def why_no_verdict(entry: Entry) -> str | None:
+def missing_verdict(entry: Entry) -> str | None:
     """In one sentence; None where there is one, and of static networks."""
     return next((row.cause for row in entry.measurements if row.quantity == "macs_saved"), None)
 

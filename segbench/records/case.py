@@ -193,7 +193,7 @@ class Case:
 
     def key(self, card_hash: str, device_name: str, torch_version: str) -> str:
         """The resume key: equal keys are the same measurement, by this segbench on the same kind of machine."""
-        what: list[object] = [self.factors(), card_hash, device_name, torch_version, package_version("segbench")]
+        what: list[Json] = [self.factors(), card_hash, device_name, torch_version, package_version("segbench")]
         what += [PREDICTION_MODEL] if self.predicts else []
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -32,23 +32,24 @@ def made_of_readable(
         damaged = _damaged(entries, make)
         if not damaged:
             raise  # each of them can be read: the fault is ours
-    for entry in damaged:
+    for entry, error in damaged:
         tell(
             f"{entry.case.task} of {entry.model} (run {entry.run}): its details are none that this segbench knows "
-            "(another version's, or edited?); skipped"
+            f"({type(error).__name__}: {error}; another version's, or edited?); skipped"
         )
     if len(damaged) == len(entries):
         raise UserError("this segbench understands the details of no entry; ask the version that wrote them")
-    return make([entry for entry in entries if entry not in damaged])
+    skipped = [entry for entry, _ in damaged]
+    return make([entry for entry in entries if entry not in skipped])
 
 
-def _damaged(entries: Sequence[Entry], make: Callable[[Sequence[Entry]], object]) -> list[Entry]:
+def _damaged(entries: Sequence[Entry], make: Callable[[Sequence[Entry]], object]) -> list[tuple[Entry, Exception]]:
     """By halves: of a long ledger most can be read together."""
     try:
         make(entries)
-    except _DAMAGE:
+    except _DAMAGE as error:
         if len(entries) == 1:
-            return list(entries)
+            return [(entries[0], error)]
         half = len(entries) // 2
         return [*_damaged(entries[:half], make), *_damaged(entries[half:], make)]
     return []

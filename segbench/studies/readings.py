@@ -124,8 +124,10 @@ def _most_assumed(entries: Sequence[Entry]) -> dict[str, Json]:
         group = groups[times]
         return len({(entry.model, entry.case.task) for entry in group}), max(entry.finished for entry in group)
 
-    largest = max(groups, key=size, default=())
-    return dict(zip(_OF_ANOTHER_TIME, largest, strict=True)) if groups else {}
+    if not groups:
+        return {}
+    most = max(groups, key=size)
+    return dict(zip(_OF_ANOTHER_TIME, most, strict=True))
 
 
 def _times(case: Case) -> tuple[Json, ...]:

@@ -34,7 +34,7 @@ from segbench.judging.rows import (
 from segbench.judging.single_stage import SingleStage
 from segbench.judging.survey import Survey, Surveyor
 from segbench.judging.thresholds import own_policy, policies_of
-from segbench.judging.timing import Timed, time_in_turns
+from segbench.judging.timing import TimedWay, time_in_turns
 from segbench.judging.verdict import judge_method, shift_effect, whole_name, why_no_verdict
 from segbench.learning.segmentation import open_split
 from segbench.learning.weights import trained_network
@@ -81,7 +81,7 @@ def run(case: Case, report: Reporter) -> None:
     trial.draw()
 
 
-Times = Mapping[int, Mapping[str, Timed]]
+Times = Mapping[int, Mapping[str, TimedWay]]
 """Images at once -> name of the policy or stage -> its times; empty of methods that are simulated."""
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -37,23 +41,33 @@ def by_ranks(task: RankTask, case: Case, report: Reporter) -> None:
     rows: list[list[Measurement]] = [[] for _ in range(ranks)]
     with _started(task, case, ranks) as pipes:
         while pipes:
-            for pipe in wait(list(pipes)):
-                assert isinstance(pipe, Connection)
-                rank = pipes[pipe]
-                try:
-                    what, told = pipe.recv()
-                except EOFError:
-                    raise RuntimeError(f"rank {rank} ended without an answer") from None
-                if what == "ended":
-                    del pipes[pipe]
-                elif what == "failed":
-                    raise told
+            failed: list[tuple[float, Exception]] = []
+            for rank, what, told in _messages(pipes):
+                if what == "failed":
+                    failed.append(told)
                 elif what == "measured":
                     rows[rank].append(told)
-                elif rank == 0:
+                elif what != "ended" and rank == 0:
                     getattr(report, what)(*told)
+            if failed:  # the others fail because the first did
+                raise min(failed, key=itemgetter(0))[1]
     for same in zip(*rows, strict=True):
         report.measured(_most(same))
+
+
+def _messages(pipes: dict[Connection, tuple[int, BaseProcess]]) -> Iterator[tuple[int, str, Any]]:
+    """Rank, kind and content of all that has come; the pipe of a rank that has told its last is taken out."""
+    for pipe in wait(list(pipes)):
+        assert isinstance(pipe, Connection)
+        rank, process = pipes[pipe]
+        while pipe in pipes and pipe.poll():
+            try:
+                what, told = pipe.recv()
+            except (EOFError, ConnectionResetError):
+                what, told = "failed", (0.0, RuntimeError(f"rank {rank} ended without an answer{_exit_of(process)}"))
+            if what in ("ended", "failed"):
+                del pipes[pipe]
+            yield rank, what, told
 
 
 def _most(rows: Sequence[Measurement]) -> Measurement:
@@ -64,10 +78,10 @@ def _most(rows: Sequence[Measurement]) -> Measurement:
 
 
 @contextmanager
-def _started(task: RankTask, case: Case, ranks: int) -> Iterator[dict[Connection, int]]:
-    """Pipe -> rank, of processes that are gone afterwards."""
+def _started(task: RankTask, case: Case, ranks: int) -> Iterator[dict[Connection, tuple[int, BaseProcess]]]:
+    """Pipe -> rank and its process, which is gone afterwards."""
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has asked CUDA anything cannot use it
-    pipes: dict[Connection, int] = {}
+    pipes: dict[Connection, tuple[int, BaseProcess]] = {}
     processes: list[BaseProcess] = []
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -76,12 +90,25 @@ def _started(task: RankTask, case: Case, ranks: int) -> Iterator[dict[Connection
                 processes.append(spawn.Process(target=_run, args=(task, case, rank, f"{folder}/meeting", theirs)))
                 processes[-1].start()
                 theirs.close()  # so that the pipe ends with its process
-                pipes[ours] = rank
+                pipes[ours] = rank, processes[-1]
             yield pipes
         finally:
             for process in processes:
                 process.kill()
                 process.join()
+
+
+_DYING_S = 5.0
+"""A process closes its pipe a moment before it is gone."""
+
+
+def _exit_of(process: BaseProcess) -> str:
+    """`, killed by SIGKILL`, as a system does that runs out of memory; `, exit code 1`; empty where it still runs."""
+    process.join(_DYING_S)
+    code = process.exitcode
+    if code is None:
+        return ""
+    return f", killed by {signal.Signals(-code).name}" if code < 0 else f", exit code {code}"
 
 
 @dataclass(frozen=True)
@@ -103,7 +130,7 @@ class _Teller:
 def _run(task: RankTask, case: Case, rank: int, meeting: str, pipe: Connection) -> None:
     """In the rank's own process."""
     die_with_parent()
-    own = replace(case, device=f"cuda:{rank}") if case.device.startswith("cuda") else case
+    own = replace(case, device=device_of_rank(case.device, rank))
     with ExitStack() as group:  # a rank leaves it after it has told why: the others fail as soon as it has left
         try:
             apply_case_switches(own)
@@ -111,9 +138,15 @@ def _run(task: RankTask, case: Case, rank: int, meeting: str, pipe: Connection) 
             group.enter_context(joined(rank, ranks, Path(meeting), device))
             task(own, _Teller(pipe))
         except Exception as error:  # whatever a user's network raises
-            pipe.send(("failed", _portable(error, rank)))
+            pipe.send(("failed", (time.monotonic(), _portable(error, rank))))
         else:
             pipe.send(("ended", None))
+
+
+def device_of_rank(first: str, rank: int) -> str:
+    """The GPUs from the case's own on, one a rank; a CPU is shared."""
+    kind, _, index = first.partition(":")
+    return f"cuda:{int(index or 0) + rank}" if kind == "cuda" else first
 
 
 def _portable(error: Exception, rank: int) -> Exception:

@@ -38,9 +38,10 @@ def joined(rank: int, ranks: int, meeting: Path, device: torch.device) -> Iterat
         UserError: there are fewer GPUs than ranks.
     """
     on_cuda = device.type == "cuda"
-    if on_cuda and torch.cuda.device_count() < ranks:
+    first = (device.index or 0) - rank
+    if on_cuda and torch.cuda.device_count() < first + ranks:
         raise UserError(
-            f"--ranks {ranks} needs as many GPUs, and there are {torch.cuda.device_count()}; "
+            f"--ranks {ranks} needs as many GPUs from cuda:{first} on, and there are {torch.cuda.device_count()}; "
             "predict it with --device none, or measure with --device cpu"
         )
     distributed.init_process_group(

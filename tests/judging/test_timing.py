@@ -6,7 +6,7 @@ import numpy as np
 
 from segbench.adaptive.decisions import Everything
 from segbench.judging.rows import time_row
-from segbench.judging.timing import Timed, time_in_turns
+from segbench.judging.timing import TimedWay, time_in_turns
 from segbench.meters.stopwatch import HostStopwatch
 from tests.judging.conftest import Exits, Plainly
 
@@ -22,7 +22,7 @@ def test_every_batch_is_timed_once_under_every_policy_and_shared_among_its_image
     for own in found:
         assert np.array_equal(own.seconds, [1 / 3, 1]), "a clock that ticks once a call; batches of 3 and 1"
         assert own.mean == 2 / 4, "the last batch weighs as one image of four"
-    saved = time_row("own", Timed(found[0].seconds * [1, 0.5], found[0].images), found[1], 3, "measured:host")
+    saved = time_row("own", TimedWay(found[0].seconds * [1, 0.5], found[0].images), found[1], 3, "measured:host")
     assert saved.detail["saved"]["value"] == 0.25 and saved.detail["mean"] == 1.5 / 4
     assert told == [3, 4]
     assert next(now) == 2 * (2 + 2 + 2), "two policies, on two batches, of which the first is made once more to warm up"

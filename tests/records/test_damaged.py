@@ -23,6 +23,7 @@ def test_what_is_left_is_made_without_the_damaged_each_of_which_is_named(make_en
     told: list[str] = []
     assert made_of_readable(entries, names, told.append) == ["a", "c", "d"]
     assert [sentence.partition(" (")[0] for sentence in told] == ["memory of bad", "memory of worse"]
+    assert all("(KeyError: 'line'; another version's" in sentence for sentence in told)
 
 
 def test_a_fault_that_no_entry_has_alone_is_raised(make_entry: MakeEntry) -> None:

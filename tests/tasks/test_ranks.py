@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +16,7 @@ from segbench.records.measurement import Measurement
 from segbench.records.options import MemoryOptions
 from segbench.tasks import memory
 from segbench.tasks.protocol import Reporter
-from segbench.tasks.ranks import by_ranks
+from segbench.tasks.ranks import by_ranks, device_of_rank
 from tests.tasks.conftest import Collected
 
 TWO = Case("memory", "unet-w8", options=MemoryOptions(strategy="ddp", ranks=2))
@@ -35,6 +37,12 @@ def refuse(case: Case, report: Reporter) -> None:
     distributed.barrier()
 
 
+def be_killed(case: Case, report: Reporter) -> None:
+    if distributed.get_rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    distributed.barrier()
+
+
 def lack_memory(case: Case, report: Reporter) -> None:
     raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -51,6 +59,7 @@ def test_the_rank_that_needs_most_is_told_beside_all_of_them_and_notes_come_once
     ("task", "error", "words"),
     [
         (refuse, UserError, "this rank does not want to"),
+        (be_killed, RuntimeError, "rank 1 ended without an answer, killed by SIGKILL"),
         (lack_memory, MemoryError, "OutOfMemoryError: CUDA out of memory"),
     ],
 )
@@ -59,6 +68,13 @@ def test_a_rank_that_fails_ends_the_others_with_its_reason(
 ) -> None:
     with pytest.raises(error, match=words):
         by_ranks(task, TWO, report)
+
+
+@pytest.mark.parametrize(
+    ("first", "devices"), [("cuda:1", ["cuda:1", "cuda:2"]), ("cuda", ["cuda:0", "cuda:1"]), ("cpu", ["cpu", "cpu"])]
+)
+def test_ranks_take_the_gpus_from_the_one_that_was_named_on(first: str, devices: list[str]) -> None:
+    assert [device_of_rank(first, rank) for rank in range(2)] == devices
 
 
 def test_fsdp_needs_two_ranks(report: Collected) -> None:
