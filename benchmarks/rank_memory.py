@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from itertools import accumulate
 
 import torch
 from torch import distributed
@@ -64,9 +63,7 @@ def measured(case: Case) -> int:
 def predicted(case: Case) -> int:
     ranks = case.options_as(MemoryOptions).ranks
     found = trace_step(lambda: build_workload(case, "meta"), "train", 1, "cpu", strategy="fsdp", ranks=ranks)
-    sizes = [found.log.storages[abs(event) - 1].bytes * (1 if event > 0 else -1) for event in found.log.events]
-    last = [mark.position for mark in found.log.marks if mark.phase == "forward"][-1]
-    return max(list(accumulate(sizes))[last:])
+    return found.log.peak[1]
 
 
 def tracked(case: Case) -> int:

@@ -54,10 +54,7 @@ def cublas_workspace(gpu_name: str) -> int:
 
 
 def gpu_assumptions(gpu_name: str) -> dict[str, Any]:
-    """What a prediction for a GPU of that name assumes, as options of `Assumptions`; nothing for an unknown one.
-
-    A usual workspace is left unsaid, so that what was predicted for no GPU by name answers for such GPUs too.
-    """
+    """What a prediction for a GPU of that name assumes, as options of `Assumptions`; nothing for an unknown one."""
     capability, workspace = compute_capability(gpu_name), cublas_workspace(gpu_name)
     larger = {} if workspace == _USUAL_CUBLAS else {"cublas_bytes": workspace}
     return {} if capability is None else {"capability": capability, **larger}

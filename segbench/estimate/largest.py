@@ -17,7 +17,10 @@ MOST = 4096
 
 @dataclass(frozen=True)
 class Largest:
-    """A bracket; both sides were replayed under the limit.
+    """A bracket; the logs of both sides were replayed under the limit.
+
+    A log is a trace's, or interpolated between two traces and then proven by a trace of the side that fails
+    (`largest_batch`).
 
     Attributes:
         fits: the largest size that fits; None if not even the smallest does.
@@ -39,7 +42,7 @@ def largest_batch(
     trace: Callable[[int], StorageLog],
     limit: int,
     most: int = MOST,
-    first_step: Callable[[int], StorageLog] | None = None,
+    beginning: Callable[[int], StorageLog] | None = None,
 ) -> Largest:
     """The largest batch whose step fits under `limit` bytes of segments.
 
@@ -50,9 +53,9 @@ def largest_batch(
         trace: the log at a batch.
         limit: bytes.
         most: batches beyond are not looked at.
-        first_step: the beginning of that log, which is proof enough; None for all of it.
+        beginning: as much of that log as is proof enough; None for all of it.
     """
-    proof = first_step or trace
+    proof = beginning or trace
     trace, sizes = cache(trace), range(1, most + 1)
     guessed = guess(trace, limit, FAMILY, most)
     try:

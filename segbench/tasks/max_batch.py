@@ -23,15 +23,20 @@ def run(case: Case, report: Reporter) -> None:
     """
     for number, mode in enumerate(case.modes):
         trace = _tracer(case, mode)
-        found = largest_batch(trace, allocator_limit(case), first_step=_first_step(case, mode))
+        found = largest_batch(trace, allocator_limit(case), beginning=_beginning(case, mode))
         line = [(batch, trace(batch).peak[1]) for batch in FAMILY]
         for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
             report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
         report.progress(mode, number + 1, len(case.modes))
 
 
-def _first_step(case: Case, mode: str) -> Callable[[int], StorageLog]:
-    return lambda batch: traced_step(case, mode, batch, steps=1).log
+def _beginning(case: Case, mode: str) -> Callable[[int], StorageLog]:
+    """What proves a batch: the first step, and in training the second, which alone has the optimizer's state all along.
+
+    Later steps are taken to repeat it.
+    """
+    steps = 2 if mode == "train" else 1
+    return lambda batch: traced_step(case, mode, batch, steps=steps).log
 
 
 def _tracer(case: Case, mode: str) -> Callable[[int], StorageLog]:

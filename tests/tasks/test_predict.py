@@ -11,8 +11,10 @@ import pytest
 
 from segbench.errors import UserError
 from segbench.estimate.overheads import MODERN_CONTEXT
+from segbench.estimate.step import Traced
 from segbench.records.case import Case
 from segbench.tasks import max_batch, max_input, memory, predict, snapshot
+from segbench.tasks.predict import traced_step
 from segbench.units import GIB, MIB
 
 if TYPE_CHECKING:
@@ -92,6 +94,24 @@ def test_the_largest_batch_fits_its_budget_and_the_next_does_not(report: Collect
     assert fits.detail["used"]["reserved_peak"] + MODERN_CONTEXT <= GIB
     assert fits.detail["needed"]["reserved_peak"] + MODERN_CONTEXT > GIB
     assert len(fits.detail["line"]) == 2
+
+
+@pytest.mark.parametrize(("mode", "proven"), [("train", 2), ("infer", 1)])
+def test_a_largest_batch_is_proven_by_every_kind_of_step(
+    report: Collected, monkeypatch: pytest.MonkeyPatch, mode: str, proven: int
+) -> None:
+    """In training the optimizer's state is there throughout the second step only."""
+    steps: dict[int, int] = {}
+
+    def tracing(case: Case, mode: str, batch: int, **options: int) -> Traced:
+        found = traced_step(case, mode, batch, **options)
+        steps[batch] = max(mark.step for mark in found.log.marks)
+        return found
+
+    monkeypatch.setattr(max_batch, "traced_step", tracing)
+    max_batch.run(Case.from_json({**CASE.to_json(), "task": "max_batch", "budget_bytes": GIB, "modes": [mode]}), report)
+    fails_at = report.rows["max_batch_fails_at"].value
+    assert steps == {2: 3, 4: 3, fails_at: proven}
 
 
 def test_a_budget_that_the_context_eats_up_leaves_nothing(report: Collected) -> None:
