@@ -103,7 +103,7 @@ def test_a_largest_batch_is_proven_by_every_kind_of_step(
     """In training the optimizer's state is there throughout the second step only."""
     steps: dict[int, int] = {}
 
-    def tracing(case: Case, mode: str, batch: int, **options: int) -> Traced:
+    def tracing(case: Case, mode: str, batch: int, **options: Any) -> Traced:
         found = traced_step(case, mode, batch, **options)
         steps[batch] = max(mark.step for mark in found.log.marks)
         return found
