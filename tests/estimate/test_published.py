@@ -76,7 +76,7 @@ def test_every_network_far_off_has_a_reason(rows: list[dict[str, str]]) -> None:
     ] == []
 
 
-def test_the_intervals_are_the_reports(rows: list[dict[str, str]]) -> None:
+def test_the_interval_is_the_reports(rows: list[dict[str, str]]) -> None:
     real = {row["network"]: 1 / float(row["ratio"]) for row in rows}
     full = [
         real[row["network"]]

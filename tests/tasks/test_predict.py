@@ -103,7 +103,7 @@ def test_a_largest_batch_is_proven_by_every_kind_of_step(
     """In training the optimizer's state is there throughout the second step only."""
     steps: dict[int, int] = {}
 
-    def tracing(case: Case, mode: str, batch: int, **options: int) -> Traced:
+    def tracing(case: Case, mode: str, batch: int, **options: Any) -> Traced:
         found = traced_step(case, mode, batch, **options)
         steps[batch] = max(mark.step for mark in found.log.marks)
         return found
@@ -166,7 +166,7 @@ def attending(tmp_path: Path) -> Case:
 def test_the_kernel_of_attention_is_told_and_can_be_chosen(report: Collected, attending: Case) -> None:
     predict.run(attending, report)
     usual = report.rows["train_peak_live_bytes"]
-    assert usual.detail["attention"] == {"efficient: float32, heads of 16": 2}
+    assert usual.detail["attention"] == {"efficient: float32, heads of 16": 3}
     assert any("efficient: float32, heads of 16" in sentence and "--attention" in sentence for sentence in report.notes)
     predict.run(attending.with_options(attention="math"), report)
     assert (report.rows["train_peak_live_bytes"].value or 0) > (usual.value or 0)
