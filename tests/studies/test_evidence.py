@@ -22,7 +22,7 @@ _REMADE = (".csv", ".tex", ".md", ".html", ".json", ".jsonl", ".txt", ".svg")
 
 @pytest.fixture
 def folder(tmp_path: Path, paper_entries: Make) -> Path:
-    place = tmp_path / "2026-11-21-table2-predicted"
+    place = tmp_path / "2026-11-28-table2-predicted"
     write_evidence(paper_entries(), place, "Table 2, predicted", "segbench reproduce table2 --device none")
     return place
 
@@ -111,7 +111,7 @@ def test_the_front_page_shows_the_fullest_comparison_and_lists_all(
     write_evidence([other], tmp_path / "2026-11-20-parameters")
     text = front_page(tmp_path)
     assert "## Table 2 beside ours" in text
-    assert "(2026-11-21-table2-predicted/figures/table2_ratios.svg)" in text
+    assert "(2026-11-28-table2-predicted/figures/table2_ratios.svg)" in text
     assert [path.name[:10] for path in reports_in(tmp_path)] == ["2026-11-21", "2026-11-20"]
     assert "- 2026-11-20: [Parameters](2026-11-20-parameters/report.md)" in text
 
