@@ -112,7 +112,7 @@ def test_the_front_page_shows_the_fullest_comparison_and_lists_all(
     text = front_page(tmp_path)
     assert "## Table 2 beside ours" in text
     assert "(2026-11-28-table2-predicted/figures/table2_ratios.svg)" in text
-    assert [path.name[:10] for path in reports_in(tmp_path)] == ["2026-11-21", "2026-11-20"]
+    assert [path.name[:10] for path in reports_in(tmp_path)] == ["2026-11-28", "2026-11-20"]
     assert "- 2026-11-20: [Parameters](2026-11-20-parameters/report.md)" in text
 
 
