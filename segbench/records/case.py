@@ -166,10 +166,11 @@ class Case:
         return replace(self, arguments=tuple(sorted({**dict(self.arguments), **arguments}.items())))
 
     def for_task(self, task: str, **changes: Json) -> Case:
-        """The same conditions asked of another task; of the options it keeps those that both have."""
+        """The same conditions asked of another task; of the options it keeps those that both have and that say something."""
         own, kind = self.options, task_named(task)
-        shared = {name: getattr(own, name) for name in kind.options.model_fields if hasattr(own, name)}
-        options = kind.options.parse({**shared, **changes.pop("options", {})})
+        shared = {name: getattr(own, name, None) for name in kind.options.model_fields}
+        said = {name: value for name, value in shared.items() if value is not None}
+        options = kind.options.parse({**said, **changes.pop("options", {})})
         return replace(self, task=task, options=options, **changes)
 
     @property
