@@ -166,7 +166,7 @@ class Case:
         return replace(self, arguments=tuple(sorted({**dict(self.arguments), **arguments}.items())))
 
     def for_task(self, task: str, **changes: Json) -> Case:
-        """The same conditions asked of another task; of the options it keeps those that both have and that say something."""
+        """The same conditions asked of another task; of the options it keeps what both have and what says something."""
         own, kind = self.options, task_named(task)
         shared = {name: getattr(own, name, None) for name in kind.options.model_fields}
         said = {name: value for name, value in shared.items() if value is not None}
