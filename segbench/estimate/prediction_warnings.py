@@ -11,7 +11,7 @@ from torch import nn
 VALIDATED = ("2.13", "2.14")
 """Releases of torch on which predictions were compared with real runs; 2.14 by `benchmarks/library_networks.py`."""
 
-_OWN_OPERATORS = ("aten", "prim", "prims", "profiler", "c10d", "fsdp")
+_OWN_OPERATORS = ("aten", "prim", "prims", "profiler", "c10d", "_c10d_functional", "fsdp")
 _aten = torch.ops.aten
 
 CHANNELS_LAST = (

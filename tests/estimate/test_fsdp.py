@@ -52,6 +52,10 @@ def test_more_ranks_take_less_each_and_ddp_takes_more_than_one_process() -> None
     assert peaks["fsdp", 8] < peaks["fsdp", 2] and peaks["single", 1] < peaks["ddp", 2]
 
 
+def test_torchs_own_collectives_are_no_unknown_operators() -> None:
+    assert not any("not torch's own" in sentence for sentence in traced("fsdp", 2).warnings)
+
+
 def test_one_rank_has_nothing_to_share() -> None:
     with pytest.raises(UserError, match="--ranks, from 2"):
         traced("fsdp", 1)
