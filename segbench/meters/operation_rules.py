@@ -6,6 +6,7 @@ counts in full where it is causal, as in PyTorch's and fvcore's counters.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ def macs_of(operator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out
     return None if rule is None else rule(_given(operator, args, kwargs), output)
 
 
+@functools.cache
 def name_of(operator: Any) -> str:
     """`namespace::name` without overload and the underscore of in-place forms."""
     if not isinstance(operator, OpOverload):  # a higher-order operator, such as flex attention
@@ -39,11 +41,14 @@ def may_multiply(operator: Any, args: tuple[Any, ...]) -> bool:
 
     Whatever is not PyTorch's own may: nothing is known of it but that it reads tensors.
     """
-    name = name_of(operator)
     if not isinstance(operator, OpOverload) or operator.namespace != "aten":
         return _tensors(args) > 0
-    harmless = torch.Tag.pointwise in operator.tags or any(word in name for word in _NO_PRODUCT)
-    return _tensors(args) > 1 and not harmless
+    return _tensors(args) > 1 and not _multiplies_nothing(operator)
+
+
+@functools.cache
+def _multiplies_nothing(operator: OpOverload) -> bool:
+    return torch.Tag.pointwise in operator.tags or any(word in name_of(operator) for word in _NO_PRODUCT)
 
 
 _NO_PRODUCT = ("norm", "scatter", "copy", "index", "put", "loss", "_cell", "dropout", "where", "lerp", "set_", "equal")
@@ -56,9 +61,16 @@ def _tensors(args: tuple[Any, ...]) -> int:
 
 
 def _given(operator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _Given:
+    names, defaults = _arguments(operator)
+    return {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
+
+
+@functools.cache
+def _arguments(operator: Any) -> tuple[tuple[str, ...], _Given]:
+    """Their names, and the values of those that need not be given."""
     arguments = operator._schema.arguments
     defaults = {item.name: item.default_value for item in arguments if item.has_default_value()}
-    return {**defaults, **dict(zip((item.name for item in arguments), args, strict=False)), **kwargs}
+    return tuple(item.name for item in arguments), defaults
 
 
 def _convolution(given: _Given, output: Tensor) -> Macs:

@@ -6,6 +6,7 @@ convolutions and matrix products, attention's two included; what else was execut
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -192,6 +193,7 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return output
 
 
+@functools.cache
 def _is_composite(operator: Any) -> bool:
     """Not `_can_decompose`, which also knows decompositions for compilers once those are imported."""
     if not isinstance(operator, OpOverload):
@@ -207,10 +209,16 @@ def _is_free(operator: Any, given: Any) -> bool:
     """Whether the operator starts no kernel: it makes a view, allocates without writing, or reads no tensor at all."""
     if not isinstance(operator, OpOverload) or operator.namespace != "aten":
         return not any(isinstance(leaf, Tensor) for leaf in tree_leaves(given))
+    return _only_views_or_allocates(operator)
+
+
+@functools.cache
+def _only_views_or_allocates(operator: OpOverload) -> bool:
     views = any(value.alias_info and not value.alias_info.is_write for value in operator._schema.arguments)
     return views or operator.overloadpacket.__name__ in _ALLOCATIONS
 
 
+@functools.cache
 def _writes_in_place(operator: Any) -> bool:
     return isinstance(operator, OpOverload) and operator._schema.is_mutable
 
