@@ -75,6 +75,7 @@ class JudgeFlags(Group):
     images: Annotated[
         int | None, Option("--images", help="So many of the split, spread evenly. \\[default: all]", min=1)
     ] = None
+    time: Annotated[bool, Option("--time/--no-time", help="Take times, for which nothing else may run.")] = True
     pictures: Annotated[int, Option("--pictures", help="Images on which the depth is painted.", min=0)] = 3
     output: Annotated[Path, Option("-o", "--output", help="Folder of adaptive.png and its companions.")] = Path()
 
@@ -132,6 +133,7 @@ def _case_of(
         images=images,
         pictures=judged.pictures,
         depth=str(depth) if judged.pictures else None,
+        timed=judged.time,
         alone=alone,
     )
     sized = case(model=trained.model.spec.text, width=size[0], height=size[1], options=options)

@@ -86,9 +86,9 @@ def time_row(name: str, own: TimedWay, whole: TimedWay, batch: int, method: str)
     )
 
 
-def no_time_row(reason: str, method: str) -> Measurement:
-    """Of a method that cannot skip what it decides to skip."""
-    return Measurement("latency_s", None, method, "infer", cause=f"simulated: {reason}")
+def no_time_row(cause: str, method: str) -> Measurement:
+    """Of a method that cannot skip what it decides to skip, or that was not to be timed."""
+    return Measurement("latency_s", None, method, "infer", cause=cause)
 
 
 def verdict_rows(verdict: MethodVerdict, simulated: str | None, method: str) -> Iterator[Measurement]:

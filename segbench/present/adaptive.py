@@ -11,8 +11,8 @@ from segbench.present.adaptive_points import (
     Estimate,
     ShownVerdict,
     Way,
+    cause_of,
     is_dominated,
-    missing_verdict,
     shift_of,
     verdict_of,
     ways_of,
@@ -127,10 +127,8 @@ def _notes(entry: Entry, ways: Sequence[Way]) -> list[str]:
         notes.append(
             "time: of an image, each image once under each policy in turns, inputs to classes; saved: of the sum"
         )
-    verdict, unjudged = verdict_of(entry), missing_verdict(entry)
-    if verdict and verdict.simulated:
-        notes.append(f"no time: simulated, {verdict.simulated}")
-    return [*notes, *([unjudged] if unjudged else [])]
+    untimed = cause_of(entry, "latency_s")
+    return [*notes, *([f"no time: {untimed}"] if untimed else []), *filter(None, [cause_of(entry, "macs_saved")])]
 
 
 def _networks(found: Sequence[tuple[Entry, Sequence[Way]]]) -> Table:

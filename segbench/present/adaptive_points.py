@@ -126,9 +126,10 @@ def verdict_of(entry: Entry) -> ShownVerdict | None:
     )
 
 
-def missing_verdict(entry: Entry) -> str | None:
-    """In one sentence; None where there is one, and of static networks."""
-    return next((row.cause for row in entry.measurements if row.quantity == "macs_saved"), None)
+def cause_of(entry: Entry, quantity: str) -> str | None:
+    """Why the quantity has no value: of `latency_s`, no time; of `macs_saved`, no verdict. None where it has one."""
+    rows = (row for row in entry.measurements if row.quantity == quantity and row.value is None)
+    return next((row.cause for row in rows), None)
 
 
 def shift_of(entry: Entry) -> Estimate | None:

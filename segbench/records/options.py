@@ -278,6 +278,7 @@ class AdaptiveOptions(Options):
         policies: to be judged; nothing takes the network's own.
         images: how many of the split, spread evenly; None for all.
         pictures, depth: of how many images it is shown where computation was spent, and the file.
+        timed: whether it takes times, without which no verdict says that time is saved.
         alone: no other network is compared, so that a static one leaves nothing to judge.
     """
 
@@ -287,6 +288,7 @@ class AdaptiveOptions(Options):
     images: int | None = None
     pictures: int = 3
     depth: MaybeWritten = None
+    timed: bool = True
     alone: bool = True
 
 

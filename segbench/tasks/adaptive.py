@@ -127,6 +127,13 @@ class _Trial:
     def method(self) -> str:
         return method_of(self.pipeline.device)
 
+    @property
+    def untimed(self) -> str | None:
+        """Why no times are taken; None where they are."""
+        if self.network.simulated is not None:
+            return f"simulated: {self.network.simulated}"
+        return None if self.options.timed else "--no-time was given"
+
     def survey(self) -> Survey:
         """Asks about every image."""
         tell, own = self._tell("image"), self.own if self.own in self.policies else None
@@ -139,7 +146,7 @@ class _Trial:
 
     def times(self, stages: int) -> Times:
         """Times every policy and each of the fixed stages, image by image and in batches."""
-        if self.network.simulated is not None:
+        if self.untimed is not None:
             return {}
         policies: list[Policy] = [*map(Everything, range(1, stages + 1)), *self.policies]
         watch, found = stopwatch_for(self.pipeline.device), {}
@@ -159,8 +166,8 @@ class _Trial:
         for batch, seconds in times.items():
             for name, own in seconds.items():
                 yield time_row(name, own, seconds[whole_name(survey)], batch, self.method)
-        if self.network.simulated is not None:
-            yield no_time_row(self.network.simulated, self.method)
+        if self.untimed is not None:
+            yield no_time_row(self.untimed, self.method)
         if self.own is not None:
             yield from self._verdict_rows(survey, times)
 

@@ -134,10 +134,11 @@ def test_a_failed_cell_has_its_reason_in_the_table(make_entry: Make) -> None:
     assert adaptive_tables([entry])[0].rows[0][0].text == "failed: the reason"
 
 
-def test_where_there_is_no_verdict_the_table_says_why(make_entry: Make) -> None:
+def test_where_there_is_no_verdict_or_no_time_the_table_says_why(make_entry: Make) -> None:
     rows = [*of_way(*WAYS[0]), *of_way(*WAYS[1]), Measurement("macs_saved", None, "counted", cause="too few images")]
+    rows.append(Measurement("latency_s", None, "measured:host", cause="simulated: masked"))
     ways, networks = adaptive_tables([make_entry("mess-small", *rows, case=Case("adaptive", "mess-small"), key="few")])
-    assert "too few images" in ways.notes and len(networks.rows) == 1
+    assert [*ways.notes[-2:]] == ["no time: simulated: masked", "too few images"] and len(networks.rows) == 1
 
 
 def test_the_figure_has_every_point_and_permuted_ones_at_their_policys_time(judged: Entry, tmp_path: Path) -> None:

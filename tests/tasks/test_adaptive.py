@@ -108,13 +108,20 @@ def test_a_static_network_beside_others_is_one_point(tmp_path: Path) -> None:
         run(case, Listener())
 
 
-def test_a_simulated_method_has_no_time_and_says_so(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SegNode, "simulated", "blocks are masked")
+@pytest.mark.parametrize(
+    ("simulated", "timed", "cause"),
+    [("blocks are masked", True, "simulated: blocks are masked"), (None, False, "--no-time was given")],
+)
+def test_where_there_is_no_time_its_row_says_why(
+    case: Case, monkeypatch: pytest.MonkeyPatch, simulated: str | None, timed: bool, cause: str
+) -> None:
+    monkeypatch.setattr(SegNode, "simulated", simulated)
     heard = Listener()
-    run(case.with_options(policies=("state<1",)), heard)
+    run(case.with_options(policies=("state<1",), timed=timed), heard)
     (row,) = heard.of("latency_s")
-    assert (row.value, row.cause) == (None, "simulated: blocks are masked")
-    assert heard.of("macs_saved")[0].detail["simulated"] == "blocks are masked"
+    assert (row.value, row.cause) == (None, cause)
+    (judged,) = heard.of("macs_saved")
+    assert judged.detail["simulated"] == simulated and judged.detail["verdict"] != "time"
 
 
 @pytest.mark.parametrize(
