@@ -82,7 +82,8 @@ def _decided(network: Adaptive, run: Run, policy: Policy, before: Seen | None) -
 def _leave(run: Run, leaving: Tensor, scores: dict[int, Tensor], stages: dict[int, int]) -> None:
     if not leaving.any():
         return
-    for image, own in zip(run.images[leaving].tolist(), run.read()[leaving], strict=True):
+    numbers = range(len(run.images)) if run.images.is_meta else run.images[leaving].tolist()  # meta: all may leave
+    for image, own in zip(numbers, run.read()[leaving], strict=True):
         scores[image], stages[image] = own, run.stage
 
 

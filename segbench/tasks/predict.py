@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 import torch
+from torch import nn
 
+from segbench.adaptive.run import costs_vary
 from segbench.cards.model import find_model
 from segbench.errors import CardError, UserError
 from segbench.estimate.allocator import replay
@@ -50,7 +52,7 @@ def run(case: Case, report: Reporter) -> None:
         rows = _rows(found, _detail(found, seconds, asked.timeline), certain)
         for row in rows if asked.target == "cuda" else itertools.islice(rows, 1):
             report.measured(row)
-        for sentence in notes(found, case):
+        for sentence in notes(found, case, built[-1].network):
             report.note(sentence)
         if number == len(case.modes) - 1:
             tell_outputs(built[-1].outputs, case, report)
@@ -148,16 +150,22 @@ def batch_of(case: Case, mode: str) -> int:
 AUTOTUNING = "cudnn.benchmark tries algorithms with large workspaces, which depend on the GPU and are not predicted"
 
 
-def notes(found: Prediction, case: Case) -> list[str]:
+def notes(found: Prediction, case: Case, network: nn.Module) -> list[str]:
     """What limits the prediction, as sentences that name the network."""
     warnings = [*found.warnings, *([AUTOTUNING] if case.cudnn_benchmark else [])]
     warnings += [TOO_FEW] if found.mode == "train" and case.precision != "fp32" else []
-    places = [f"{place} ({times} times)" for place, times in found.assumptions.items()]
     return [
-        *(f"{case.model}: {sentence}" for sentence in warnings),
-        *(f"{case.model}: assumed that {place}, which depends on weights or images" for place in places),
+        *(f"{case.model}: {sentence}" for sentence in [*warnings, *_assumptions(found, network)]),
         *_attention_notes(found, case),
     ]
+
+
+def _assumptions(found: Prediction, network: nn.Module) -> list[str]:
+    """What nobody knows without weights and images: of an adaptive network all that it may leave out, else by line."""
+    if costs_vary(network):
+        return ["it decides by what it sees how much it computes, and is predicted as if every part were computed"]
+    places = [f"{place} ({times} times)" for place, times in found.assumptions.items()]
+    return [f"assumed that {place}, which depends on weights or images" for place in places]
 
 
 def _attention_notes(found: Prediction, case: Case) -> list[str]:

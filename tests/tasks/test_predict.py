@@ -290,3 +290,11 @@ def test_a_trainings_allocated_and_reserved_bytes_come_with_an_interval_that_say
             low, high = row.detail["interval"]
             assert low < (row.value or 0) < high
             assert "published trainings" in row.detail["interval_source"]
+
+
+def test_an_adaptive_network_is_predicted_as_if_every_part_were_computed_and_no_line_of_code_is_named(
+    report: Collected,
+) -> None:
+    predict.run(replace(CASE, model="layer-cascade-small", modes=("infer",)), report)
+    assert sum("as if every part were computed" in note for note in report.notes) == 1
+    assert not any(".py:" in note for note in report.notes)
