@@ -75,8 +75,8 @@ def _decided(network: Adaptive, run: Run, policy: Policy, before: Seen | None) -
         now = policy.see(run)
         return now, policy.goes_on(run, now, before)
     except NotOffered as error:
-        name, usual = type(network).__name__, network.default_policy or "none: take confidence>0.95 or change<0.05"
-        raise UserError(f"policy {policy.name} is not for {name}: {error}; its own is {usual}") from error
+        usual = network.default_policy or "confidence>0.95 or change<0.05"
+        raise UserError(f"policy {policy.name} is not for {type(network).__name__}: {error}; take {usual}") from error
 
 
 def _leave(run: Run, leaving: Tensor, scores: dict[int, Tensor], stages: dict[int, int]) -> None:

@@ -18,7 +18,7 @@ from segbench.data import Sample
 from segbench.evaluation.confusion import Matrices, confusion_of
 from segbench.judging.asking import Asked, ask, label_at
 from segbench.judging.calibration import Reliability
-from segbench.judging.oracle import oracle
+from segbench.judging.oracle import cheapest_as_good, oracle
 from segbench.judging.shift import half_a_cell, overlap, shifted, shifted_back
 from segbench.trajectories.sweep import InputPipeline, classes_at
 from segbench.workload.images import Samples
@@ -67,7 +67,7 @@ class Survey:
         fixed: stopped after stage 1, 2, ..., the last, which is the whole network.
         policies: by name.
         decisions: of each policy, on each image.
-        oracle: nothing where it is not defined.
+        oracle: nothing of a network that never decides.
         shifted: under the network's own policy and in full, on the part of the images that a shift leaves; nothing
             for units without a grid.
         calibration: of each stage.
@@ -180,11 +180,13 @@ class Surveyor:
             found.policies[name].add(own, image.matrix(own.scores))
             found.decisions[name].append(own.decisions)
         self._shifted(found, image, run, asked, fixed[-1])
-        by_truth = oracle(run, [own.scores for own in fixed], image.label)
-        if by_truth is not None:
-            asked[ORACLE] = ask(self.network, image.image, by_truth)
-            found.oracle.add(asked[ORACLE], image.matrix(asked[ORACLE].scores))
-        return asked
+        if run.unit == "path":
+            by_truth = cheapest_as_good(list(asked.values()), fixed[-1], image.label)
+        else:
+            chosen = oracle(run, [own.scores for own in fixed], image.label)
+            by_truth = ask(self.network, image.image, chosen)
+        found.oracle.add(by_truth, image.matrix(by_truth.scores))
+        return {**asked, ORACLE: by_truth}
 
     def _shifted(self, found: Survey, image: Shown, run: Run, asked: Mapping[str, Asked], whole: Asked) -> None:
         """Shows the image shifted, under the network's own policy and in full."""

@@ -208,7 +208,7 @@ class _Trial:
         if self.dataset.name != _PUBLISHABLE:
             return {whole: about}
         palette, name = self.dataset.palette, self.dataset.name
-        shown = {"pictures": self.album.pictures(palette, name), "depth_colours": self.album.colours()}
+        shown = {"pictures": self.album.pictures(palette, name), "depth_legend": self.album.legend()}
         return {whole: {**about, **shown}, **self.album.embedded(palette, name)}
 
     def _tell(self, stage: str) -> Callable[[int], None]:

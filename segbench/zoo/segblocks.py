@@ -102,9 +102,10 @@ class SegBlocks(nn.Module):
         """Images to a multiple of the block."""
         height, width = size_of(images)
         if min(height, width) < self.block:
+            smaller = ", or a smaller block (a multiple of 64) with -a block=64" if self.block > 64 else ""
             raise UserError(
                 f"an image of {width}x{height} is smaller than a block of {self.block} pixels; give a larger --input"
-                ", or a smaller block (a multiple of 64) with -a block=64"
+                f"{smaller}"
             )
         return functional.pad(images, (0, -width % self.block, 0, -height % self.block))
 

@@ -13,7 +13,7 @@ from PIL import Image
 from segbench.adaptive.policies import parse_policy
 from segbench.errors import UserError
 from segbench.judging.asking import ask
-from segbench.judging.depth import DepthAlbum, depth_of
+from segbench.judging.depth import DepthAlbum, depth_of, routes_of
 from tests.judging.conftest import SIDE, Exits, Plainly
 
 if TYPE_CHECKING:
@@ -27,6 +27,13 @@ def test_depth_is_the_stage_after_which_a_part_had_finished() -> None:
     assert depth_of((one, two), 3).tolist() == [[3, 1], [2, 1]], "what has finished stays finished"
     assert depth_of((torch.tensor(True),), 2).tolist() == [[2]]
     assert depth_of((), 1).tolist() == [[1]]
+
+
+def test_of_paths_the_lattice_is_painted_and_how_many_were_taken_out_of_each_cell() -> None:
+    stem, layer = torch.tensor([[0, 1, 1]]).bool(), torch.tensor([[0, 0, 0], [1, 1, 1]]).bool()
+    assert routes_of((stem, layer)).tolist() == [[2, 0], [0, 3]]
+    legend = DepthAlbum(frozenset(), deepest=3, of_paths=True).legend()
+    assert list(legend) == ["no path, or no cell", "1 path", "2 paths", "3 paths"] and len(legend["1 path"]) == 3
 
 
 @pytest.fixture
@@ -51,7 +58,7 @@ def test_what_travels_in_a_ledger_is_as_small_as_the_grid_and_in_the_stages_colo
     (frames,) = album.embedded(PALETTE, "synthetic").values()
     item = frames["depths"]["synthetic/scene-1"]
     picture = Image.open(io.BytesIO(base64.b64decode(item["depth"]))).convert("RGB")
-    first, _, last = album.colours()
+    first, _, last = album.legend().values()
     assert picture.size == (2, 2)
     assert (list(picture.getpixel((0, 0))), list(picture.getpixel((0, 1)))) == (first, last)  # type: ignore[arg-type]
     assert set(album.pictures(PALETTE, "synthetic")) == {"synthetic/scene-1"}

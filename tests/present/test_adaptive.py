@@ -38,7 +38,7 @@ def score(name: str, kind: str, value: float, **detail: Any) -> Measurement:
 def of_way(name: str, kind: str, miou: float, macs: float) -> Iterator[Measurement]:
     detail: dict[str, Any] = {"images": 8, "depths": {"a": {"depth": "D", "labels": "L"}}}
     if name == "stage=2":
-        detail |= {"pictures": {"a": {"photo": "P", "truth": "T"}}, "depth_colours": [[1, 2, 3], [4, 5, 6]]}
+        detail |= {"pictures": {"a": {"photo": "P", "truth": "T"}}, "depth_legend": {"stage 1": [1, 2, 3]}}
         detail |= {"static": False, "trained_for_s": 60.0}
     yield score(name, kind, miou, **detail)
     yield Measurement("macs", macs, "counted", "infer", factors={"policy": name}, detail=COST)
@@ -156,7 +156,7 @@ def test_the_viewer_shows_policies_from_the_cheapest_on(judged: Entry) -> None:
     (view,) = depth_views([judged])
     assert view.label == "mess-small, synthetic val" and view.photos == {"a": "P"}
     assert [way.name for way in view.ways] == ["stage=1", "oracle", "share>0.5", "stage=2"]
-    assert depths_of(view.ways[0]) == {"a": {"depth": "D", "labels": "L"}} and view.colours == [(1, 2, 3), (4, 5, 6)]
+    assert depths_of(view.ways[0]) == {"a": {"depth": "D", "labels": "L"}} and view.legend == {"stage 1": "rgb(1 2 3)"}
 
 
 def test_images_of_real_data_are_not_shown_whatever_the_ledger_holds(make_entry: Make) -> None:

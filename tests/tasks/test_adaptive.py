@@ -11,6 +11,7 @@ from segbench.learning.checkpoint import Checkpoint, save_checkpoint
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks.adaptive import run
+from segbench.zoo.dynamic_routing import DynamicRouting
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.segnode import SegNode
 
@@ -71,7 +72,7 @@ def test_every_policy_and_control_is_reported_and_judged(case: Case, tmp_path: P
     assert judged.detail["verdict"] in ("time", "operations", "nothing") and judged.detail["images"] == 8
     assert (tmp_path / "depth.png").is_file()
     whole, policy = heard.of("miou", policy="stage=2")[0].detail, heard.of("miou", policy="state<1")[0].detail
-    assert list(whole["pictures"]) == list(policy["depths"]) and len(whole["depth_colours"]) == 2
+    assert list(whole["pictures"]) == list(policy["depths"]) and list(whole["depth_legend"]) == ["stage 1", "stage 2"]
     assert (whole["static"], whole["trained_for_s"]) == (False, 60.0)
 
 
@@ -80,6 +81,15 @@ def test_a_state_that_may_move_by_its_whole_length_ends_at_the_first_stage(case:
     run(case.with_options(policies=("state<1",)), heard)
     policy, first = (heard.of("macs", policy=name)[0] for name in ("state<1", "stage=1"))
     assert policy.value == first.value and heard.of("miou", policy="state<1")[0].detail["stages"] == {"1": 16}
+
+
+def test_a_lattice_of_paths_is_painted_and_has_an_oracle_that_costs_no_more_than_the_whole(tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"layers": 2, "width": 8}
+    case, heard = trained(tmp_path, DynamicRouting(**arguments), arguments, images=2), Listener()
+    run(case.with_options(depth=str(tmp_path / "depth.png"), policies=("signal<0.5",), timed=False), heard)
+    oracle, whole = (heard.of("macs", policy=name)[0].value or 0 for name in ("oracle", "stage=4"))
+    assert 0 < oracle <= whole and (tmp_path / "depth.png").is_file()
+    assert "3 paths" in heard.of("miou", policy="stage=4")[0].detail["depth_legend"]
 
 
 def test_a_few_images_give_everything_but_a_verdict(case: Case) -> None:

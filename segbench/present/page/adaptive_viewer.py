@@ -4,10 +4,11 @@ The pictures travel inside the ledger. The task `adaptive` puts them into the `d
 policy, `factors["policy"]`), for a few images only:
 
     detail["pictures"]      = {NAME: {"photo": PNG, "truth": PNG}}     on the row of the whole network
-    detail["depth_colours"] = [[r, g, b], ...]                         there too, one a stage
+    detail["depth_legend"]  = {WORDS: [r, g, b], ...}                  there too, what each colour means
     detail["depths"]        = {NAME: {"depth": PNG, "labels": PNG}}    on the row of every policy and of the oracle
 
-`depth` has a pixel for every part that is decided about, in the colour of the stage after which it had finished.
+`depth` has a pixel for every part that is decided about, in the colour of the stage after which it had finished; of a
+lattice of paths a pixel for every cell, in the colour of the number of paths taken.
 
 Only synthetic scenes may be embedded: pages are made to be published, the data sets' images may not be. Pictures of an
 entry whose data set is not the synthetic one are left out here, whatever the ledger holds.
@@ -15,7 +16,7 @@ entry whose data set is not the synthetic one are left out here, whatever the le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from segbench.present.adaptive_points import Way, ways_of, whole_of
@@ -34,13 +35,13 @@ class DepthView:
         label: network and data set.
         ways: those with pictures, the cheapest first.
         photos: PNG by an image's name.
-        colours: of the stages.
+        legend: what a colour means -> CSS colour.
     """
 
     label: str
     ways: Sequence[Way]
     photos: dict[str, str]
-    colours: Sequence[tuple[int, int, int]]
+    legend: Mapping[str, str]
 
 
 def depth_views(entries: Sequence[Entry]) -> list[DepthView]:
@@ -56,8 +57,9 @@ def _view(entry: Entry, label: str) -> DepthView | None:
     if (entry.case.dataset or "").partition(":")[0] != _PUBLISHABLE or whole is None or not shown:
         return None
     photos = {name: item["photo"] for name, item in (whole.detail("miou", "pictures") or {}).items()}
-    colours = [(red, green, blue) for red, green, blue in whole.detail("miou", "depth_colours") or ()]
-    return DepthView(label, sorted(shown, key=lambda way: way.macs or 0.0), photos, colours)
+    colours: Mapping[str, Json] = whole.detail("miou", "depth_legend") or {}
+    legend = {words: f"rgb({red} {green} {blue})" for words, (red, green, blue) in colours.items()}
+    return DepthView(label, sorted(shown, key=lambda way: way.macs or 0.0), photos, legend)
 
 
 def depths_of(way: Way) -> dict[str, Json]:

@@ -173,7 +173,7 @@ def _depths(view: DepthView) -> Json:
         for way in view.ways
     ]
     pictures = [{"name": name, "photo": _uri(photo)} for name, photo in view.photos.items()]
-    return {"ways": ways, "pictures": pictures, "colours": [f"rgb{colour}" for colour in view.colours]}
+    return {"ways": ways, "pictures": pictures, "legend": dict(view.legend)}
 
 
 def _uri(png: str) -> str:

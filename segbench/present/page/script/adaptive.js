@@ -34,7 +34,7 @@ function drawDepths(section) {
         show();
       },
     }, el("img", { src: picture.photo, alt: "", width: "80" }))));
-    replace(find(".stages"), ...view.colours.map((colour, at) => el("li", {}, el("span", { style: `background:${colour}` }), `stage ${at + 1}`)));
+    replace(find(".stages"), ...Object.entries(view.legend).map(([words, colour]) => el("li", {}, el("span", { style: `background:${colour}` }), words)));
     show();
   }
 
