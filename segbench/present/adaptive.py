@@ -41,6 +41,9 @@ _WORDS = {
     "nothing": "saves nothing beyond a fixed exit",
 }
 
+_SAVES = {"time": "time", "operations": "only operations", "nothing": "nothing"}
+"""In a column; the sentence below says more."""
+
 _SHIFT_NOTE = (
     "grid shift: change of mIoU by half a block or region under the own policy, beyond the change without skipping"
 )
@@ -58,33 +61,46 @@ _AROUND = Format("fraction", lambda ends: f"±{50 * (ends[1] - ends[0]):.1f}", (
 
 
 def adaptive_tables(entries: Sequence[Entry], _cards: Cards | None = None) -> list[Table]:
-    """One table of ways an adaptive network, one of all networks, and the verdicts."""
+    """Of each adaptive network its ways and their times, then all networks, the verdicts, and what they rest on.
+
+    No table is wider than a terminal of 100 columns but for long names.
+    """
     found = [(entry, ways_of(entry)) for entry in entries]
     judged = [(entry, verdict) for entry in entries if (verdict := verdict_of(entry))]
-    tables = [_ways(entry, ways) for entry, ways in found if len(ways) > 1 or entry.outcome != "ok"]
-    return [*tables, _networks(found), *([_verdicts(judged)] if judged else [])]
+    tables: list[Table] = []
+    for entry, ways in found:
+        if len(ways) > 1 or entry.outcome != "ok":
+            tables += [_ways(entry, ways), *([_times(entry, ways)] if any(way.times for way in ways) else [])]
+    return [*tables, _networks(found), *([_verdicts(judged), _grounds(judged)] if judged else [])]
 
 
 def _ways(entry: Entry, ways: Sequence[Way]) -> Table:
-    batches = sorted({batch for way in ways for batch in way.times})
     columns: Columns = [
         *("policy", Column("mIoU", PERCENT), Column("95 %", _AROUND, "mIoU"), Column("mIoU\npermuted", PERCENT)),
         Column("MACs\nmean", LARGE_COUNT),
         *(Column(name, LARGE_COUNT, f"MACs {name}") for name in ("p50", "p95", "worst")),
         Column("MACs\nsaved", PERCENT),
-        *(column for batch in batches for column in _time_columns(batch)),
         Column("calibration\nerror", PERCENT),
     ]
     permuted = {way.detail("miou", "of"): way.miou for way in ways if way.kind == PERMUTED}
-    rows: Rows = [_way(way, permuted.get(way.name), batches) for way in ways if way.kind != PERMUTED]
+    rows: Rows = [_way(way, permuted.get(way.name)) for way in ways if way.kind != PERMUTED]
     if entry.outcome != "ok":
         rows.append([outcome(entry), *[None] * (len(columns) - 1)])
     return table_of(f"{entry.model}: policies and controls", columns, rows, [provenance([entry]), *_notes(entry, ways)])
 
 
+def _times(entry: Entry, ways: Sequence[Way]) -> Table:
+    batches = sorted({batch for way in ways for batch in way.times})
+    columns: Columns = ["policy", *(column for batch in batches for column in _time_columns(batch))]
+    timed = [way for way in ways if way.times]
+    rows: Rows = [[way.name, *(value for batch in batches for value in _time(way, batch))] for way in timed]
+    note = "time: of an image, each image once under each policy in turns, inputs to classes; saved: of the sum"
+    return table_of(f"{entry.model}: time of an image", columns, rows, [provenance([entry]), note])
+
+
 def _time_columns(batch: int) -> list[Column]:
     times = [Column(name, SECONDS, f"time {name}, batch {batch}") for name in _quantiles(batch)]
-    first = Column(f"time, batch {batch}\n{times[0].heading}", SECONDS, times[0].name)
+    first = Column(f"batch {batch}\n{times[0].heading}", SECONDS, times[0].name)
     return [first, *times[1:], Column("time\nsaved", _SAVED, f"time saved, batch {batch}")]
 
 
@@ -93,7 +109,7 @@ def _quantiles(batch: int) -> tuple[str, ...]:
     return ("p50", "p95", "worst") if batch == 1 else ("p50",)
 
 
-def _way(way: Way, permuted: float | None, batches: Sequence[int]) -> list[Value]:
+def _way(way: Way, permuted: float | None) -> list[Value]:
     row = way.rows["miou"]
     saved = way.detail("macs", "saved")
     around = None if row.spread_low is None or row.spread_high is None else (row.spread_low, row.spread_high)
@@ -101,12 +117,11 @@ def _way(way: Way, permuted: float | None, batches: Sequence[int]) -> list[Value
         *(way.name, way.miou, around, permuted, way.macs),
         *(way.detail("macs", name) for name in ("p50", "p95", "worst")),
         saved["value"] if saved else None,
-        *(value for batch in batches for value in _times(way, batch)),
         way.value("calibration_error"),
     ]
 
 
-def _times(way: Way, batch: int) -> list[Value]:
+def _time(way: Way, batch: int) -> list[Value]:
     row = way.times.get(batch)
     if row is None:
         return [None] * (len(_quantiles(batch)) + 1)
@@ -123,10 +138,6 @@ def _notes(entry: Entry, ways: Sequence[Way]) -> list[str]:
         "mIoU permuted: a policy's decisions dealt to other images",
         "thresholds: spread over the numbers that a policy compares on these images, their labels not used",
     ]
-    if any(way.times for way in ways):
-        notes.append(
-            "time: of an image, each image once under each policy in turns, inputs to classes; saved: of the sum"
-        )
     untimed = cause_of(entry, "latency_s")
     return [*notes, *([f"no time: {untimed}"] if untimed else []), *filter(None, [cause_of(entry, "macs_saved")])]
 
@@ -163,18 +174,14 @@ def _optimal(way: Way, others: Sequence[Way]) -> str:
 
 def _verdicts(judged: Sequence[tuple[Entry, ShownVerdict]]) -> Table:
     columns: Columns = [
-        *("network", "verdict", "policy"),
+        *("network", "saves", "policy"),
         *(Column("mIoU drop", POINTS_WITH_INTERVAL), Column("MACs saved", _SAVED)),
         Column("time saved", _SAVED),
-        *(Column(f"against\n{name}", POINTS_WITH_INTERVAL) for name in _CONTROLS),
-        Column("grid shift", POINTS_WITH_INTERVAL),
     ]
     rows: Rows = [
         [
-            *(entry.model, _WORDS[item.kind] if item.policy else "saves nothing", item.policy, item.drop),
+            *(entry.model, _SAVES[item.kind], item.policy, item.drop),
             *(item.macs_saved if item.policy else None, item.time_saved),
-            *(item.against.get(name) for name in _CONTROLS),
-            shift_of(entry),
         ]
         for entry, item in judged
     ]
@@ -182,11 +189,22 @@ def _verdicts(judged: Sequence[tuple[Entry, ShownVerdict]]) -> Table:
         *(verdict_sentence(entry.model, item) for entry, item in judged),
         "threshold: chosen on every second image, the cheapest within 1 point of mIoU of the whole network; judged on"
         " the others; mIoU in points, intervals 95 %, paired bootstrap over images",
+    ]
+    return table_of("Verdicts", columns, rows, notes)
+
+
+def _grounds(judged: Sequence[tuple[Entry, ShownVerdict]]) -> Table:
+    columns: Columns = ["network", *(Column(f"against\n{name}", POINTS_WITH_INTERVAL) for name in _CONTROLS)]
+    columns = [*columns, Column("grid shift", POINTS_WITH_INTERVAL)]
+    rows: Rows = [
+        [entry.model, *(item.against.get(name) for name in _CONTROLS), shift_of(entry)] for entry, item in judged
+    ]
+    notes = [
         "against: mIoU beside the network stopped at fixed stages at the same mean operations or time, and beside its"
         " decisions dealt to other images; something is saved where these intervals lie above 0",
         *(_SHIFT_NOTE for entry, _ in judged[:1] if any(shift_of(entry) for entry, _ in judged)),
     ]
-    return table_of("Verdicts", columns, rows, notes)
+    return table_of("What the verdicts rest on: differences of mIoU in points", columns, rows, notes)
 
 
 def verdict_sentence(model: str, verdict: ShownVerdict) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from segbench.present.adaptive_points import FIXED, ORACLE, PERMUTED, POLICY, Way, ways_of
 from segbench.present.figures import Figure, FigureValue
-from segbench.present.style import identities
+from segbench.present.style import MUTED, identities
 from segbench.records.ledger import Entry
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _STATIC = "static"
 
-_LOOKS: dict[str, tuple[str, str, str]] = {
+_LOOKS: dict[str, tuple[str, Literal["-", "--", ""], str]] = {
     POLICY: ("o", "-", "deciding"),
     FIXED: ("s", "--", "fixed exits"),
     PERMUTED: ("x", "", "decisions of other images"),
@@ -38,8 +38,8 @@ def adaptive_figure(entries: Sequence[Entry]) -> Figure | None:
         "Accuracy of adaptive networks over operations and time",
         "Means over images, batch 1. A line through a policy's thresholds, dashed through the fixed exits. Decisions of"
         " other images stand at the time of their own policy; the oracle decides by the truth,"
-        " which makes it a reference, not a bound. Shaded: 95 %, images"
-        " resampled, cut off at the edge.",
+        " which makes it a reference, not a bound. Shaded, of up to three networks: 95"
+        " %, images resampled. What lies more than 15 points below every network's best is not drawn.",
         _COLUMNS,
         rows,
         _draw,
@@ -65,44 +65,78 @@ def _scaled(value: float | None, factor: float) -> float | None:
 def _draw(rows: Sequence[Sequence[FigureValue]]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
-    figure = Canvas(figsize=(10.5, 4.8), layout="constrained")
+    figure = Canvas(figsize=(10.5, 5.2), layout="constrained")
     looks = identities(str(row[0]) for row in rows)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, column, label in zip(panels, (3, 4), ("GMACs an image", "milliseconds an image"), strict=True):
         for network, look in looks.items():
             for kind in _LOOKS:
                 own = [row for row in rows if row[0] == network and row[1] == kind and row[column] is not None]
-                _draw_kind(axes, own, kind, column, look.colour, network)
+                _draw_kind(axes, own, kind, column, look.colour, shaded=len(looks) <= _MOST_SHADED)
         axes.set_xlabel(label)
-    panels[0].set(ylabel="mIoU, %", ylim=_limits([float(row[5] or 0) for row in rows]))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    panels[0].set(ylabel="mIoU, %", ylim=_limits(rows))
+    drawn = {str(row[1]) for row in rows}
+    _explain(
+        figure, {network: look.colour for network, look in looks.items()}, [kind for kind in _LOOKS if kind in drawn]
+    )
     return figure
 
 
+def _explain(figure: Canvas, networks: Mapping[str, str], kinds: Sequence[str]) -> None:
+    """Colours are networks, markers the ways to run them."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[Any] = []
+    for kind in kinds:
+        marker, line, name = _LOOKS[kind]
+        handles.append(Line2D([], [], marker=marker, linestyle=line, color=MUTED, label=name, **_face(kind, MUTED)))
+    colours = [Patch(color=colour, label=network) for network, colour in networks.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=8)
+    figure.legend(handles=colours, loc="outside lower center", ncols=min(5, len(colours)), fontsize=8)
+
+
+def _face(kind: str, colour: str) -> dict[str, Any]:
+    return (
+        {"markerfacecolor": "white", "markersize": 9}
+        if kind == ORACLE
+        else {"markerfacecolor": colour, "markersize": 5}
+    )
+
+
+_MOST_SHADED = 3
+"""Networks whose intervals are drawn: more lie on each other."""
+
+
 def _draw_kind(
-    axes: Any, rows: Sequence[Sequence[FigureValue]], kind: str, column: int, colour: str, network: str
+    axes: Any, rows: Sequence[Sequence[FigureValue]], kind: str, column: int, colour: str, *, shaded: bool
 ) -> None:
-    """Curves of several policies are separate lines."""
-    marker, line, name = _LOOKS[kind]
-    label = f"{network}: {name}"
+    """Curves of several policies are separate lines, each from its cheapest threshold in operations on."""
+    marker, line, _ = _LOOKS[kind]
     for word in dict.fromkeys(_word(row, kind) for row in rows):
-        own = sorted((row for row in rows if _word(row, kind) == word), key=lambda row: float(row[column] or 0))
-        across, up = ([float(row[place] or 0) for row in own] for place in (column, 5))
-        if kind == POLICY:
-            low, high = ([float(row[place] or 0) for row in own] for place in (6, 7))
+        own = sorted((row for row in rows if _word(row, kind) == word), key=lambda row: float(row[3] or 0))
+        if kind == POLICY and shaded:
+            across, low, high = _columns(sorted(own, key=lambda row: float(row[column] or 0)), column, 6, 7)
             axes.fill_between(across, low, high, color=colour, alpha=0.08, linewidth=0)
-        inside = "white" if kind == ORACLE else colour
-        size = 9 if kind == ORACLE else 5
-        axes.plot(across, up, marker + line, color=colour, markerfacecolor=inside, markersize=size, label=label)
-        label = "_"
+        axes.plot(*_columns(own, column, 5), marker + line, color=colour, **_face(kind, colour))
 
 
-def _limits(scores: Sequence[float]) -> tuple[float, float]:
-    """The points with half as much room above and below: intervals of the scores are far wider than differences."""
-    low, high = min(scores), max(scores)
-    room = max(0.5, (high - low) / 2)
-    return max(0.0, low - room), high + room
+def _columns(rows: Sequence[Sequence[FigureValue]], *places: int) -> list[list[float]]:
+    return [[float(row[place] or 0) for row in rows] for place in places]
+
+
+_DEEPEST = 15.0
+"""Points of mIoU that are drawn below the least accurate network's best: stops far too early would flatten the rest."""
+
+
+def _limits(rows: Sequence[Sequence[FigureValue]]) -> tuple[float, float]:
+    """Of the points, with some room above and below, but for those far below every network's best."""
+    best: dict[str, float] = {}
+    for row in rows:
+        best[str(row[0])] = max(best.get(str(row[0]), 0.0), float(row[5] or 0))
+    scores = [float(row[5] or 0) for row in rows if float(row[5] or 0) >= min(best.values()) - _DEEPEST]
+    room = max(0.5, (max(scores) - min(scores)) / 8)
+    return max(0.0, min(scores) - room), max(scores) + room
 
 
 def _word(row: Sequence[FigureValue], kind: str) -> str:

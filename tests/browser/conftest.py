@@ -6,14 +6,14 @@ import base64
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
 
-from segbench.cards.datasets import DATASETS
+from segbench.cards.datasets import DATASETS, Colour
 from segbench.present.files import PAGE, write_report
 from segbench.records.case import Case
 from segbench.records.environment import Environment
@@ -54,9 +54,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with every section: two memory timelines, six judged networks, a trajectory with pictures."""
+    """A page with every section: two memory timelines, six judged networks, pictures of a trajectory and of depths."""
     folder = tmp_path_factory.mktemp("report")
-    entries = [*_costs(), _trajectory()]
+    entries = [*_costs(), _trajectory(), *_adaptive()]
     write_report(report_of(entries, "A page under test"), folder)
     return folder / PAGE
 
@@ -117,6 +117,44 @@ def _trajectory() -> Entry:
             Measurement("pixels_changed", 0.59 - miou, "measured:host", factors=factors),
         ]
     return _entry(Case("trajectory", "segnode-w8", dataset="synthetic", split="test", modes=("infer",)), *rows)
+
+
+_REGIONS = (("stage 1", (87, 16, 110)), ("stage 2", (252, 255, 164)))
+_LATTICE = (("no path, or no cell", (0, 0, 0)), ("1 path", (120, 28, 109)), ("2 paths", (237, 105, 37)))
+
+
+def _adaptive() -> Iterator[Entry]:
+    """A network of regions and one of paths, each under three policies; more goes on from one to the next."""
+    yield _depths("model-selection-small", "entropy<{}", _REGIONS, (6, 4))
+    yield _depths("dynamic-routing-small", "signal<{}", _LATTICE, (9, 4))
+
+
+def _depths(model: str, policy: str, legend: Sequence[tuple[str, Colour]], size: tuple[int, int]) -> Entry:
+    rows: list[Measurement] = []
+    ways = {policy.format(limit): "policy" for limit in (0.1, 0.5, 0.9)} | {"stage=1": "fixed", "stage=2": "fixed"}
+    for place, (name, kind) in enumerate(ways.items()):
+        detail: dict[str, object] = {"kind": kind, "images": 3}
+        if kind == "policy":
+            detail["depths"] = {
+                f"val/{n}": {"depth": _grid(legend, size, 3 * place + n), "labels": _map(104 - 9 * place)}
+                for n in range(2)
+            }
+        if name == "stage=2":
+            detail["pictures"] = {f"val/{n}": {"photo": _photo(n), "truth": _map(104)} for n in range(2)}
+            detail["depth_legend"] = dict(legend)
+        factors, macs = {"policy": name}, 1e8 * (place + 1)
+        score = {"spread_low": 0.5, "spread_high": 0.7}
+        rows.append(Measurement("miou", 0.5 + place / 25, "measured:host", factors=factors, detail=detail, **score))
+        costs = {"p50": macs, "p95": macs, "worst": macs, "saved": {"value": 0.1, "low": 0.1, "high": 0.1}}
+        rows.append(Measurement("macs", macs, "counted", "infer", factors=factors, detail=costs))
+    return _entry(Case("adaptive", model, dataset="synthetic", split="val"), *rows)
+
+
+def _grid(legend: Sequence[tuple[str, Colour]], size: tuple[int, int], reached: int) -> str:
+    """A part a pixel: the first columns in the last colour, the others in the first."""
+    picture = Image.new("RGB", size, legend[0][1])
+    ImageDraw.Draw(picture).rectangle((0, 0, reached % size[0], size[1] - 2), fill=legend[-1][1])
+    return _png(picture.quantize(4))
 
 
 def _photo(number: int) -> str:

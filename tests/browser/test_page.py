@@ -195,6 +195,65 @@ def test_play_runs_to_the_end_and_stops(opened: Open) -> None:
     assert one(browser, "#trajectory input[name=time]").get_attribute("value") == "4"
 
 
+def painted(browser: Any) -> list[str]:
+    """The colours that are laid over the photo, as the legend writes them."""
+    return list(
+        browser.execute_script(
+            "const image = document.querySelector('#depth .labels'), canvas = document.createElement('canvas');"
+            "canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;"
+            "const context = canvas.getContext('2d'); context.drawImage(image, 0, 0);"
+            "const data = context.getImageData(0, 0, canvas.width, canvas.height).data, found = [];"
+            "for (let at = 0; at < data.length; at += 4) found.push(`rgb(${data.slice(at, at + 3).join(', ')})`);"
+            "return found"
+        )
+    )
+
+
+def key_of(browser: Any) -> dict[str, str]:
+    script = "return [...document.querySelectorAll('#depth .stages li')].map((item) =>"
+    script += " [item.innerText.trim(), getComputedStyle(item.firstChild).backgroundColor])"
+    return dict(browser.execute_script(script))
+
+
+def loaded(browser: Any) -> None:
+    waited(browser, "return [...document.querySelectorAll('#depth img')].every((image) => image.complete)")
+
+
+def test_policy_by_policy_more_of_an_image_is_painted_as_computed(opened: Open) -> None:
+    browser = opened()
+    slider, facts = one(browser, "#depth input[name=policy]"), one(browser, "#depth dl")
+    press(browser, slider, "HOME")
+    reached = []
+    for policy in ("entropy<0.1", "entropy<0.5", "entropy<0.9"):
+        loaded(browser)
+        assert slider.get_attribute("aria-valuetext") == policy and policy in facts.text
+        last = key_of(browser)["stage 2"]
+        reached.append(painted(browser).count(last) / len(painted(browser)))
+        press(browser, slider, "ARROW_RIGHT")
+    assert reached == [pytest.approx(columns * 3 / 24) for columns in (1, 4, 1)], "a grid of 6x4 parts, as drawn"
+    assert set(painted(browser)) == set(key_of(browser).values())
+
+
+def test_another_image_network_or_layer_changes_what_is_painted(opened: Open) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    browser = opened()
+    shown = [one(browser, "#depth .labels").get_attribute("src")]
+    all_of(browser, "#depth .strip button")[1].click()
+    assert all_of(browser, "#depth .strip button")[1].get_attribute("aria-pressed") == "true"
+    shown.append(one(browser, "#depth .labels").get_attribute("src"))
+    Select(one(browser, "#depth select[name=layer]")).select_by_visible_text("segmentation")
+    shown.append(one(browser, "#depth .labels").get_attribute("src"))
+    Select(one(browser, "#depth select[name=layer]")).select_by_visible_text("computation")
+    Select(one(browser, "#depth select[name=network]")).select_by_index(1)
+    loaded(browser)
+    shown.append(one(browser, "#depth .labels").get_attribute("src"))
+    assert [shown.index(source) for source in shown] == [0, 1, 2, 3]
+    assert list(key_of(browser)) == ["no path, or no cell", "1 path", "2 paths"]
+    assert set(painted(browser)) <= set(key_of(browser).values())
+    assert "signal<0.5" in one(browser, "#depth dl").text
+
+
 @pytest.mark.parametrize(
     ("name", "size", "dark"), [("desktop", DESKTOP, False), ("phone", PHONE, False), ("dark", DESKTOP, True)]
 )

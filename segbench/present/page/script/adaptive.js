@@ -38,7 +38,8 @@ function drawDepths(section) {
     show();
   }
 
-  for (const input of [slider, layer, veil]) input.addEventListener("input", show);
+  for (const input of [slider, veil]) input.addEventListener("input", show);
+  layer.addEventListener("change", show);
   choose.addEventListener("change", open);
   open();
 }
