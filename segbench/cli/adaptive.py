@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -13,14 +13,7 @@ from typer import Option
 
 from segbench.cards.model import Model
 from segbench.cells.series import Done
-from segbench.cli.checkpoints import (
-    SHIPPED,
-    TrainedNetwork,
-    digest_of,
-    trained_arguments,
-    trained_networks,
-    usual_size,
-)
+from segbench.cli.checkpoints import SHIPPED, TrainedNetwork, digest_of, trained_networks
 from segbench.cli.flags import Group, flags
 from segbench.cli.groups import (
     BatchFlags,
@@ -33,12 +26,12 @@ from segbench.cli.groups import (
     texts,
 )
 from segbench.cli.session import Session
+from segbench.cli.trained import TrainedFlags
 from segbench.errors import UserError
 from segbench.present.adaptive import adaptive_tables
 from segbench.present.adaptive_points import ways_of, whole_of
 from segbench.records.case import Case
 from segbench.records.options import AdaptiveOptions
-from segbench.units import parse_size
 
 SHIPPED_IMAGES = 16
 """Of the synthetic streets, where nothing else is said: as few as give a verdict, and half a minute of one core."""
@@ -51,15 +44,11 @@ _Models = Annotated[
         help=f"An adaptive network, or a static one to set beside; repeatable. \\[default: {SHIPPED}]",
     ),
 ]
-_Checkpoints = Annotated[
-    list[Path] | None,
-    Option("--checkpoint", help="A run's folder or file; repeatable. \\[default: runs/MODEL-DATASET/best]"),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeFlags(Group):
-    """Under which policies, and on how many images."""
+    """Under which policies."""
 
     panel: ClassVar[str] = "Judgement"
 
@@ -71,10 +60,6 @@ class JudgeFlags(Group):
             " over its numbers; repeatable. \\[default: the network's own]",
         ),
     ] = None
-    input: Annotated[str | None, Option("--input", help="Size images are shown at. \\[default: as trained]")] = None
-    images: Annotated[
-        int | None, Option("--images", help="So many of the split, spread evenly. \\[default: all]", min=1)
-    ] = None
     time: Annotated[bool, Option("--time/--no-time", help="Take times, for which nothing else may run.")] = True
     pictures: Annotated[int, Option("--pictures", help="Images on which the depth is painted.", min=0)] = 3
     output: Annotated[Path, Option("-o", "--output", help="Folder of adaptive.png and its companions.")] = Path()
@@ -83,16 +68,13 @@ class JudgeFlags(Group):
 @flags(without=("optimizer", "batch_size"), timeout=86400.0, split="val", infer_batch=8, threads=1)
 def adaptive(
     judged: JudgeFlags,
+    trained: TrainedFlags,
     data: LabelledFlags,
     batch: BatchFlags,
     conditions: ConditionFlags,
     run: RunFlags,
     results: OutputFlags,
     model: _Models = None,
-    argument: Annotated[
-        list[str] | None, Option("-a", "--argument", help="Set a builder argument, as in steps=8; repeatable.")
-    ] = None,
-    checkpoint: _Checkpoints = None,
 ) -> None:
     """What a network gains by deciding how much to compute, beside fixed exits, permuted decisions and an oracle.
 
@@ -104,29 +86,29 @@ def adaptive(
     policies in turns.
     """
     session = Session(run, results)
-    network = NetworkFlags(model=model or [SHIPPED], argument=argument)
+    network = NetworkFlags(model=model or [SHIPPED], argument=trained.argument)
     fields = case_fields(conditions.where("adaptive"), network, conditions, data)
-    trained = trained_networks(network.models(), data.named, data.data_root, checkpoint or ())
+    networks = trained_networks(network.models(), data.named, data.data_root, trained.checkpoint or ())
     case = partial(Case, "adaptive", infer_batch=batch.infer_batch, **fields)
-    by_name = {item.model.name: item for item in trained}
-    few = SHIPPED_IMAGES if model is None and data.dataset is None and judged.images is None else judged.images
+    by_name = {item.model.name: item for item in networks}
+    if model is None and data.dataset is None and trained.images is None:
+        trained = replace(trained, images=SHIPPED_IMAGES)
 
     def cases(named: Model) -> list[Case]:
-        return [_case_of(case, by_name[named.name], judged, few, data.named, alone=len(trained) == 1)]
+        own = by_name[named.name]
+        options = _options(own, judged, trained.images, alone=len(networks) == 1)
+        return [trained.case(case, own, data.named, options)]
 
-    models = [item.model for item in trained]
+    models = [item.model for item in networks]
     done = session.measure(session.plan(models, cases))
     _require_adaptive(done)
     _draw(done, judged.output)
     session.finish(done, models, adaptive_tables)
 
 
-def _case_of(
-    case: partial[Case], trained: TrainedNetwork, judged: JudgeFlags, images: int | None, dataset: str, *, alone: bool
-) -> Case:
-    size = parse_size(judged.input) if judged.input else usual_size(trained.checkpoint, trained.model, dataset)
+def _options(trained: TrainedNetwork, judged: JudgeFlags, images: int | None, *, alone: bool) -> AdaptiveOptions:
     depth = judged.output / ("adaptive-depth.png" if alone else f"adaptive-depth-{trained.file_name}.png")
-    options = AdaptiveOptions(
+    return AdaptiveOptions(
         checkpoint=str(trained.checkpoint),
         weights=digest_of(trained.checkpoint),
         policies=texts(judged.policy),
@@ -136,8 +118,6 @@ def _case_of(
         timed=judged.time,
         alone=alone,
     )
-    sized = case(model=trained.model.spec.text, width=size[0], height=size[1], options=options)
-    return sized.with_arguments(**trained_arguments(trained.checkpoint, dict(sized.arguments)))
 
 
 def _require_adaptive(done: Sequence[Done]) -> None:

@@ -16,14 +16,7 @@ from typer import Option
 from segbench.cards.model import Model
 from segbench.cells.parts import once_and_in_rounds
 from segbench.cells.series import Done
-from segbench.cli.checkpoints import (
-    SHIPPED,
-    TrainedNetwork,
-    digest_of,
-    trained_arguments,
-    trained_networks,
-    usual_size,
-)
+from segbench.cli.checkpoints import SHIPPED, TrainedNetwork, digest_of, trained_networks
 from segbench.cli.flags import Group, flags
 from segbench.cli.groups import (
     BatchFlags,
@@ -37,21 +30,17 @@ from segbench.cli.groups import (
 )
 from segbench.cli.session import Session
 from segbench.cli.timing import print_advice_on_curves
+from segbench.cli.trained import TrainedFlags
 from segbench.errors import UserError
 from segbench.present.trajectory import trajectory_tables
 from segbench.records.case import Case
 from segbench.records.dataset_spec import published_dataset
 from segbench.records.options import TrajectoryOptions
 from segbench.statistics.stopping import StopRule
-from segbench.units import parse_size
 
 _Models = Annotated[
     list[str] | None,
     Option("-m", "--model", help=f"An ODE network, or one with exits; repeatable. \\[default: {SHIPPED}]"),
-]
-_Checkpoints = Annotated[
-    list[Path] | None,
-    Option("--checkpoint", help="A run's folder or file; repeatable. \\[default: runs/MODEL-DATASET/best]"),
 ]
 _Folder = Annotated[Path, Option("-o", "--output", help="Folder of trajectory.png and its companions.")]
 
@@ -77,10 +66,6 @@ class EndFlags(Group):
         list[str] | None,
         Option("--stop", help='Stop each image by itself: "change<0.05", confidence, state, oracle; repeatable.'),
     ] = None
-    input: Annotated[str | None, Option("--input", help="Size images are shown at. \\[default: as trained]")] = None
-    images: Annotated[
-        int | None, Option("--images", help="So many of the split, spread evenly. \\[default: all]", min=1)
-    ] = None
     pictures: Annotated[int, Option("--pictures", help="Images in the strip.", min=0)] = 3
     rounds: Annotated[int, Option("--rounds", help="Fresh processes that time the ends, at least.", min=1)] = 3
     runs: Annotated[
@@ -98,16 +83,13 @@ class EndFlags(Group):
 @flags(without=("optimizer", "batch_size"), timeout=86400.0, split="val")
 def trajectory(
     ends: EndFlags,
+    trained: TrainedFlags,
     data: LabelledFlags,
     batch: BatchFlags,
     conditions: ConditionFlags,
     run: RunFlags,
     results: OutputFlags,
     model: _Models = None,
-    argument: Annotated[
-        list[str] | None, Option("-a", "--argument", help="Set a builder argument, as in steps=8; repeatable.")
-    ] = None,
-    checkpoint: _Checkpoints = None,
     output: _Folder = Path(),
 ) -> None:
     """What every end time of a trained ODE network costs and how accurate it is, and every number of steps.
@@ -119,16 +101,17 @@ def trajectory(
     Accuracy is measured once; the ends are timed afterwards in rounds of fresh processes, in which they take turns.
     """
     session = Session(run, results)
-    network = NetworkFlags(model=model or [SHIPPED], argument=argument)
+    network = NetworkFlags(model=model or [SHIPPED], argument=trained.argument)
     fields = case_fields(conditions.where("trajectory"), network, conditions, data)
-    curves = trained_networks(network.models(), data.named, data.data_root, checkpoint or (), ends.solver or ())
+    curves = trained_networks(network.models(), data.named, data.data_root, trained.checkpoint or (), ends.solver or ())
     case = partial(Case, "trajectory", infer_batch=batch.infer_batch, **fields)
     by_name = {curve.model.name: curve for curve in curves}
 
     def one_curve(named: Model) -> list[Case]:
         curve = by_name[named.name]
         strip = output / ("trajectory-strip.png" if len(curves) == 1 else f"trajectory-strip-{curve.file_name}.png")
-        return [_case_of(case, curve, ends, strip, data.named)]
+        one = trained.case(case, curve, data.named, _options(curve, ends, strip, trained.images))
+        return [one.with_arguments(solver=curve.solver, gradient="backprop") if curve.solver else one]
 
     models = [curve.model for curve in curves]
     done = session.measure(session.plan(models, one_curve), once_and_in_rounds(ends.rule()))
@@ -137,23 +120,19 @@ def trajectory(
     session.finish(done, models, trajectory_tables)
 
 
-def _case_of(case: partial[Case], curve: TrainedNetwork, ends: EndFlags, strip: Path, dataset: str) -> Case:
-    """The sweep of one trained network with one solver."""
-    width, height = parse_size(ends.input) if ends.input else usual_size(curve.checkpoint, curve.model, dataset)
-    options = TrajectoryOptions(
+def _options(curve: TrainedNetwork, ends: EndFlags, strip: Path, images: int | None) -> TrajectoryOptions:
+    """Of the sweep of one trained network with one solver."""
+    return TrajectoryOptions(
         checkpoint=str(curve.checkpoint),
         weights=digest_of(curve.checkpoint),
         times=parse_times(ends.times),
         steps=parse_steps(ends.steps),
         stop=texts(ends.stop),
-        images=ends.images,
+        images=images,
         pictures=ends.pictures,
         strip=str(strip) if ends.pictures else None,
         **ends.rule().options(),
     )
-    sized = case(model=curve.model.spec.text, width=width, height=height, options=options)
-    sized = sized.with_arguments(**trained_arguments(curve.checkpoint, dict(sized.arguments)))
-    return sized.with_arguments(solver=curve.solver, gradient="backprop") if curve.solver else sized
 
 
 def _draw(done: Sequence[Done], title: str, folder: Path) -> None:
