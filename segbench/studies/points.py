@@ -85,7 +85,7 @@ def _format(quantity: str, unit: str) -> Format:
 
 
 def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[str, FoundValue]]]:
-    """The best-filled set of conditions; for accuracy every data set."""
+    """The best-filled set of conditions, of equal ones the newest and training's; for accuracy every data set."""
     groups: dict[str, dict[str, FoundValue]] = defaultdict(dict)
     for entry in entries:
         item = measured(entry, quantity)
@@ -94,7 +94,12 @@ def _axes_of(entries: Sequence[Entry], quantity: str) -> list[tuple[str, dict[st
     if quantity == "miou":
         return list(groups.items())
     newest = {name: place for place, name in enumerate(groups)}
-    return sorted(groups.items(), key=lambda group: (-len(group[1]), -newest[group[0]]))[:1]
+
+    def last(group: tuple[str, dict[str, FoundValue]]) -> tuple[int, bool, int]:
+        conditions, found = group
+        return -len(found), ", inference" in conditions, -newest[conditions]
+
+    return sorted(groups.items(), key=last)[:1]
 
 
 def _conditions(entry: Entry, item: Measurement) -> str:

@@ -37,6 +37,16 @@ def test_training_and_inference_batches_of_two_budgets_share_no_column(make_entr
     assert (axis.title, axis.conditions) == ("largest batch", "480x360, training within 32.0 GiB, predicted")
 
 
+def test_the_largest_batch_is_trainings_whichever_was_found_first(make_entry: Make) -> None:
+    def largest(mode: str) -> Entry:
+        case = Case("max_batch", "a", device="none", modes=(mode,))
+        return make_entry("a", Measurement("max_batch", 9, "predicted", mode=mode), case=case)
+
+    for modes in (("train", "infer"), ("infer", "train")):
+        [axis] = pareto_of([largest(mode) for mode in modes]).axes
+        assert "training" in axis.conditions
+
+
 def test_epochs_of_different_numbers_of_images_share_no_column(timed: Callable[..., Entry]) -> None:
     entries = [timed(name, "epoch_s", 1.0) for name in ("unet", "hrnetv2")]
     step = timed("segnode", "epoch_s", 0.1)
