@@ -184,7 +184,7 @@ class SegNodePoints(nn.Module):
             region: of the size of the maps.
         """
         parts = (_rows(resize(own, size_of(maps))) for own in (start, maps, self.around(maps)))
-        states, *seen = parts if region.is_whole else (rows[region.active] for rows in parts)
+        states, *seen = parts if region.is_whole else (rows.index_select(0, region.active) for rows in parts)
         return Points(region.mask, states, self.look(torch.cat(seen, 1)))
 
     def solved(self, points: Points) -> Iterator[Points]:
