@@ -48,6 +48,7 @@ class HRNetV2(nn.Module):
         stage1_blocks: how many there are.
         align_corners: how the streams are resized. Authors' files that were trained with their OCR branch want True.
         ocr_width: channels of an OCR head in the place of the usual one (`segbench.zoo.ocr`); None: no OCR.
+        inputs: channels of the images, or of the maps that another network gives in their place.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class HRNetV2(nn.Module):
         stage1_blocks: int = 4,
         align_corners: bool = False,
         ocr_width: int | None = None,
+        inputs: int = 3,
     ) -> None:
         super().__init__()
         self._widths = tuple(widths)
-        self.front = HRNetFront(widths, modules[:2], blocks, stem, stage1_width, stage1_blocks, align_corners)
+        self.front = HRNetFront(widths, modules[:2], blocks, stem, stage1_width, stage1_blocks, align_corners, inputs)
         self.stage4 = stage(widths, modules[2], blocks, align_corners)
         self.head = (
             ConcatHead(widths, classes, align_corners)
@@ -110,10 +112,11 @@ class HRNetFront(nn.Module):
         stage1_width: int = 64,
         stage1_blocks: int = 4,
         align_corners: bool = False,
+        inputs: int = 3,
     ) -> None:
         super().__init__()
         wide = self.stage1_channels = Bottleneck.expansion * stage1_width
-        self.stem = nn.Sequential(*conv_norm_relu(3, stem, stride=2), *conv_norm_relu(stem, stem, stride=2))
+        self.stem = nn.Sequential(*conv_norm_relu(inputs, stem, stride=2), *conv_norm_relu(stem, stem, stride=2))
         self.stage1 = nn.Sequential(
             Bottleneck(stem, stage1_width), *(Bottleneck(wide, stage1_width) for _ in range(stage1_blocks - 1))
         )

@@ -94,6 +94,7 @@ class SegNode(nn.Module):
         region: side in pixels of the regions that a policy can stop one by one, a multiple of 32; None: it stops
             whole images. Matters to `begin` only.
         small: so many of the smallest streams go on in regions that have stopped.
+        inputs: channels of the images, or of the maps that another network gives in their place.
 
     Raises:
         UnknownName: another norm, time, front, solver or gradient method.
@@ -129,6 +130,7 @@ class SegNode(nn.Module):
         ocr_width: int | None = None,
         region: int | None = None,
         small: int = 2,
+        inputs: int = 3,
     ) -> None:
         super().__init__()
         if region is not None and (region < 32 or region % 32):
@@ -143,9 +145,9 @@ class SegNode(nn.Module):
             if value not in get_args(known):
                 raise UnknownName(kind, value, get_args(known))
         self.entry = (
-            StreamEntry(widths, stem, norm)
+            StreamEntry(widths, stem, norm, inputs)
             if front == "convs"
-            else HRNetFront(widths, front_modules, blocks, stem, stage1_width=stem)
+            else HRNetFront(widths, front_modules, blocks, stem, stage1_width=stem, inputs=inputs)
         )
         stages = stages_of(solver, steps) if norm == "batch-per-stage" else 0
         self.ode = ODEBlock(

@@ -28,15 +28,16 @@ class StreamEntry(nn.Module):
         widths: channels of the streams.
         stem: channels of the two stem convolutions.
         norm: of the stem, a kind of `make_norm`; `batch-per-stage` means `batch` here, outside of the solver.
+        inputs: channels of the images, or of the maps in their place.
     """
 
-    def __init__(self, widths: Sequence[int] = W48, stem: int = 64, norm: str = "batch") -> None:
+    def __init__(self, widths: Sequence[int] = W48, stem: int = 64, norm: str = "batch", inputs: int = 3) -> None:
         super().__init__()
         kind = "batch" if norm == "batch-per-stage" else norm
         layers: list[nn.Module] = []
-        for inputs, outputs in pairwise((3, stem, stem)):
-            conv = nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False)
-            layers += [conv, make_norm(kind, outputs), nn.ReLU(inplace=True)]
+        for before, after in pairwise((inputs, stem, stem)):
+            conv = nn.Conv2d(before, after, 3, 2, 1, bias=False)
+            layers += [conv, make_norm(kind, after), nn.ReLU(inplace=True)]
         self.stem = nn.Sequential(*layers)
         strides = (1, *[2] * (len(widths) - 1))
         self.inlets = nn.ModuleList(

@@ -33,6 +33,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "SegBlocks": {"block": 64, "width": 4, "decoder_width": 9, "policy_width": 4},
     "SegNode": {"widths": [4, 8, 16, 32], "stem": 8},
     "SegNodeGain": {"widths": [4, 8, 16, 32], "stem": 8},
+    "SegNodePoints": {"coarse_arguments": {"widths": [4, 8, 16, 32], "stem": 8}, "state": 8, "hidden": 16, "stem": 4},
     "DeepLabV3": {"depth": 18, "width": 16},
     "PSPNet": {"depth": 18, "pool_width": 16},
     "LayerCascade": {"depth": 18, "widths": [4, 8, 16, 32], "stem": 8, "head_width": 8, "output_stride": 4},

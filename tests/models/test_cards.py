@@ -59,6 +59,8 @@ PARAMETERS = {
     "segnode-ocr-w8": 386_934,
     "segnode-paper": 20_948_124,
     "segnode-w8": 308_884,
+    "segnode-points": 21_127_243,
+    "segnode-points-small": 1_268_459,
     "segnode-synthetic": 308_884,
     "unet": 31_038_283,
     "unet-w8": 486_643,
@@ -83,7 +85,9 @@ def narrowed(name: str) -> ModelCard:
     if "ocr_width" in arguments:
         arguments["ocr_width"] = 8
     if "coarse_arguments" in arguments:
-        arguments["coarse_arguments"] = {"width": 4}
+        coarse = dict(arguments["coarse_arguments"])
+        narrow = {"width": 4} if "width" in coarse else {"widths": [4, 8, 16, 32], "stem": 8}
+        arguments["coarse_arguments"] = coarse | narrow
     if "fast_arguments" in arguments:
         arguments["fast_arguments"] = arguments["accurate_arguments"] = NARROW_HRNET
     if "widths" in arguments:
