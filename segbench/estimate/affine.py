@@ -4,13 +4,21 @@ Each storage of a convolutional network has either a fixed size or one in propor
 the same storages in the same order, the log at any batch follows event by event, and with it rounding, fragmentation
 and retries, which are not affine. A test shows that such a log equals a fresh trace. In the number of pixels sizes are
 only nearly affine (odd sides are rounded), which is good enough for a guess.
+
+Workspaces are not affine, since from some batch on cuDNN is expected to choose another algorithm. Where two traces note
+convolutions instead of workspaces, the convolutions of any batch follow, and from each its workspace.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from segbench.estimate.convolution_workspaces import Convolution
 from segbench.estimate.log import Storage, StorageLog
+from segbench.estimate.overheads import Overheads
+from segbench.estimate.recorded import Recorded, WorkspaceRecording, is_noted
 
 
 class NotAffine(Exception):
@@ -47,6 +55,11 @@ class LogFamily:
         )
         return StorageLog(storages, self.small.events, self.small.marks)
 
+    @property
+    def plain(self) -> LogFamily:
+        """The family in which whatever the two logs hold is affine."""
+        return self
+
     def upper_bound(self, limit: int) -> int:
         """A size beyond which the live bytes alone exceed the limit; 0 if any size does.
 
@@ -55,6 +68,56 @@ class LogFamily:
         low, high = self.small.peak[1], self.large.peak[1]
         slope = (high - low) / (self.large_size - self.small_size)
         return max(0, int(self.small_size + (limit - low) / slope)) if slope > 0 else 0
+
+
+@dataclass(frozen=True)
+class Noting(WorkspaceRecording):
+    """Overheads that note the convolutions that have a workspace at all, which does not depend on the batch."""
+
+    def convolution_workspace(self, function: Any, args: Sequence[Any], output: Any) -> int:
+        asked = Overheads.convolution_workspace(self, function, args, output)
+        return super().convolution_workspace(function, args, output) if asked else 0
+
+
+@dataclass(frozen=True)
+class NotedFamily(LogFamily):
+    """A family of batches from two traces under `Noting`.
+
+    Attributes:
+        convolutions: those of each trace, in the order noted.
+        workspace_of: bytes of a convolution's workspace.
+
+    Raises:
+        NotAffine: the two traces made different storages or different convolutions.
+    """
+
+    convolutions: tuple[Sequence[Convolution], Sequence[Convolution]]
+    workspace_of: Callable[[Convolution], int]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        pairs = zip(self.small.storages, self.large.storages, strict=True)
+        if any(small.bytes != large.bytes for small, large in pairs if is_noted(small)):
+            raise NotAffine("the two traces made different convolutions")
+
+    def at(self, size: int) -> StorageLog:
+        """The log at a size, with the workspaces of its convolutions."""
+        more, span = size - self.small_size, self.large_size - self.small_size
+
+        def between(small: tuple[int, ...], large: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(one + (other - one) * more // span for one, other in zip(small, large, strict=True))
+
+        found = tuple(
+            replace(one, images=between(one.images, other.images), result=between(one.result, other.result))
+            for one, other in zip(*self.convolutions, strict=True)
+        )
+        return Recorded(super().at(size), found).with_workspaces(self.workspace_of)
+
+    @property
+    def plain(self) -> LogFamily:
+        """Of the same two logs, with workspaces as if they were affine too."""
+        small, large = self.at(self.small_size), self.at(self.large_size)
+        return LogFamily(small, large, self.small_size, self.large_size)
 
 
 def _grown(storage: Storage, growth: int) -> Storage:

@@ -43,29 +43,34 @@ def largest_batch(
     limit: int,
     most: int = MOST,
     beginning: Callable[[int], StorageLog] | None = None,
+    family: Callable[[int, int], LogFamily] | None = None,
 ) -> Largest:
     """The largest batch whose step fits under `limit` bytes of segments.
 
     Two traces give the log of every batch (`affine`) and with it an answer. A fresh trace of the side that fails proves
-    the family right; where it differs, the search goes on with fresh traces alone.
+    the family right; where it differs, the search goes on with fresh traces alone. A larger batch may fit where a
+    smaller one does not, by luck with fragments: where the search starts is part of its answer, and is the same in
+    either case.
 
     Args:
         trace: the log at a batch.
         limit: bytes.
         most: batches beyond are not looked at.
         beginning: as much of that log as is proof enough; None for all of it.
+        family: the logs of every batch, from two; None for one of traces.
     """
     proof = beginning or trace
     trace, sizes = cache(trace), range(1, most + 1)
-    guessed = guess(trace, limit, FAMILY, most)
     try:
-        family = LogFamily(trace(FAMILY[0]), trace(FAMILY[1]), *FAMILY)
+        logs = family(*FAMILY) if family else LogFamily(trace(FAMILY[0]), trace(FAMILY[1]), *FAMILY)
     except NotAffine:
-        return largest_near(trace, limit, sizes, guessed)
-    found = largest_near(family.at, limit, sizes, guessed)
-    if all(family.at(size).begins_as(proof(size)) for size in _proofs(found)):
+        return largest_near(trace, limit, sizes, FAMILY[0])
+    plain = logs.plain
+    start = largest_near(plain.at, limit, sizes, guess(plain, limit, most)).fits or 1
+    found = largest_near(logs.at, limit, sizes, start)
+    if all(logs.at(size).begins_as(proof(size)) for size in _proofs(found)):
         return found
-    return largest_near(trace, limit, sizes, found.fits or 1)
+    return largest_near(trace, limit, sizes, start)
 
 
 def _proofs(found: Largest) -> set[int]:
@@ -79,25 +84,13 @@ FAMILY = (2, 4)
 """Batches traced first; 2 is the smallest at which batch normalisation of a map pooled to 1x1 can train."""
 
 
-def guess(
-    trace: Callable[[int], StorageLog],
-    limit: int,
-    traced: tuple[int, int],
-    most: int,
-    amount: Callable[[int], int] = lambda size: size,
-) -> int:
+def guess(family: LogFamily, limit: int, most: int, amount: Callable[[int], int] = lambda size: size) -> int:
     """The largest size that fits by interpolated logs; at least 1.
 
     Args:
-        traced: two sizes to trace.
         most: sizes beyond are not looked at.
         amount: what storages grow in proportion to, at a size: the batch itself, or pixels.
     """
-    small, large = traced
-    try:
-        family = LogFamily(trace(small), trace(large), amount(small), amount(large))
-    except NotAffine:
-        return small
     bound = family.upper_bound(limit)
     end = bisect_left(range(1, most + 1), True, key=lambda size: amount(size) > bound)
     return max(1, _first_failure(lambda size: family.at(amount(size)), limit, range(1, end + 1)))

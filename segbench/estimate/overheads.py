@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from segbench.estimate.convolution_workspaces import convolution_of, expected, upper
+from segbench.estimate.convolution_workspaces import Convolution, convolution_of, expected, upper
 
 MODERN_CONTEXT = 500 * 2**20
 """CUDA context with lazily loaded kernels (CUDA 11.7 and newer).
@@ -42,9 +42,11 @@ class Overheads:
 
     def convolution_workspace(self, function: Any, args: Sequence[Any], output: Any) -> int:
         """Bytes cuDNN would ask for during this operator."""
+        convolution = None if self.convolutions == "none" else convolution_of(function, args, output)
+        return 0 if convolution is None else self.workspace_of(convolution)
+
+    def workspace_of(self, convolution: Convolution) -> int:
+        """Bytes cuDNN would ask for to carry a convolution out."""
         if self.convolutions == "none":
-            return 0
-        convolution = convolution_of(function, args, output)
-        if convolution is None:
             return 0
         return expected(convolution) if self.convolutions == "expected" else upper(convolution)

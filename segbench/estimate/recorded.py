@@ -40,12 +40,12 @@ class Recorded:
     def with_workspaces(self, bytes_of: Callable[[Convolution], int]) -> StorageLog:
         """The log in which every convolution asks for a workspace of so many bytes; of 0 for none."""
         sizes = [0, *map(bytes_of, self.convolutions)]
-        storages = tuple(_sized(item, sizes) if _is_noted(item) else item for item in self.log.storages)
+        storages = tuple(_sized(item, sizes) if is_noted(item) else item for item in self.log.storages)
         return StorageLog(storages, self.log.events, self.log.marks).without(_NOTHING)
 
     def convolution_at(self, storage: Storage) -> Convolution | None:
         """Which convolution a storage stands for."""
-        return self.convolutions[storage.bytes - 1] if _is_noted(storage) else None
+        return self.convolutions[storage.bytes - 1] if is_noted(storage) else None
 
     def to_bytes(self) -> bytes:
         """As a compressed file; shapes and dtypes of storages are left out."""
@@ -73,7 +73,8 @@ class Recorded:
 _NOTHING = "no workspace"
 
 
-def _is_noted(storage: Storage) -> bool:
+def is_noted(storage: Storage) -> bool:
+    """Whether a storage stands for a convolution."""
     return storage.role == "workspaces" and "convolution" in storage.operator
 
 

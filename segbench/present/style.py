@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain, cycle
 
 INK, MUTED, GRID, PAPER, OURS = "#1b1f24", "#6b7280", "#e3e6ea", "#9aa1ab", "#0072b2"
 """Of text, secondary text, rules, whatever is the paper's, and what is ours and has no colour of its own."""
@@ -70,11 +71,14 @@ _OTHERS = tuple(
 
 
 def identities(names: Iterable[str]) -> dict[str, Identity]:
-    """The networks' looks; the catalogue's large ones have fixed ones, others take the next that is free."""
+    """The networks' looks; the catalogue's large ones have fixed ones, others take the next that is free.
+
+    Where none is free any more, looks come again.
+    """
     found: dict[str, Identity] = {}
-    free = iter(_OTHERS * 4)
+    free = chain((look for look in _OTHERS if look not in found.values()), cycle(_OTHERS))
     for name in dict.fromkeys(names):
-        found[name] = _KNOWN.get(name) or next(look for look in free if look not in found.values())
+        found[name] = _KNOWN.get(name) or next(free)
     return found
 
 

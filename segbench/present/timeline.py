@@ -67,7 +67,8 @@ def alike(entries: Sequence[Entry], mode: str) -> list[Entry]:
         if measured(entry, f"{mode}_peak_live_bytes") is not None:
             case = entry.case
             key = (case.width, case.height, batch_shown(entry, mode), case.precision)
-            groups[key] = [*groups.pop(key, []), entry]
+            groups[key] = groups.pop(key, [])  # the newest last
+            groups[key].append(entry)
     return max(reversed(groups.values()), key=lambda group: len({entry.model for entry in group}), default=[])
 
 

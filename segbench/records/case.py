@@ -33,7 +33,7 @@ _NOT_IN_KEY = ("data_root",)
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Case:
     """One network under one set of conditions; equal cases are the same measurement.
 
@@ -103,7 +103,8 @@ class Case:
             object.__setattr__(self, "options", kind.options.parse({}))
         elif isinstance(self.options, dict):  # as a record has them
             object.__setattr__(self, "options", kind.options.recorded(self.options))
-        object.__setattr__(self, "arguments", tuple((name, _frozen(value)) for name, value in self.arguments))
+        if self.arguments:
+            object.__setattr__(self, "arguments", tuple((name, _frozen(value)) for name, value in self.arguments))
         self._check_names(kind)
         self._check_numbers()
 

@@ -12,7 +12,7 @@ from segbench.records.case import Json
 from segbench.records.shapes import AS_RECORDED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Environment:
     """The machine, the software and the switches of one child process.
 
@@ -46,7 +46,7 @@ class Environment:
     __pydantic_config__: ClassVar[ConfigDict] = AS_RECORDED
 
     def to_json(self) -> dict[str, Json]:
-        return dict(vars(self))
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Environment:

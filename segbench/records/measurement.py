@@ -18,7 +18,7 @@ ANSWERS = ("ok", "does_not_fit", "unsupported")
 """Outcomes that answer the question; the others are failures of the cell (exit code 1)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """One row of a report.
 
@@ -64,7 +64,7 @@ class Measurement:
         return quantity(self.quantity).unit
 
     def to_json(self) -> dict[str, Json]:
-        return dict(vars(self))
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> Measurement:

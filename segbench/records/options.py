@@ -58,8 +58,10 @@ class Options(BaseModel):
     @classmethod
     def recorded(cls, values: Mapping[str, Any]) -> Self:
         """The options as a record of any version holds them; names that are no longer known are passed over."""
-        known = {_RENAMED.get(name, name): value for name, value in values.items()}
-        return cls.parse({name: value for name, value in known.items() if name in cls.model_fields})
+        known = cls.model_fields
+        if not values.keys() <= known.keys():
+            values = {new: values[name] for name in values if (new := _RENAMED.get(name, name)) in known}
+        return cls.parse(values)
 
     def changed(self, **values: Any) -> Self:
         """The same with some values replaced."""

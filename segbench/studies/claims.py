@@ -11,7 +11,7 @@ from segbench.records.ledger import Entry
 from segbench.records.reference_model import REFERENCE_MODEL
 from segbench.statistics.verdicts import OursAndPaper, judge
 from segbench.studies.judging import NOT_TIMED
-from segbench.studies.readings import Reading, reading
+from segbench.studies.readings import Reading, Readings
 from segbench.studies.study import Study
 from segbench.studies.table2 import TABLE2_COLUMNS, steps
 from segbench.studies.table2_result import obstacle_of
@@ -55,10 +55,10 @@ CLAIMS_STUDY = Study("claims", "The abstract's five percentages", (REFERENCE_MOD
 
 def claims_table(entries: Sequence[Entry]) -> Table:
     """Claims down, networks across."""
-    firsts = keyed({claim.column: claim.sentence for claim in CLAIMS})
+    readings, firsts = Readings(entries), keyed({claim.column: claim.sentence for claim in CLAIMS})
     judged = next(iter(SUBJECTS))
     rows = [
-        [firsts[claim.column], *(_cell(entries, claim, subject, subject == judged) for subject in SUBJECTS)]
+        [firsts[claim.column], *(_cell(readings, claim, subject, subject == judged) for subject in SUBJECTS)]
         for claim in CLAIMS
     ]
     columns = [Column("", name="claim"), *(Column(title, _CHANGE, subject) for subject, title in SUBJECTS.items())]
@@ -70,16 +70,14 @@ _CHANGE = Format("fraction", lambda ratio: f"{100 * (ratio - 1):+.0f} %")
 """A ratio as the change it is."""
 
 
-def _cell(entries: Sequence[Entry], claim: Claim, subject: str, judged: bool) -> Cell:
+def _cell(readings: Readings, claim: Claim, subject: str, judged: bool) -> Cell:
     column = next(column for column in TABLE2_COLUMNS if column.name == claim.column)
-    mine, reference = (
-        reading(entries, name, column.quantity, column.conditions) for name in (subject, REFERENCE_MODEL)
-    )
+    mine, reference = (readings.best(name, column.quantity, column.conditions) for name in (subject, REFERENCE_MODEL))
     ratio = _claimed_ratio(mine, reference, claim)
     claimed = 1 + claim.percent / 100
     judgement = None
     if judged:
-        obstacle = obstacle_of(column, entries)
+        obstacle = obstacle_of(column, readings)
         hindrance = next((why for item in (mine, reference) if item and (why := obstacle(item))), None)
         absence = NOT_TIMED if column.timed else "not measured"
         judgement = judge("ratio", OursAndPaper(ratio, claimed, 1.0, 1.0), hindrance, absence)

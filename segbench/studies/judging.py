@@ -8,12 +8,11 @@ from dataclasses import replace
 from segbench.cards.card import ModelCard, Reference
 from segbench.present.formats import Format
 from segbench.present.table import Cell
-from segbench.records.ledger import Entry
 from segbench.records.quantities import quantity
 from segbench.records.reference_model import REFERENCE_MODEL
 from segbench.statistics.verdicts import Judgement, Ordering, OursAndPaper, judge, judge_order
 from segbench.studies.published import in_printed_unit, published_cell, published_reference, raw_value
-from segbench.studies.readings import Reading, absence, reading
+from segbench.studies.readings import Reading, Readings
 from segbench.studies.study import PaperColumn
 
 Obstacle = Callable[[Reading], str | None]
@@ -23,7 +22,7 @@ NOT_TIMED = "a time cannot be predicted; give --device cuda, or cpu for times of
 
 
 def judged_cells(
-    entries: Sequence[Entry],
+    readings: Readings,
     cards: Mapping[str, ModelCard],
     models: Sequence[str],
     column: PaperColumn,
@@ -37,7 +36,7 @@ def judged_cells(
         obstacle: what stands in the way of a verdict.
         judged: networks that get one; None for all.
     """
-    ours = {name: reading(entries, name, column.quantity, column.conditions) for name in (*models, REFERENCE_MODEL)}
+    ours = {name: readings.best(name, column.quantity, column.conditions) for name in (*models, REFERENCE_MODEL)}
     paper = {name: published_reference(cards[name], column.quantity) for name in (*models, REFERENCE_MODEL)}
     cells = {}
     for name in models:
@@ -45,7 +44,7 @@ def judged_cells(
         cell = _cell(column.quantity, *sides)
         if judged is None or name in judged:
             pair = _pair(*sides)
-            why_not = absence(entries, name, column.quantity, column.conditions)
+            why_not = readings.absence(name, column.quantity, column.conditions)
             missing = why_not or (NOT_TIMED if column.timed else "not measured")
             cell = replace(cell, judgement=_judgement(name, column, pair, ours[name], obstacle, missing))
         cells[name] = cell

@@ -17,7 +17,7 @@ from segbench.records.ledger import Entry
 from segbench.records.tasks import TASKS
 from segbench.search.runner import search_jobs
 from segbench.statistics.stopping import StopRule
-from segbench.studies.readings import reading
+from segbench.studies.readings import Readings
 from segbench.studies.study import Kind, Step
 
 NOTHING_RUNS = Device("none", "none")
@@ -89,7 +89,7 @@ def _batch(step: Step, model: Model, entries: Sequence[Entry]) -> int | None:
     """The largest batch that an earlier step found; anything for a step that does not ask for it."""
     if step.largest_batch is None:
         return 1
-    found = reading(entries, model.name, "max_batch", step.largest_batch)
+    found = Readings(entries).best(model.name, "max_batch", step.largest_batch)
     return int(found.value) if found else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,46 +47,49 @@ class Reading:
         return f"{item.quantity}, {item.method}{place}, {size}, batch {batch}{images}, {case.precision}{spread}"
 
 
-def reading(
-    entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json] | None = None
-) -> Reading | None:
-    """The best number of a network as its card builds it: by method, then the newest; None where there is none.
+class Readings:
+    """What the entries of a ledger answer, by network.
 
     Predictions count that assume what most networks of these entries are predicted under, see `assumed_throughout`;
     what is measured counts whatever predictions assume.
     """
-    found = [
-        Reading(float(item.value), item, entry)
-        for entry in _could_answer(entries, model, quantity, conditions or {})
-        if (item := measured(entry, quantity)) is not None and item.value is not None
-    ]
-    return max(found, key=lambda item: (-PREFERENCE.index(item.method), item.entry.finished), default=None)
 
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._of: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            self._of[entry.model].append(entry)
+        self._usual = {**_USUAL, **_most_assumed(entries)}
 
-def absence(entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json]) -> str | None:
-    """Why a number is missing, where a cell that was to give it says so."""
-    for entry in reversed(_could_answer(entries, model, quantity, conditions)):
-        item = measured(entry, quantity)
-        if item is not None and item.value is None:
-            return f"{item.outcome}: {item.cause}" if item.outcome != "ok" else str(item.cause)
-        if item is None and entry.outcome != "ok":
-            return f"{entry.outcome}: {entry.cause}"
-    return None
+    def best(self, model: str, quantity: str, conditions: Mapping[str, Json] | None = None) -> Reading | None:
+        """The best number of a network as its card builds it: by method, then the newest; None where there is none."""
+        found = [
+            Reading(float(item.value), item, entry)
+            for entry in self._could_answer(model, quantity, conditions or {})
+            if (item := measured(entry, quantity)) is not None and item.value is not None
+        ]
+        return max(found, key=lambda item: (-PREFERENCE.index(item.method), item.entry.finished), default=None)
+
+    def absence(self, model: str, quantity: str, conditions: Mapping[str, Json]) -> str | None:
+        """Why a number is missing, where a cell that was to give it says so."""
+        for entry in reversed(self._could_answer(model, quantity, conditions)):
+            item = measured(entry, quantity)
+            if item is not None and item.value is None:
+                return f"{item.outcome}: {item.cause}" if item.outcome != "ok" else str(item.cause)
+            if item is None and entry.outcome != "ok":
+                return f"{entry.outcome}: {entry.cause}"
+        return None
+
+    def _could_answer(self, model: str, quantity: str, conditions: Mapping[str, Json]) -> list[Entry]:
+        return [
+            entry
+            for entry in self._of.get(model, ())
+            if is_whole_network(entry, quantity) and _meets(entry.case, conditions, quantity, self._usual)
+        ]
 
 
 def is_whole_network(entry: Entry, quantity: str) -> bool:
     """Whether the quantity in this entry is the whole network's."""
     return quantity in entry.case.kind.answers
-
-
-def _could_answer(entries: Sequence[Entry], model: str, quantity: str, conditions: Mapping[str, Json]) -> list[Entry]:
-    usual = {**_USUAL, **_most_assumed(entries)}
-    return [
-        entry
-        for entry in entries
-        if entry.model == model and is_whole_network(entry, quantity)
-        if _meets(entry.case, conditions, quantity, usual)
-    ]
 
 
 _USUAL: dict[str, Json] = {"cublas_bytes": None, "attention": None, "strategy": "single", "ranks": 1}

@@ -13,7 +13,7 @@ from segbench.records.reference_model import REFERENCE_MODEL
 from segbench.statistics.verdicts import Judgement, OursAndPaper, judge
 from segbench.studies.judging import Obstacle, judged_cells, order_of
 from segbench.studies.published import published_reference, raw_value
-from segbench.studies.readings import Reading, assumed_throughout, reading
+from segbench.studies.readings import Reading, Readings, assumed_throughout
 from segbench.studies.reasons import HALF_A_MILLISECOND, V100_FLOPS, WINOGRAD_SAVES
 from segbench.studies.study import PaperColumn
 from segbench.studies.table2 import DEFINITIONS, LARGEST_BATCH_CONDITIONS, OURS, TABLE2_COLUMNS, TABLE2_ROWS
@@ -24,9 +24,9 @@ _MODES = {"train": ("training", "train_memory"), "infer": ("inference", "infer_m
 
 def table2(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
     """The paper's six rows with verdicts, ours and the checkpointed reference model below without."""
-    models, assumed = [*TABLE2_ROWS, *OURS], assumed_throughout(entries)
+    models, assumed, readings = [*TABLE2_ROWS, *OURS], assumed_throughout(entries), Readings(entries)
     found = [
-        judged_cells(entries, cards, models, column, obstacle_of(column, entries), judged=list(TABLE2_ROWS))
+        judged_cells(readings, cards, models, column, obstacle_of(column, readings), judged=list(TABLE2_ROWS))
         for column in TABLE2_COLUMNS
     ]
     rows = [[first, *(cells[name] for cells in found)] for name, first in keyed({**TABLE2_ROWS, **OURS}).items()]
@@ -42,7 +42,7 @@ def table2(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table:
     return Table("Table 2 beside ours", columns, rows, notes, "table2", footer)
 
 
-def obstacle_of(column: PaperColumn, entries: Sequence[Entry]) -> Obstacle:
+def obstacle_of(column: PaperColumn, readings: Readings) -> Obstacle:
     """What stands in the way of a verdict: a smaller GPU, times of another kind of device, another batch's epoch."""
 
     def obstacle(ours: Reading) -> str | None:
@@ -50,7 +50,7 @@ def obstacle_of(column: PaperColumn, entries: Sequence[Entry]) -> Obstacle:
             return _smaller_gpu(ours) if column.name == "max_batch" else None
         if ours.method != "measured:cuda":
             return f"timed on {ours.device_name}; the paper's is a V100's"
-        largest = reading(entries, ours.entry.model, "max_batch", LARGEST_BATCH_CONDITIONS)
+        largest = readings.best(ours.entry.model, "max_batch", LARGEST_BATCH_CONDITIONS)
         batch = ours.entry.case.batch_size
         if column.name == "epoch_time" and largest is not None and batch != largest.value:
             return f"timed at batch {batch}; the paper's is at the largest batch, here {largest.value:g}"
@@ -82,11 +82,11 @@ _TAU = plain("tau {:+.2f}")
 
 def memory_definitions(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> list[Table]:
     """For each mode the ratio to HRNetV2 under every definition of a peak, and the verdict it would get."""
-    tables = []
+    tables, readings = [], Readings(entries)
     for mode, (title, name) in _MODES.items():
         column = next(column for column in TABLE2_COLUMNS if column.name == name)
         rows = [
-            [first, *_definitions(entries, cards, model, mode, column)]
+            [first, *_definitions(readings, cards, model, mode, column)]
             for model, first in keyed({**TABLE2_ROWS, **OURS}).items()
         ]
         if any(cell.value is not None for row in rows for cell in row[1:-1]):
@@ -103,14 +103,14 @@ _DEFINED = (
 
 
 def _definitions(
-    entries: Sequence[Entry], cards: Mapping[str, ModelCard], name: str, mode: str, column: PaperColumn
+    readings: Readings, cards: Mapping[str, ModelCard], name: str, mode: str, column: PaperColumn
 ) -> list[Cell]:
     paper, reference = (published_reference(cards[item], column.quantity) for item in (name, REFERENCE_MODEL))
     theirs = (raw_value(paper) if paper else None, raw_value(reference) if reference else None)
     cells = []
     for kind in DEFINITIONS:
         quantity = f"{mode}_peak_{kind}_bytes"
-        ours, other = (reading(entries, item, quantity, column.conditions) for item in (name, REFERENCE_MODEL))
+        ours, other = (readings.best(item, quantity, column.conditions) for item in (name, REFERENCE_MODEL))
         pair = OursAndPaper(ours.value if ours else None, theirs[0], other.value if other else None, theirs[1])
         cells.append(_definition(pair, judged=name in TABLE2_ROWS and name != REFERENCE_MODEL))
     return [*cells, Cell(OursAndPaper(None, theirs[0], None, theirs[1]).paper_ratio if name in TABLE2_ROWS else None)]
@@ -124,8 +124,9 @@ def _definition(pair: OursAndPaper, judged: bool) -> Cell:
 def time_floors(entries: Sequence[Entry], cards: Mapping[str, ModelCard]) -> Table | None:
     """Below what no V100 in fp32 can be, by our count of operations; and what the paper prints."""
     rows: Rows = []
+    readings = Readings(entries)
     for name, label in TABLE2_ROWS.items():
-        macs = reading(entries, name, "macs", {"width": 480, "height": 360})
+        macs = readings.best(name, "macs", {"width": 480, "height": 360})
         paper = published_reference(cards[name], "latency_s")
         if macs is None or paper is None:
             continue

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, partial
 
+from segbench.estimate.affine import NotedFamily, Noting
 from segbench.estimate.allocator import Replay
 from segbench.estimate.largest import FAMILY, Largest, largest_batch
 from segbench.estimate.log import StorageLog
+from segbench.estimate.overheads import Overheads
+from segbench.estimate.recorded import Recorded
+from segbench.estimate.step import STEPS
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks.predict import overheads_of, traced_step
@@ -22,29 +26,43 @@ def run(case: Case, report: Reporter) -> None:
     The context is taken off `budget_bytes`; what remains is the allocator's limit.
     """
     for number, mode in enumerate(case.modes):
-        trace = _tracer(case, mode)
-        found = largest_batch(trace, allocator_limit(case), beginning=_beginning(case, mode))
-        line = [(batch, trace(batch).peak[1]) for batch in FAMILY]
+        noted = _noting(case, mode)
+        found = largest_batch(
+            partial(_traced, case, mode),
+            allocator_limit(case),
+            beginning=partial(_traced, case, mode, steps=2 if mode == "train" else 1),
+            family=partial(_family, noted, overheads_of(case)),
+        )
+        line = [(batch, noted(batch).log.peak[1]) for batch in FAMILY]
         for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
             report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
         report.progress(mode, number + 1, len(case.modes))
 
 
-def _beginning(case: Case, mode: str) -> Callable[[int], StorageLog]:
-    """What proves a batch: the first step, and in training the second, which alone has the optimizer's state all along.
+def _traced(case: Case, mode: str, batch: int, steps: int = STEPS) -> StorageLog:
+    """What happens with so many images.
 
-    Later steps are taken to repeat it.
+    A batch is proven by the first step, and in training by the second, which alone has the optimizer's state all along;
+    later steps are taken to repeat it.
     """
-    steps = 2 if mode == "train" else 1
-    return lambda batch: traced_step(case, mode, batch, steps=steps).log
+    return traced_step(case, mode, batch, steps=steps).log
 
 
-def _tracer(case: Case, mode: str) -> Callable[[int], StorageLog]:
+def _noting(case: Case, mode: str) -> Callable[[int], Recorded]:
+    """Traces that note convolutions, each batch once."""
+
     @cache
-    def trace(batch: int) -> StorageLog:
-        return traced_step(case, mode, batch).log
+    def noted(batch: int) -> Recorded:
+        noting = Noting(**asdict(overheads_of(case)))
+        return Recorded(traced_step(case, mode, batch, overheads=noting).log, tuple(noting.seen))
 
-    return trace
+    return noted
+
+
+def _family(noted: Callable[[int], Recorded], overheads: Overheads, small: int, large: int) -> NotedFamily:
+    one, other = noted(small), noted(large)
+    noted_by_both = (one.convolutions, other.convolutions)
+    return NotedFamily(one.log, other.log, small, large, noted_by_both, overheads.workspace_of)
 
 
 def allocator_limit(case: Case) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
+from segbench.estimate.affine import LogFamily, NotAffine
 from segbench.estimate.largest import guess, largest_near
 from segbench.estimate.log import StorageLog
 from segbench.records.axis import InputAxis
@@ -25,9 +26,7 @@ def run(case: Case, report: Reporter) -> None:
     axis, limit = InputAxis(case.width, case.height), allocator_limit(case)
     for number, mode in enumerate(case.modes):
         trace = _tracer(case, mode, axis)
-        found = largest_near(
-            trace, limit, range(1, HIGHEST_INPUT + 1), guess(trace, limit, TRACED, HIGHEST_INPUT, axis.pixels)
-        )
+        found = largest_near(trace, limit, range(1, HIGHEST_INPUT + 1), _guess(trace, limit, axis))
         fits = None if found.fits is None else axis.pixels(found.fits)
         fails_at = None if found.fails_at is None else axis.pixels(found.fails_at)
         line = [(axis.pixels(size), trace(size).peak[1]) for size in TRACED]
@@ -35,6 +34,15 @@ def run(case: Case, report: Reporter) -> None:
         for row in bracket_rows(fits, fails_at, mode, found, line, case):
             report.measured(replace(row, factors=_factors(axis, sizes[row.quantity])))
         report.progress(mode, number + 1, len(case.modes))
+
+
+def _guess(trace: Callable[[int], StorageLog], limit: int, axis: InputAxis) -> int:
+    small, large = TRACED
+    try:
+        family = LogFamily(trace(small), trace(large), axis.pixels(small), axis.pixels(large))
+    except NotAffine:
+        return small
+    return guess(family, limit, HIGHEST_INPUT, axis.pixels)
 
 
 def _factors(axis: InputAxis, size: int | None) -> dict[str, Json]:

@@ -98,12 +98,20 @@ def kernels_of(assumed: Assumptions) -> Kernels:
     return usual if assumed.capability is None else Kernels(assumed.attention, assumed.capability)
 
 
-def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None = None, steps: int = STEPS) -> Traced:
+def traced_step(
+    case: Case,
+    mode: str,
+    batch: int,
+    built: list[Workload] | None = None,
+    steps: int = STEPS,
+    overheads: Overheads | None = None,
+) -> Traced:
     """The trace of the case's step with so many images, under all of the case's options.
 
     Args:
         built: takes the workload, for the caller to keep.
         steps: fewer give the log's beginning.
+        overheads: instead of the case's.
 
     Raises:
         UserError: the network gives another number of classes than the case says, as a measurement refuses too.
@@ -120,7 +128,7 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         mode,
         batch,
         target=assumed.target,
-        overheads=overheads_of(case),
+        overheads=overheads or overheads_of(case),
         nfe=assumed.nfe,
         kernels=kernels_of(assumed),
         strategy=assumed.strategy,

@@ -5,11 +5,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.estimate.affine import LogFamily, NotAffine
+from segbench.estimate.affine import LogFamily, NotAffine, NotedFamily, Noting
 from segbench.estimate.allocator import replay
 from segbench.estimate.log import StorageLog
+from segbench.estimate.overheads import Overheads
 from segbench.estimate.step import trace_step
 from segbench.units import MIB
+from tests.estimate import test_recorded, test_step
 
 
 class Work:
@@ -77,3 +79,23 @@ def test_beyond_the_upper_bound_live_bytes_exceed_the_limit() -> None:
 def test_logs_of_different_structure_have_no_family() -> None:
     with pytest.raises(NotAffine, match="different storages"):
         LogFamily(traced(2), traced(4, "infer"), 2, 4)
+
+
+def of_convolutions(batch: int, overheads: Overheads) -> StorageLog:
+    wide = test_recorded.Wide
+    return trace_step(lambda: test_step.Work(wide(), "meta"), "train", batch, overheads=overheads).log
+
+
+def noted(large: int = 4) -> NotedFamily:
+    asked = [Noting(convolutions="expected") for _ in range(2)]
+    logs = [of_convolutions(*pair) for pair in zip((2, large), asked, strict=True)]
+    convolutions = (tuple(asked[0].seen), tuple(asked[1].seen))
+    return NotedFamily(logs[0], logs[1], 2, large, convolutions, asked[0].workspace_of)
+
+
+@pytest.mark.parametrize("batch", [2, 5, 1000])
+def test_each_batch_has_the_workspaces_of_its_own_convolutions(batch: int) -> None:
+    """Beyond 6000 tiles of a convolution the transformed outputs do not count any more."""
+    family, fresh = noted(), of_convolutions(batch, Overheads(convolutions="expected"))
+    assert family.at(batch).same_memory(fresh)
+    assert family.plain.at(batch).same_memory(fresh) == (batch < 1000)

@@ -16,6 +16,10 @@ def test_no_two_networks_look_alike() -> None:
     assert len(set(identities(names).values())) == len(names)
 
 
+def test_of_more_networks_than_looks_each_has_one() -> None:
+    assert len(identities(f"net{number}" for number in range(100))) == 100
+
+
 def test_every_verdict_and_every_role_of_memory_has_a_colour() -> None:
     assert list(VERDICT_COLOURS) == list(VERDICTS)
     assert set(ROLE_COLOURS) == set(ROLES)

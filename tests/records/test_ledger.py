@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 
 from segbench.errors import LedgerError
 from segbench.records import ledger
-from segbench.records.ledger import Entry, Ledger
+from segbench.records.ledger import Entry, Ledger, without_collection
 from segbench.records.measurement import Measurement
 
 PARAMETERS = Measurement("parameters", 31_038_283, "counted")
@@ -43,6 +44,13 @@ def test_a_truncated_last_line_is_reported_and_costs_only_itself(
     assert [entry.model for entry in book.entries()] == ["unet", "segnode"]
     assert len(book.damage) == 1
     assert "line 2" in book.damage[0]
+
+
+def test_what_was_read_is_not_searched_for_cycles_at_once() -> None:
+    with without_collection():
+        read = [[] for _ in range(1000)]  # type: ignore[var-annotated]
+    assert gc.isenabled()
+    assert not any(item is read[-1] for item in gc.get_objects(generation=0))
 
 
 def change(text: str, *path: str | int, to: object) -> str:
