@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segbench.cards.card import ModelCard
 from segbench.cards.model import find_model
-from segbench.errors import CardError, UnknownName
+from segbench.errors import UnknownName, UserError
 from segbench.present.table import Table
 from segbench.records.ledger import Entry
 from segbench.studies.claims import CLAIMS_STUDY, claims_table
@@ -77,6 +77,6 @@ def cards_of(entries: Sequence[Entry]) -> dict[str, ModelCard]:
     for name in dict.fromkeys(entry.model for entry in entries):
         try:
             found[name] = find_model(name).card
-        except (UnknownName, CardError):
+        except UserError:  # a shortened name may not even be readable
             continue
     return found
