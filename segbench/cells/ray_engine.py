@@ -114,7 +114,7 @@ class RayEngine:
         needs = [self._sizes[handle] for handle in handles if handle in self._sizes]
         whole, free = self._ray.cluster_resources(), self._ray.available_resources()
         kind = "GPU" if any(item.gpus for item in needs) else "CPU"
-        each = max((item.gpus if kind == "GPU" else item.cpus or self._largest() for item in needs), default=1)
+        each = max((item.gpus if kind == "GPU" else item.cpus or self._most("CPU") for item in needs), default=1)
         used = whole.get(kind, 0) - free.get(kind, 0)
         self._standing = Standing(len(self._alive()), min(len(handles), round(used / max(each, 1))))
 
@@ -127,15 +127,26 @@ class RayEngine:
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         return [node for node in nodes if self._accelerator is None or kind in node["Resources"]]
 
-    def _largest(self) -> int:
-        """Cores of the node that has most: whoever reserves so many is alone."""
-        return max(int(node["Resources"].get("CPU", 1)) for node in self._alive())
+    def _most(self, kind: str) -> int:
+        """CPU or GPU of the node that has most of them: whoever reserves so many is alone."""
+        return max(int(node["Resources"].get(kind, 0)) for node in self._alive())
+
+    def _require_a_node(self, needs: Needs) -> None:
+        """Raises:
+        UserError: no node has so much, and Ray would wait for one without end.
+        """
+        for kind, wanted in (("GPU", needs.gpus), ("CPU", needs.cpus or 0)):
+            if wanted > (most := self._most(kind)):
+                raise UserError(
+                    f"a case needs {wanted} {kind}s of one node, and no node of the Ray cluster has more than {most}"
+                )
 
     def _task(self, needs: Needs) -> Any:
         if needs not in self._tasks:
+            self._require_a_node(needs)
             self._tasks[needs] = self._ray.remote(_answer_with_files).options(
                 num_gpus=needs.gpus,
-                num_cpus=needs.cpus or self._largest(),
+                num_cpus=needs.cpus or self._most("CPU"),
                 accelerator_type=self._accelerator,
                 max_retries=0,  # we try again ourselves, and record it
             )

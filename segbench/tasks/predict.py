@@ -104,7 +104,8 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         steps: fewer give the log's beginning.
 
     Raises:
-        UserError: the network gives another number of classes than the case says, as a measurement refuses too.
+        UserError: the network gives another number of classes than the case says, as a measurement refuses too, or
+            ranks that do not suit their strategy.
     """
     kept = [] if built is None else built
 
@@ -113,6 +114,7 @@ def traced_step(case: Case, mode: str, batch: int, built: list[Workload] | None 
         return kept[-1]
 
     assumed = case.options_as(Assumptions)
+    assumed.require_sensible()
     traced = trace_step(
         build,
         mode,
