@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import subprocess
@@ -41,8 +42,9 @@ class TwoNodes:
 
         node = {"num_cpus": 1, "object_store_memory": STORE}
         head = {**node, "include_dashboard": False, "ray_client_server_port": CLIENTS}
-        self.cluster = Cluster(initialize_head=True, head_node_args=head)
-        self.worker = self.cluster.add_node(**node) if worker else None
+        with _small_agents():
+            self.cluster = Cluster(initialize_head=True, head_node_args=head)
+            self.worker = self.cluster.add_node(**node) if worker else None
         self.cluster.wait_for_nodes()
 
     @property
@@ -65,6 +67,14 @@ class TwoNodes:
 
     def close(self) -> None:
         self.cluster.shutdown()
+
+
+@contextlib.contextmanager
+def _small_agents() -> Iterator[None]:
+    """A raylet waits 15 s for its agent; one that serves no dashboard starts also while the machine is busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ray._private.utils.get_dashboard_dependency_error", lambda: ImportError("not wanted here"))
+        yield
 
 
 @pytest.fixture(scope="session")
