@@ -19,13 +19,12 @@ os.environ |= {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_raylet_start_wait_time_s": "240",
+    "RAY_worker_niceness": "0",  # by Ray's usual 15 a worker gets nearly nothing of a busy machine
 }
 STORE = 80 * 2**20
 """Bytes of a node's object store: the least that Ray takes."""
 PATIENCE_S = 240.0
 """For what takes seconds on a quiet machine."""
-CLIENTS = 10101
-"""Port of the server of Ray's clients; not the usual one, for a cluster of the user's may run here."""
 
 INPUT = "64x64"
 SWEEP = (
@@ -41,9 +40,8 @@ class TwoNodes:
         from ray.cluster_utils import Cluster
 
         node = {"num_cpus": 1, "object_store_memory": STORE}
-        head = {**node, "include_dashboard": False, "ray_client_server_port": CLIENTS}
         with _small_agents():
-            self.cluster = Cluster(initialize_head=True, head_node_args=head)
+            self.cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
             self.worker = self.cluster.add_node(**node) if worker else None
         self.cluster.wait_for_nodes()
 
@@ -85,6 +83,14 @@ def two_nodes() -> Iterator[TwoNodes]:
     nodes.close()
 
 
+def wait_until(there: Callable[[], object], log: Path) -> None:
+    """Until it is true; the log is told where that takes too long."""
+    end = time.monotonic() + PATIENCE_S
+    while not there():
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
+
+
 class Command:
     """`segbench` as a process of its own, in an empty folder."""
 
@@ -106,16 +112,9 @@ class Command:
         assert code == 0, self.log.read_text()
         return self.log.read_text()
 
-    def wait_for(self, there: Callable[[], object]) -> None:
-        """Until it is true; the command's output is told where that takes too long."""
-        end = time.monotonic() + PATIENCE_S
-        while not there():
-            assert time.monotonic() < end, self.log.read_text()
-            time.sleep(0.1)
-
-    def wait_for_text(self, text: str) -> None:
+    def wait_for(self, text: str) -> None:
         """Until its output has the text."""
-        self.wait_for(lambda: text in self.log.read_text())
+        wait_until(lambda: text in self.log.read_text(), self.log)
 
     def end(self) -> None:
         """What a failed test has left running."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import CLIENTS, SWEEP, Command, TwoNodes
+from tests.cluster.conftest import SWEEP, Command, TwoNodes, wait_until
 
 pytest.importorskip("ray", reason="ray is not installed; make test-cluster makes an environment that has it")
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -54,7 +57,7 @@ def disturbed(two_nodes: TwoNodes, tmp_path_factory: pytest.TempPathFactory) -> 
     sweep = params_of_a_file(folder, "argument.gated=true", "input=32x32,40x40,48x48")
     process = command.start(*sweep, "--export-csv", "net.csv")
     try:
-        command.wait_for(lambda: (folder / "started").exists() and two_nodes.busy(head))
+        wait_until(lambda: (folder / "started").exists() and two_nodes.busy(head), command.log)
         (folder / "helper.py").write_text("SIZE = 1")
         (folder / "net.py").unlink()
         two_nodes.busy(head)[0].kill()
@@ -75,12 +78,35 @@ def test_a_file_edited_or_removed_after_submission_is_run_as_it_was(disturbed: C
     assert (disturbed.folder / "net.csv").read_text().count(f",parameters,{PARAMETERS},") == 3
 
 
+@pytest.fixture
+def for_clients(two_nodes: TwoNodes, tmp_path: Path) -> Iterator[str]:
+    """Address of a server of Ray's clients, as `ray start --head` starts one."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = [sys.executable, "-m", "ray.util.client.server", "--mode=legacy", f"--address={two_nodes.address}"]
+    log = tmp_path / "server"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen([*server, "--host=127.0.0.1", f"--port={port}"], stdout=out, stderr=out) as process,
+    ):
+        try:
+            wait_until(lambda: listens(port), log)
+            yield f"ray://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_a_machine_outside_of_the_cluster_asks_as_a_client(
-    two_nodes: TwoNodes, segbench: Callable[[str], Command]
+    for_clients: str, segbench: Callable[[str], Command]
 ) -> None:
     command = segbench("")
     sweep = params_of_a_file(command.folder, "input=32x32")
-    command.run(*sweep, "--address", f"ray://127.0.0.1:{CLIENTS}", "--export-csv", "net.csv")
+    command.run(*sweep, "--address", for_clients, "--export-csv", "net.csv")
     assert f",parameters,{PARAMETERS}," in (command.folder / "net.csv").read_text()
 
 
@@ -96,8 +122,8 @@ def test_two_nodes_give_the_bytes_of_this_machine_and_a_killed_raylet_loses_noth
 ) -> None:
     command = segbench(two_nodes.address)
     process = command.start(*SWEEP, *ON_RAY, "--export-csv", "ray.csv")
-    command.wait_for_text("1 of 8 cells")
-    command.wait_for(lambda: two_nodes.busy(two_nodes.worker))
+    command.wait_for("1 of 8 cells")
+    wait_until(lambda: two_nodes.busy(two_nodes.worker), command.log)
     two_nodes.kill_raylet()
     assert process.wait() == 0, command.log.read_text()
     assert command.live_bytes("ray.csv") == bytes_at_home
@@ -112,7 +138,7 @@ def test_a_killed_head_ends_the_command_in_a_sentence_and_the_same_command_goes_
     command = segbench(address)
     sweep = params_of_a_file(command.folder, "argument.gated=false,true")
     process = command.start(*sweep)
-    command.wait_for_text("1 of 2 cells")
+    command.wait_for("1 of 2 cells")
     two_nodes.kill_head()
     assert process.wait() == 2, command.log.read_text()
     assert f"the Ray head at {address} does not answer any more" in command.log.read_text()
