@@ -63,7 +63,7 @@ class RayEngine:
         head = getattr(self._ray.get_runtime_context(), "gcs_address", "") if address == "auto" else ""
         self._head = _Head(head)
 
-    def nodes(self, gpus: bool) -> Sequence[Node]:  # noqa: ARG002  # a node tells its GPUs to whoever asks
+    def nodes(self, gpus: bool) -> Sequence[Node]:  # a node tells its GPUs to whoever asks
         """Every node, asked by a task of its own."""
         alive = self._alive()
         if not alive:
@@ -74,6 +74,8 @@ class RayEngine:
         try:
             found: list[Node] = self._ray.get([item.remote() for item in asked], timeout=_DESCRIBE_S)
         except self._ray.exceptions.RayError as error:
+            if _names(self._alive()) != _names(alive):  # one has died since it was listed
+                return self.nodes(gpus)
             raise UserError(f"a Ray node cannot run segbench: {sentence_of(error)}; install segbench on it") from error
         return found
 
@@ -188,6 +190,10 @@ class _Head:
             _require_listener(self.address)
         except OSError as error:
             raise EngineLost(f"the Ray head at {self.address} does not answer any more; {_GOES_ON}") from error
+
+
+def _names(nodes: Sequence[dict[str, Any]]) -> set[str]:
+    return {str(node["NodeID"]) for node in nodes}
 
 
 def _with_port(address: str) -> str:

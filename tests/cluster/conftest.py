@@ -113,8 +113,9 @@ class Command:
         return self.log.read_text()
 
     def wait_for(self, text: str) -> None:
-        """Until its output has the text."""
-        wait_until(lambda: text in self.log.read_text(), self.log)
+        """Until its output has the text; it must not end before."""
+        wait_until(lambda: text in self.log.read_text() or self._processes[-1].poll() is not None, self.log)
+        assert text in self.log.read_text(), self.log.read_text()
 
     def end(self) -> None:
         """What a failed test has left running."""
