@@ -63,7 +63,7 @@ class RayEngine:
         head = getattr(self._ray.get_runtime_context(), "gcs_address", "") if address == "auto" else ""
         self._head = _Head(head)
 
-    def nodes(self, gpus: bool) -> Sequence[Node]:  # noqa: ARG002  # a node tells its GPUs to whoever asks
+    def nodes(self, gpus: bool) -> Sequence[Node]:  # a node tells its GPUs to whoever asks
         """Every node, asked by a task of its own."""
         alive = self._alive()
         if not alive:
@@ -74,6 +74,8 @@ class RayEngine:
         try:
             found: list[Node] = self._ray.get([item.remote() for item in asked], timeout=_DESCRIBE_S)
         except self._ray.exceptions.RayError as error:
+            if _names(self._alive()) != _names(alive):  # one has died since it was listed
+                return self.nodes(gpus)
             raise UserError(f"a Ray node cannot run segbench: {sentence_of(error)}; install segbench on it") from error
         return found
 
@@ -114,7 +116,7 @@ class RayEngine:
         needs = [self._sizes[handle] for handle in handles if handle in self._sizes]
         whole, free = self._ray.cluster_resources(), self._ray.available_resources()
         kind = "GPU" if any(item.gpus for item in needs) else "CPU"
-        each = max((item.gpus if kind == "GPU" else item.cpus or self._largest() for item in needs), default=1)
+        each = max((item.gpus if kind == "GPU" else item.cpus or self._most("CPU") for item in needs), default=1)
         used = whole.get(kind, 0) - free.get(kind, 0)
         self._standing = Standing(len(self._alive()), min(len(handles), round(used / max(each, 1))))
 
@@ -127,15 +129,26 @@ class RayEngine:
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         return [node for node in nodes if self._accelerator is None or kind in node["Resources"]]
 
-    def _largest(self) -> int:
-        """Cores of the node that has most: whoever reserves so many is alone."""
-        return max(int(node["Resources"].get("CPU", 1)) for node in self._alive())
+    def _most(self, kind: str) -> int:
+        """CPU or GPU of the node that has most of them: whoever reserves so many is alone."""
+        return max(int(node["Resources"].get(kind, 0)) for node in self._alive())
+
+    def _require_a_node(self, needs: Needs) -> None:
+        """Raises:
+        UserError: no node has so much, and Ray would wait for one without end.
+        """
+        for kind, wanted in (("GPU", needs.gpus), ("CPU", needs.cpus or 0)):
+            if wanted > (most := self._most(kind)):
+                raise UserError(
+                    f"a case needs {wanted} {kind}s of one node, and no node of the Ray cluster has more than {most}"
+                )
 
     def _task(self, needs: Needs) -> Any:
         if needs not in self._tasks:
+            self._require_a_node(needs)
             self._tasks[needs] = self._ray.remote(_answer_with_files).options(
                 num_gpus=needs.gpus,
-                num_cpus=needs.cpus or self._largest(),
+                num_cpus=needs.cpus or self._most("CPU"),
                 accelerator_type=self._accelerator,
                 max_retries=0,  # we try again ourselves, and record it
             )
@@ -177,6 +190,10 @@ class _Head:
             _require_listener(self.address)
         except OSError as error:
             raise EngineLost(f"the Ray head at {self.address} does not answer any more; {_GOES_ON}") from error
+
+
+def _names(nodes: Sequence[dict[str, Any]]) -> set[str]:
+    return {str(node["NodeID"]) for node in nodes}
 
 
 def _with_port(address: str) -> str:

@@ -13,6 +13,7 @@ from segbench.cards.datasets import settled_spec
 from segbench.errors import UnknownName, UserError
 from segbench.records.case import Case, Json
 from segbench.records.literals import literal
+from segbench.records.options import Shared
 from segbench.records.tasks import TASKS
 from segbench.units import parse_bytes, parse_size
 
@@ -41,11 +42,14 @@ class SweepGrid:
         """The case with every combination of values.
 
         Raises:
-            UserError: a value that its factor cannot take.
+            UserError: a value that its factor cannot take, or ranks that do not suit their strategy.
         """
         names = list(self.axes)
         for values in itertools.product(*self.axes.values()):
-            yield set_factors(case, {**self.fixed, **dict(zip(names, values, strict=True))})
+            found = set_factors(case, {**self.fixed, **dict(zip(names, values, strict=True))})
+            if isinstance(found.options, Shared):
+                found.options.require_sensible()
+            yield found
 
 
 def read_grid(path: Path, models: Sequence[str] = ()) -> SweepGrid:

@@ -130,10 +130,9 @@ class PredictionFlags(Group):
 
     def _require_sensible(self) -> None:
         """Raises:
-        UserError: several processes of which no strategy is said, or an older torch that is no release.
+        UserError: ranks that do not suit their strategy, or an older torch that is no release.
         """
-        if self.ranks > 1 and self.strategy == "single":
-            raise UserError(f"--ranks {self.ranks} needs --strategy ddp, ddp-views or fsdp")
+        Shared.parse({"strategy": self.strategy, "ranks": self.ranks}).require_sensible()
         if self.assume_torch is not None and not re.match(r"\d+\.\d+(\.|$)", self.assume_torch):
             raise UserError(f"--assume-torch {self.assume_torch} is no release of torch; give two numbers, such as 1.8")
 

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.replacing import replaced
-from segbench.workload.sharing import fully_sharded, require_ranks
+from segbench.workload.sharing import fully_sharded
 
 Shard = Callable[[nn.Module, "Optimizer | None"], None]
 """Shards a network in place; its optimizer then holds the shards."""
@@ -29,12 +29,7 @@ Shard = Callable[[nn.Module, "Optimizer | None"], None]
 
 @contextlib.contextmanager
 def one_rank_of(ranks: int, lifetimes: Lifetimes) -> Iterator[Shard]:
-    """Within it this process is rank 0 of so many; gives what shards a network on `meta`.
-
-    Raises:
-        UserError: a single rank, which has nothing to share.
-    """
-    require_ranks("fsdp", ranks)
+    """Within it this process is rank 0 of so many; gives what shards a network on `meta`."""
     from torch import distributed
     from torch.distributed._tools import fake_collectives  # noqa: F401  # rules for collectives on `meta`
     from torch.testing._internal.distributed.fake_pg import FakeStore

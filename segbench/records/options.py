@@ -101,7 +101,7 @@ class Shared(Options):
     """
 
     strategy: Literal["single", "ddp", "ddp-views", "fsdp"] = "single"
-    ranks: int = Field(1, ge=1)
+    ranks: int = Field(1, ge=1, le=2**16)
 
     @property
     def processes(self) -> int:
@@ -112,6 +112,15 @@ class Shared(Options):
     def shares(self) -> bool:
         """Whether the process that is measured is one of those that train together."""
         return self.strategy != "single"
+
+    def require_sensible(self) -> None:
+        """Raises:
+        UserError: several processes that do nothing together, or a single rank of FSDP, which has nothing to share.
+        """
+        if self.ranks > 1 and not self.shares:
+            raise UserError(f"{self.ranks} ranks need a strategy: ddp, ddp-views or fsdp; single is one process")
+        if self.strategy == "fsdp" and self.ranks < 2:
+            raise UserError("strategy fsdp shares parameters between processes: say how many with ranks, from 2")
 
 
 class MemoryOptions(Shared):

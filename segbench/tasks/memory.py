@@ -36,11 +36,10 @@ def run(case: Case, report: Reporter) -> None:
     Each mode's process peak includes the modes before it: ask for one mode a case to have it alone.
     """
     options = case.options_as(MemoryOptions)
+    options.require_sensible()
     if options.shares:
         from segbench.tasks.ranks import by_ranks  # torch's distributed parts, which few cases need
-        from segbench.workload.sharing import require_ranks
 
-        require_ranks(options.strategy, options.ranks)
         by_ranks(run_here, case, report)
     else:
         run_here(case, report)

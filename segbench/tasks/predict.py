@@ -114,7 +114,8 @@ def traced_step(
         overheads: instead of the case's.
 
     Raises:
-        UserError: the network gives another number of classes than the case says, as a measurement refuses too.
+        UserError: the network gives another number of classes than the case says, as a measurement refuses too, or
+            ranks that do not suit their strategy.
     """
     kept = [] if built is None else built
 
@@ -123,6 +124,7 @@ def traced_step(
         return kept[-1]
 
     assumed = case.options_as(Assumptions)
+    assumed.require_sensible()
     traced = trace_step(
         build,
         mode,

@@ -15,6 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from segbench.errors import UserError
@@ -25,6 +26,7 @@ from segbench.tasks.environment import apply_case_switches
 from segbench.tasks.orphan import die_with_parent
 from segbench.tasks.outcome import classify
 from segbench.tasks.protocol import Reporter
+from segbench.units import GIB, MIB
 from segbench.workload.sharing import joined
 
 RankTask = Callable[[Case, Reporter], None]
@@ -35,9 +37,11 @@ def by_ranks(task: RankTask, case: Case, report: Reporter) -> None:
     """Starts a process a rank. A row tells the rank that needs most, and beside it each of them; the rest is rank 0's.
 
     Raises:
+        UserError: they would not fit into this machine's memory before they have a network.
         UserError, MemoryError, NotImplementedError, RuntimeError: as the first rank that failed says.
     """
     ranks = case.options_as(Shared).processes
+    _require_room(ranks)
     rows: list[list[Measurement]] = [[] for _ in range(ranks)]
     with _started(task, case, ranks) as pipes:
         while pipes:
@@ -53,6 +57,19 @@ def by_ranks(task: RankTask, case: Case, report: Reporter) -> None:
                 raise min(failed, key=itemgetter(0))[1]
     for same in zip(*rows, strict=True):
         report.measured(_most(same))
+
+
+_PROCESS_BYTES = 180 * MIB
+"""What a process that has imported torch 2.13 for the CPU shares with nobody."""
+
+
+def _require_room(ranks: int) -> None:
+    needed, free = ranks * _PROCESS_BYTES, psutil.virtual_memory().available
+    if needed > free:
+        raise UserError(
+            f"{ranks} ranks are as many processes here, which need {needed / GIB:.0f} GiB before they have a network, "
+            f"and {free / GIB:.0f} GiB are free; take fewer ranks, or predict them with --device none"
+        )
 
 
 def _messages(pipes: dict[Connection, tuple[int, BaseProcess]]) -> Iterator[tuple[int, str, Any]]:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
+from segbench.workload.shards import part_of, whole
+
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 """Newton-Schulz coefficients of the source: five iterations bring what is above 0.003 of the norm to 0.68 to 1.2."""
 
@@ -72,17 +74,17 @@ class Muon(optim.Optimizer):
         changes = orthogonalised(torch.stack([self._momentum(one, group["momentum"]) for one in matrices]))
         pace = group["lr"] * 0.2 * max(changes.shape[1:]) ** 0.5
         for parameter, change in zip(matrices, changes, strict=True):
-            parameter.sub_(change.view(parameter.shape), alpha=pace)
+            parameter.sub_(part_of(change.view(parameter.shape), parameter), alpha=pace)
 
     def _momentum(self, parameter: Tensor, momentum: float) -> Tensor:
-        """Nesterov's, as a matrix."""
+        """Nesterov's, as a matrix; a sharded one is gathered, as all of it is needed to make it orthogonal."""
         state, gradient = self.state[parameter], parameter.grad
         assert gradient is not None
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
         mean: Tensor = state["momentum"]
         mean.lerp_(gradient, 1 - momentum)
-        return gradient.lerp(mean, momentum).flatten(1)
+        return whole(gradient.lerp(mean, momentum)).flatten(1)
 
     def _adam(self, parameter: Tensor, group: dict[str, Any]) -> None:
         state, gradient = self.state[parameter], parameter.grad

@@ -119,14 +119,6 @@ def _sharded(workload: Workload, ranks: int) -> Workload:
     return workload
 
 
-def require_ranks(strategy: Strategy, ranks: int) -> None:
-    """Raises:
-    UserError: a single rank of FSDP, which has nothing to share.
-    """
-    if strategy == "fsdp" and ranks < 2:
-        raise UserError("--strategy fsdp shares parameters between processes: say how many with --ranks, from 2")
-
-
 def units(network: nn.Module) -> Iterator[nn.Module]:
     """What FSDP2 gathers together: every child with parameters, those of lists one by one, and last the network."""
     yield from _below(network)

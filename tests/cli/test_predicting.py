@@ -12,7 +12,9 @@ from segbench.records.options import Assumptions, MemoryOptions
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (PredictionFlags(ranks=2), "--ranks 2 needs --strategy ddp"),
+        (PredictionFlags(ranks=2), "2 ranks need a strategy: ddp"),
+        (PredictionFlags(strategy="fsdp"), "say how many with ranks, from 2"),
+        (PredictionFlags(strategy="fsdp", ranks=10**9), "ranks cannot be 1000000000: .* 65536"),
         (PredictionFlags(assume_torch="abc"), "--assume-torch abc is no release"),
         (PredictionFlags(assume_torch="1"), "give two numbers, such as 1.8"),
     ],

@@ -116,6 +116,23 @@ def test_wrong_flags_are_one_sentence(varied: list[str], values: list[str], sent
 
 
 @pytest.mark.parametrize(
+    ("varied", "sentence"),
+    [
+        (["ranks=2"], "2 ranks need a strategy"),
+        (["strategy=single,ddp", "ranks=2"], "2 ranks need a strategy"),
+        (["strategy=fsdp"], "say how many with ranks, from 2"),
+        (["strategy=ddp", "ranks=0"], "ranks cannot be 0"),
+    ],
+)
+def test_ranks_that_do_not_suit_their_strategy_are_refused_before_anything_runs(
+    machine: FakeMachine, segbench: Segbench, varied: list[str], sentence: str
+) -> None:
+    result = segbench("sweep", "memory", "-m", "unet", *(word for one in varied for word in ("-L", one)))
+    assert (result.exit_code, machine.cases) == (2, [])
+    assert sentence in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
     "factors",
     [
         {"batch_size": "two"},

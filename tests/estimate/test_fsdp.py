@@ -8,7 +8,6 @@ from itertools import accumulate
 import pytest
 from torch import nn
 
-from segbench.errors import UserError
 from segbench.estimate.log import StorageLog
 from segbench.estimate.step import Traced, trace_step
 from segbench.records.case import Case
@@ -56,11 +55,6 @@ def test_more_ranks_take_less_each_and_ddp_takes_more_than_one_process() -> None
 def test_torchs_own_collectives_are_no_unknown_operators() -> None:
     gathering = replace(CASE, optimizer="muon")  # works on whole matrices, which it gathers itself
     assert traced("fsdp", 2, gathering).warnings == traced("single", 1, gathering).warnings
-
-
-def test_one_rank_has_nothing_to_share() -> None:
-    with pytest.raises(UserError, match="--ranks, from 2"):
-        traced("fsdp", 1)
 
 
 def test_a_list_of_blocks_is_gathered_block_by_block() -> None:

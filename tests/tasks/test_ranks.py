@@ -77,7 +77,13 @@ def test_ranks_take_the_gpus_from_the_one_that_was_named_on(first: str, devices:
     assert [device_of_rank(first, rank) for rank in range(2)] == devices
 
 
+def test_more_processes_than_memory_holds_are_not_started(report: Collected) -> None:
+    crowd = Case("memory", "unet-w8", options=MemoryOptions(strategy="ddp", ranks=2**16))
+    with pytest.raises(UserError, match=r"65536 ranks are as many processes .* GiB are free; take fewer"):
+        by_ranks(tell_rank, crowd, report)
+
+
 def test_fsdp_needs_two_ranks(report: Collected) -> None:
     alone = Case("memory", "unet-w8", options=MemoryOptions(strategy="fsdp"))
-    with pytest.raises(UserError, match="--ranks, from 2"):
+    with pytest.raises(UserError, match="with ranks, from 2"):
         memory.run(alone, report)
