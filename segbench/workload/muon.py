@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
-from segbench.workload.shards import part_of, whole
+from segbench.workload.shards import part_of, unsharded
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 """Newton-Schulz coefficients of the source: five iterations bring what is above 0.003 of the norm to 0.68 to 1.2."""
@@ -84,7 +84,7 @@ class Muon(optim.Optimizer):
             state["momentum"] = torch.zeros_like(parameter)
         mean: Tensor = state["momentum"]
         mean.lerp_(gradient, 1 - momentum)
-        return whole(gradient.lerp(mean, momentum)).flatten(1)
+        return unsharded(gradient.lerp(mean, momentum)).flatten(1)
 
     def _adam(self, parameter: Tensor, group: dict[str, Any]) -> None:
         state, gradient = self.state[parameter], parameter.grad

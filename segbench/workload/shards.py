@@ -12,7 +12,7 @@ def local(tensor: Tensor) -> Tensor:
     return getattr(tensor, "_local_tensor", tensor)
 
 
-def whole(tensor: Tensor) -> Tensor:
+def unsharded(tensor: Tensor) -> Tensor:
     """A sharded tensor, gathered from all ranks; any other as it is."""
     gather = getattr(tensor, "full_tensor", None)
     found: Tensor = tensor if gather is None else gather()

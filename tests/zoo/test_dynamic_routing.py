@@ -159,5 +159,5 @@ def test_the_budget_starts_after_two_fifths_of_the_training() -> None:
 
 
 def test_scores_are_not_there_before_the_end() -> None:
-    with pytest.raises(UserError, match=r"not for DynamicRouting: .* the last layer; its own is signal<0"):
+    with pytest.raises(UserError, match=r"not for DynamicRouting: .* the last layer; take signal<0"):
         infer(network(), images(), parse_policy("confidence>0.9"))
