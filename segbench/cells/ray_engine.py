@@ -131,7 +131,7 @@ class RayEngine:
 
     def _most(self, kind: str) -> int:
         """CPU or GPU of the node that has most of them: whoever reserves so many is alone."""
-        return max(int(node["Resources"].get(kind, 0)) for node in self._alive())
+        return max((int(node["Resources"].get(kind, 0)) for node in self._alive()), default=0)
 
     def _require_a_node(self, needs: Needs) -> None:
         """Raises:

@@ -44,12 +44,21 @@ class SweepGrid:
         Raises:
             UserError: a value that its factor cannot take, or ranks that do not suit their strategy.
         """
-        names = list(self.axes)
-        for values in itertools.product(*self.axes.values()):
-            found = set_factors(case, {**self.fixed, **dict(zip(names, values, strict=True))})
+        for given in self._combinations():
+            found = set_factors(case, given)
             if isinstance(found.options, Shared):
                 found.options.require_sensible()
             yield found
+
+    def _combinations(self) -> Iterator[dict[str, Json]]:
+        """Among several strategies `single` is one process, whatever the ranks of the others, and stands there once."""
+        for values in itertools.product(*self.axes.values()):
+            given = {**self.fixed, **dict(zip(self.axes, values, strict=True))}
+            if "strategy" in self.axes and given["strategy"] == "single" and "ranks" in given:
+                if given["ranks"] != self.axes.get("ranks", [given["ranks"]])[0]:
+                    continue
+                given["ranks"] = 1
+            yield given
 
 
 def read_grid(path: Path, models: Sequence[str] = ()) -> SweepGrid:

@@ -67,8 +67,8 @@ def _require_room(ranks: int) -> None:
     needed, free = ranks * _PROCESS_BYTES, psutil.virtual_memory().available
     if needed > free:
         raise UserError(
-            f"{ranks} ranks are as many processes here, which need {needed / GIB:.0f} GiB before they have a network, "
-            f"and {free / GIB:.0f} GiB are free; take fewer ranks, or predict them with --device none"
+            f"{ranks} ranks are as many processes here, which need {needed / GIB:.1f} GiB before they have a network, "
+            f"and {free / GIB:.1f} GiB are free; take fewer ranks, or predict them with --device none"
         )
 
 

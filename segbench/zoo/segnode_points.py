@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from segbench.adaptive.inference import answer_by_default
 from segbench.errors import UserError
@@ -120,8 +119,8 @@ class SegNodePoints(nn.Module):
         drawn: float = 0.33,
     ) -> None:
         super().__init__()
-        if steps < 1 or not drawn > 0:
-            raise UserError(f"steps is {steps} and drawn {drawn}; points need at least one step, and more than nothing")
+        if steps < 1 or not 0 < drawn <= 1:
+            raise UserError(f"steps is {steps} and drawn {drawn}; points need at least one step, and a share up to 1")
         self.steps, self.drawn, wide = steps, drawn, 2 * stem
         self.stem = nn.Sequential(*_conv_relu(3, stem, 2), *_conv_relu(stem, wide))
         self.coarse = build_named(coarse, state, {**(coarse_arguments or {}), "inputs": wide})
@@ -131,7 +130,10 @@ class SegNodePoints(nn.Module):
         self.readout = nn.Linear(state, classes)
 
     def forward(self, images: Tensor) -> Answer:
-        """Logits `(N, classes, H, W)` under the default policy; in training those of all exits, of all pixels."""
+        """Logits `(N, classes, H, W)` under the default policy; in training those of all exits, of all pixels.
+
+        A training calls `supervise`, which takes a share of the pixels and therefore less memory and time.
+        """
         if not self.training:
             return resize(answer_by_default(self, images), size_of(images))
         *early, last = (resize(scores, size_of(images)) for scores in self.exits(images))
@@ -146,7 +148,7 @@ class SegNodePoints(nn.Module):
         maps = self.stem(images)
         start, size = self.start(maps), size_of(maps)
         drawn = Region(torch.rand(len(maps), *size, device=maps.device) < self.drawn)
-        labels = functional.interpolate(targets[:, None].float(), size=size, mode="nearest-exact")[:, 0][drawn.mask]
+        labels = _labels_at(targets, size)[drawn.mask]
         as_all = loss.weight(targets) / loss.weight(labels).clamp_min(1)
         losses = [loss.total(resize(self.coarse_scores(start, size), size_of(targets)), targets)]
         for points in self.solved(self.points(maps, start, drawn)):
@@ -238,3 +240,15 @@ class _PointRun(PixelRun):
     def _select(self, rows: Tensor) -> None:
         self._maps, self._start = self._maps[rows], self._start[rows]
         self._points = self._points and self._points.of_images(rows)
+
+
+def _labels_at(targets: Tensor, size: Size) -> Tensor:
+    """Labels at positions that each stand for several pixels: of one of them, drawn for the batch.
+
+    Always taking the same one would move all edges by half a pixel.
+    """
+    rows, columns = (
+        ((torch.arange(few, device=targets.device) + torch.rand((), device=targets.device)) * many / few).long()
+        for few, many in zip(size, size_of(targets), strict=True)
+    )
+    return targets[:, rows[:, None], columns]

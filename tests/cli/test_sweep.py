@@ -119,7 +119,6 @@ def test_wrong_flags_are_one_sentence(varied: list[str], values: list[str], sent
     ("varied", "sentence"),
     [
         (["ranks=2"], "2 ranks need a strategy"),
-        (["strategy=single,ddp", "ranks=2"], "2 ranks need a strategy"),
         (["strategy=fsdp"], "say how many with ranks, from 2"),
         (["strategy=ddp", "ranks=0"], "ranks cannot be 0"),
     ],
@@ -130,6 +129,12 @@ def test_ranks_that_do_not_suit_their_strategy_are_refused_before_anything_runs(
     result = segbench("sweep", "memory", "-m", "unet", *(word for one in varied for word in ("-L", one)))
     assert (result.exit_code, machine.cases) == (2, [])
     assert sentence in " ".join(result.stderr.split())
+
+
+def test_among_strategies_one_process_stands_once_whatever_the_ranks_of_the_others() -> None:
+    grid = grid_of_flags("memory", ["unet"], ["strategy=single,ddp", "ranks=2,8"], [])
+    found = [(case.options.strategy, case.options.ranks) for case in grid.cases(Case("memory", "unet"))]
+    assert found == [("single", 1), ("ddp", 2), ("ddp", 8)]
 
 
 @pytest.mark.parametrize(

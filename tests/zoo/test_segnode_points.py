@@ -14,7 +14,7 @@ from segbench.layers.region_conv import Region
 from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Moment, Segmentation
 from segbench.meters.operations import count_operations
-from segbench.zoo.segnode_points import Points, SegNodePoints
+from segbench.zoo.segnode_points import Points, SegNodePoints, _labels_at
 
 COARSE: dict[str, Any] = {"widths": (8, 8, 8, 8), "stem": 4, "modules": 1, "blocks": 1, "steps": 2}
 IMAGES = torch.rand(2, 3, 36, 28, generator=torch.Generator().manual_seed(1))
@@ -163,3 +163,20 @@ def test_hrnet_may_be_the_coarse_network() -> None:
 def test_nothing_to_do_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="at least one step"):
         network(**wrong)
+
+
+def test_labels_of_a_larger_map_favour_no_pixel_under_a_position() -> None:
+    columns = torch.arange(28).expand(1, 36, 28)
+    torch.manual_seed(0)
+    mean = torch.stack([_labels_at(columns, SIZE) for _ in range(400)]).double().mean((0, 1, 2))
+    assert torch.allclose(mean, 2 * torch.arange(14.0).double() + 0.5, atol=0.1)
+
+
+def test_labels_of_the_same_size_are_taken_as_they_are() -> None:
+    assert torch.equal(_labels_at(LABELS, SIZE), LABELS)
+
+
+@pytest.mark.parametrize("drawn", [0, 1.5])
+def test_a_share_of_the_pixels_is_drawn(drawn: float) -> None:
+    with pytest.raises(UserError, match=f"drawn {drawn}; .* a share up to 1"):
+        network(drawn=drawn)
