@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from segbench.present.adaptive_points import FIXED, ORACLE, PERMUTED, POLICY, Way, ways_of
@@ -66,20 +67,31 @@ def _draw(rows: Sequence[Sequence[FigureValue]]) -> Canvas:
     from matplotlib.figure import Figure as Canvas
 
     figure = Canvas(figsize=(10.5, 5.2), layout="constrained")
-    looks = identities(str(row[0]) for row in rows)
+    colours = _colours(str(row[0]) for row in rows)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, column, label in zip(panels, (3, 4), ("GMACs an image", "milliseconds an image"), strict=True):
-        for network, look in looks.items():
+        for network, colour in colours.items():
             for kind in _LOOKS:
                 own = [row for row in rows if row[0] == network and row[1] == kind and row[column] is not None]
-                _draw_kind(axes, own, kind, column, look.colour, shaded=len(looks) <= _MOST_SHADED)
+                _draw_kind(axes, own, kind, column, colour, shaded=len(colours) <= _MOST_SHADED)
         axes.set_xlabel(label)
     panels[0].set(ylabel="mIoU, %", ylim=_limits(rows))
     drawn = {str(row[1]) for row in rows}
-    _explain(
-        figure, {network: look.colour for network, look in looks.items()}, [kind for kind in _LOOKS if kind in drawn]
-    )
+    _explain(figure, colours, [kind for kind in _LOOKS if kind in drawn])
     return figure
+
+
+def _colours(networks: Iterable[str]) -> dict[str, str]:
+    """One for each network, which colour alone tells apart here: where the style's come again, they are darker."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    seen: Counter[str] = Counter()
+    found = {}
+    for network, look in identities(networks).items():
+        red, green, blue = (part / 2 ** seen[look.colour] for part in to_rgb(look.colour))
+        found[network] = to_hex((red, green, blue))
+        seen[look.colour] += 1
+    return found
 
 
 def _explain(figure: Canvas, networks: Mapping[str, str], kinds: Sequence[str]) -> None:

@@ -158,6 +158,14 @@ def test_the_figure_has_every_point_and_permuted_ones_at_their_policys_time(judg
     assert adaptive_figure([]) is None
 
 
+def test_each_of_many_networks_has_a_colour_of_its_own_in_the_figure(judged: Entry) -> None:
+    entries = [replace(judged, model=f"network-{number}") for number in range(12)]
+    figure = adaptive_figure(entries)
+    assert figure
+    networks = figure.draw(figure.rows).legends[1].get_patches()
+    assert len({patch.get_facecolor() for patch in networks}) == 12
+
+
 def test_the_viewer_shows_policies_from_the_cheapest_on(judged: Entry) -> None:
     (view,) = depth_views([judged])
     assert view.label == "mess-small, synthetic val" and view.photos == {"a": "P"}
