@@ -34,14 +34,12 @@ class Region:
 
     Args:
         mask: `(N, h, w)` bool, of the positions that are computed.
-
-    Attributes:
-        active: the rows of those positions `(A,)`, rising.
+        active: the rows of those positions `(A,)`, rising; None: looked up in the mask.
     """
 
-    def __init__(self, mask: Tensor) -> None:
+    def __init__(self, mask: Tensor, active: Tensor | None = None) -> None:
         self.mask = mask
-        self.active = mask.flatten().nonzero()[:, 0]
+        self.active = mask.flatten().nonzero()[:, 0] if active is None else active
         self._tables: dict[tuple[object, ...], Tensor] = {}
 
     @property

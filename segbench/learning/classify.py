@@ -13,8 +13,9 @@ from segbench.errors import UserError
 from segbench.learning.augment import MIDDLE, colour_jittered
 from segbench.learning.feed import TrainingBatch
 from segbench.learning.image_folder import CENTRE, ImageAugmenter, ImageFolder
-from segbench.learning.objective import Moment, Objective
+from segbench.learning.objective import Objective
 from segbench.learning.plan import TrainingPlan
+from segbench.zoo import Moment
 
 PROBE_CLASSES = 7
 """Bodies are built with this many classes: no layer of a body has this width, so the class convolutions are found."""

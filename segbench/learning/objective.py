@@ -5,36 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from inspect import signature
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from segbench.errors import UserError
-from segbench.learning.losses import PixelLoss
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.learning.plan import Supervision
 from segbench.libraries.traits import own_loss
 from segbench.workload.network import require_classes
 from segbench.workload.outputs import OutputReader
-from segbench.zoo import HasTrajectory
+from segbench.zoo import HasTrajectory, Moment, SupervisesItself
 
 END_FIRST = 2 / 3
 """Share of the budget for which `end-then-all` reads the end only (our choice)."""
 
 ENTRY_WEIGHT = 0.1
 """Of the state before the first step, which has seen nothing of f yet (the study's recipe)."""
-
-
-class Moment(NamedTuple):
-    """What a step knows beside its images, the same in all processes.
-
-    Attributes:
-        draw: a number 0..1 for what the step chooses at random.
-        progress: share of the budget that is used before it, 0..1.
-    """
-
-    draw: float
-    progress: float
 
 
 class Objective(nn.Module, ABC):
@@ -69,25 +57,6 @@ class Decodable(Protocol):
 
     def decode(self, state: Any, size: tuple[int, int]) -> Any:
         """Class scores `(N, C, *size)`, also several of them."""
-
-
-@runtime_checkable
-class SupervisesItself(Protocol):
-    """A network that has more to learn than class maps: exits in turn, a policy, a budget of operations.
-
-    A network with a `training_loss` of its own brings the pixel loss too; this one is given the recipe's.
-    """
-
-    def supervise(self, images: Tensor, targets: Tensor, loss: PixelLoss, moment: Moment) -> Tensor:
-        """The sum of the losses, as `Objective.forward` gives it.
-
-        Args:
-            images: `(N, 3, H, W)`.
-            targets: labels `(N, h, w)`, 255 ignored; h and w may be smaller than H and W.
-            loss: `loss.total(logits, targets)` is the recipe's sum over pixels, `loss.weight(targets)` what it will be
-                divided by: a further term that is a mean must be multiplied by it.
-            moment: `progress` tells a training in stages where it stands, `draw` is the step's random number.
-        """
 
 
 class Segmentation(Objective):
@@ -128,11 +97,11 @@ class Segmentation(Objective):
 
     def forward(self, images: Tensor, targets: Tensor, moment: Moment) -> Tensor:
         """The weighted sum over the supervised class maps; or the network's own loss, a mean, times the weight."""
+        if isinstance(self.network, SupervisesItself):
+            return self.network.supervise(images, targets, self._loss, moment)
         own = own_loss(self.network)
         if own is not None:
             return own(images, targets.long()) * self.weight(targets)
-        if isinstance(self.network, SupervisesItself):
-            return self.network.supervise(images, targets, self._loss, moment)
         maps = list(self._class_maps(images, (targets.shape[-2], targets.shape[-1]), moment))
         if self._classes is not None:
             require_classes(type(self.network).__name__, maps[0][1].shape[1], self._classes)

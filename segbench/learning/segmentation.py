@@ -15,9 +15,9 @@ from segbench.errors import UserError
 from segbench.evaluation.confusion import Confusion
 from segbench.evaluation.evaluate import evaluate
 from segbench.evaluation.protocol import Protocol
+from segbench.learning.class_weights import median_frequency_weights
 from segbench.learning.distributed import World
 from segbench.learning.feed import HeldSamples, fits_in_memory
-from segbench.learning.losses import median_frequency_weights
 from segbench.learning.plan import TrainingPlan
 from segbench.records.case import Case
 from segbench.workload.outputs import OutputReader

@@ -12,10 +12,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from segbench.learning.distributed import World
 from segbench.learning.feed import TrainingBatch
-from segbench.learning.objective import Moment, Objective, SupervisesItself
+from segbench.learning.objective import Objective
 from segbench.learning.plan import TrainingPlan
 from segbench.learning.state import TrainingState
 from segbench.workload.precision import autocast
+from segbench.zoo import Moment, SupervisesItself
 
 
 class Stepper:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from types import MethodType
 from typing import Any
 
 from torch import Tensor, nn
@@ -24,7 +23,7 @@ def pad_inputs(network: nn.Module) -> None:
     loss: Any = own_loss(network)
     network.register_forward_pre_hook(_pad_first)
     if loss is not None:
-        network.training_loss = MethodType(partial(_padded_loss, loss.__func__), network)  # type: ignore[assignment]
+        network.training_loss = partial(_padded_loss, loss, network)  # type: ignore[assignment]
 
 
 def _pad_first(network: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -32,7 +31,7 @@ def _pad_first(network: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _padded_loss(loss: Callable[..., Tensor], network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    return loss(network, _padded(images, network, 0.0), _padded(labels, network, IGNORE))
+    return loss(_padded(images, network, 0.0), _padded(labels, network, IGNORE))
 
 
 def _padded(maps: Tensor, network: nn.Module, value: float) -> Tensor:

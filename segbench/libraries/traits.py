@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
+
+from segbench.layers.pixel_loss import PixelLoss
+from segbench.zoo import Moment, SupervisesItself
 
 _NAME = "segbench_traits"
 
@@ -88,9 +92,18 @@ def traits_of(network: nn.Module) -> Traits:
 
 
 def own_loss(network: nn.Module) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """A network's `training_loss(images, labels)`, the mean over a batch of a loss that is its own; None without.
+    """The mean over a batch of a loss that is a network's own, `loss(images, labels)`; None without one.
 
-    Labels are `(N, H, W)` integers, 255 where a pixel does not count.
+    Labels are `(N, H, W)` integers, 255 where a pixel does not count. It is the network's `training_loss`; or what a
+    network that supervises itself makes of cross-entropy at the beginning of its training, where those that leave out
+    pixels later compute them all.
     """
     found = getattr(network, "training_loss", None)
-    return found if callable(found) else None
+    if callable(found):
+        return found  # type: ignore[no-any-return]
+    return partial(_supervised, network) if isinstance(network, SupervisesItself) else None
+
+
+def _supervised(network: SupervisesItself, images: Tensor, labels: Tensor) -> Tensor:
+    loss = PixelLoss()
+    return network.supervise(images, labels, loss, Moment(draw=0.5, progress=0.0)) / loss.weight(labels)

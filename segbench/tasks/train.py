@@ -20,12 +20,12 @@ from segbench.data.broken import left_out
 from segbench.errors import CheckpointError, UserError
 from segbench.evaluation.protocol import protocol_of
 from segbench.layers.norms import StageBatchNorm2d
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.learning.classify import PROBE_CLASSES, Classification, ImageClassifier, accuracy
 from segbench.learning.distributed import World, joined_world, own_device
 from segbench.learning.feed import Feed, LabelledAugmenter
 from segbench.learning.image_folder import ImageAugmenter, ImageFolder
 from segbench.learning.log import LOG, read_log
-from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Objective, Segmentation
 from segbench.learning.segmentation import SCORES, Tell, Validation, class_weights, open_split
 from segbench.learning.settings import training_plan

@@ -17,7 +17,6 @@ from torch import Tensor, distributed, nn
 
 from segbench.cards.model import find_model
 from segbench.errors import UserError
-from segbench.libraries.traits import own_loss
 from segbench.workload.gloo import GLOO, free_collectives, settled_collectives, settled_results
 from segbench.workload.optimizer import build_optimizer
 from segbench.workload.step import Workload
@@ -139,5 +138,6 @@ def fully_sharded(network: nn.Module, mesh: Any) -> None:
 
     for unit in units(network):
         fully_shard(unit, mesh=mesh)
-    if own_loss(network) is not None:
-        register_fsdp_forward_method(network, "training_loss")
+    for method in ("training_loss", "supervise"):
+        if hasattr(network, method):
+            register_fsdp_forward_method(network, method)

@@ -100,7 +100,7 @@ class Workload:
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy of full-size class scores; the weighted sum of all outputs' where there are several.
 
-        A network with a method `training_loss(images, labels)` has a loss of its own, which goes before it.
+        A loss of the network's own goes before it: see `own_loss`.
         """
         own = own_loss(self.network)
         with self.autocast():

@@ -12,9 +12,11 @@ A network whose answer improves with time also has the `HasTrajectory` protocol:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
+
+from segbench.layers.pixel_loss import PixelLoss
 
 
 @runtime_checkable
@@ -32,3 +34,34 @@ class HasTrajectory(Protocol):
         The last of `trajectory(images, [t_end])` equals `forward(images)`.
         """
         ...
+
+
+class Moment(NamedTuple):
+    """What a step knows beside its images, the same in all processes.
+
+    Attributes:
+        draw: a number 0..1 for what the step chooses at random.
+        progress: share of the budget that is used before it, 0..1.
+    """
+
+    draw: float
+    progress: float
+
+
+@runtime_checkable
+class SupervisesItself(Protocol):
+    """A network that has more to learn than class maps: exits in turn, a policy, a budget of operations.
+
+    It is given the recipe's pixel loss; a network with a `training_loss` brings its own.
+    """
+
+    def supervise(self, images: Tensor, targets: Tensor, loss: PixelLoss, moment: Moment) -> Tensor:
+        """The sum of the losses, as a training's objective gives it.
+
+        Args:
+            images: `(N, 3, H, W)`.
+            targets: labels `(N, h, w)`, 255 ignored; h and w may be smaller than H and W.
+            loss: `loss.total(logits, targets)` is the recipe's sum over pixels, `loss.weight(targets)` what it will be
+                divided by: a further term that is a mean must be multiplied by it.
+            moment: `progress` tells a training in stages where it stands, `draw` is the step's random number.
+        """

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +13,13 @@ from torch import Tensor, nn
 from segbench.adaptive.inference import answer_by_default
 from segbench.adaptive.run import Run
 from segbench.layers.interpolated_conv import InterpolatedConv2d, Masks
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.layers.region_conv import Region
+from segbench.zoo import Moment
 from segbench.zoo.blocks import Answer, conv_norm_relu, main_logits, resize, size_of
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.pixel_exits import PixelRun
 from segbench.zoo.streams import Streams
-
-if TYPE_CHECKING:
-    from segbench.learning.losses import PixelLoss
-    from segbench.learning.objective import Moment
 
 _STAGES = 4
 

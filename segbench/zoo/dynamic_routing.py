@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from segbench.adaptive.inference import answer_by_default
 from segbench.adaptive.run import NotOffered, Run
+from segbench.layers.pixel_loss import PixelLoss
+from segbench.zoo import Moment
 from segbench.zoo.blocks import PooledBatchNorm, Size, conv_norm_relu, resize, size_of
-
-if TYPE_CHECKING:
-    from segbench.learning.losses import PixelLoss
-    from segbench.learning.objective import Moment
 
 PATHS = UP, KEEP, DOWN = range(3)
 """Out of a cell: to twice the size and half the channels, to the same, to half the size and twice the channels."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +12,13 @@ from segbench.adaptive.inference import answer_by_default
 from segbench.adaptive.run import Run
 from segbench.cards.datasets import IGNORE
 from segbench.errors import UserError
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.layers.region_conv import Region
+from segbench.zoo import Moment
 from segbench.zoo.blocks import Answer, conv_norm_relu, resize, size_of
 from segbench.zoo.pixel_exits import PixelRun
 from segbench.zoo.region_blocks import blocks_at, head_at
 from segbench.zoo.resnet import STAGE_WIDTHS, ResNetBody
-
-if TYPE_CHECKING:
-    from segbench.learning.losses import PixelLoss
-    from segbench.learning.objective import Moment
 
 _MASKS_FROM = 0.5
 """Share of the budget after which pixels leave in training too (our choice)."""

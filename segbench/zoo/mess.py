@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,12 @@ from torch.nn import functional
 
 from segbench.adaptive.inference import answer_by_default
 from segbench.adaptive.run import Run
+from segbench.layers.pixel_loss import PixelLoss
+from segbench.zoo import Moment
 from segbench.zoo.blocks import Answer, main_logits, resize, size_of
 from segbench.zoo.exits import HeadSettings, attach_exits
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.streams import Streams
-
-if TYPE_CHECKING:
-    from segbench.learning.losses import PixelLoss
-    from segbench.learning.objective import Moment
 
 BACKBONE_SHARE = 0.8
 """Of the budget, after which the body rests and the heads are trained alone (our choice)."""

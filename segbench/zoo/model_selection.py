@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +13,11 @@ from torch import Tensor, nn
 from segbench.adaptive.inference import answer_by_default
 from segbench.adaptive.run import Run
 from segbench.errors import UserError
+from segbench.layers.pixel_loss import PixelLoss
+from segbench.zoo import Moment
 from segbench.zoo.blocks import Answer, Size, main_logits, resize, rows_and_columns, size_of
 from segbench.zoo.hrnet import HRNetV2
 from segbench.zoo.named import build_named
-
-if TYPE_CHECKING:
-    from segbench.learning.losses import PixelLoss
-    from segbench.learning.objective import Moment
 
 _STRIDE = 4
 """Of the class scores, in pixels of the image."""

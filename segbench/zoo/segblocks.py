@@ -7,8 +7,6 @@ Where the paper leaves a thing open, the authors' code decides
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,13 +15,11 @@ from segbench.adaptive.inference import answer_by_default
 from segbench.adaptive.run import NotOffered, Run
 from segbench.cards.datasets import IGNORE
 from segbench.errors import UserError
+from segbench.layers.pixel_loss import PixelLoss
+from segbench.zoo import Moment
 from segbench.zoo.blocks import Size, resize, size_of
 from segbench.zoo.dual_resolution import AnyMaps, BlockLayout, doubled, over, over_whole
 from segbench.zoo.resnet import ResNetBody, doubling
-
-if TYPE_CHECKING:
-    from segbench.learning.losses import PixelLoss
-    from segbench.learning.objective import Moment
 
 STRIDE = 4
 """Of the scores."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,12 @@ from torch.nn import functional
 from segbench.adaptive.solver import SolverRun
 from segbench.cards.datasets import IGNORE
 from segbench.layers.norm_relu_conv import NormReluConv
+from segbench.layers.pixel_loss import PixelLoss
+from segbench.zoo import Moment
 from segbench.zoo.blocks import Size, main_logits, rows_and_columns, size_of
 from segbench.zoo.region_run import RegionRun
 from segbench.zoo.segnode import SegNode
 from segbench.zoo.streams import W48, Streams
-
-if TYPE_CHECKING:
-    from segbench.learning.losses import PixelLoss
-    from segbench.learning.objective import Moment
 
 _ENTRY_WEIGHT = 0.1
 """Of the state before the first step, as where `segbench train` supervises every state."""

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from segbench.adaptive.inference import answer_by_default
 from segbench.errors import UserError
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.layers.region_conv import Region, maps_of, rows_of
+from segbench.zoo import Moment
 from segbench.zoo.blocks import Answer, Size, main_logits, resize, size_of
 from segbench.zoo.named import build_named
 from segbench.zoo.pixel_exits import PixelRun
 from segbench.zoo.segnode import SegNode
-
-if TYPE_CHECKING:
-    from segbench.learning.losses import PixelLoss
-    from segbench.learning.objective import Moment
 
 
 class PointField(nn.Module):
@@ -97,7 +95,8 @@ class SegNodePoints(nn.Module):
         hidden: channels of c, and within g.
         stem: channels of the stem's first convolution; its second has twice as many.
         steps: of the second ODE.
-        drawn: share of the pixels, drawn anew for every batch, on which the exits after the first are trained.
+        drawn: share of each image's pixels, drawn anew for every batch, on which the exits after the first are
+            trained.
 
     Raises:
         UserError: no steps, no pixels drawn, or a coarse network that cannot be found.
@@ -147,8 +146,8 @@ class SegNodePoints(nn.Module):
         """The mean of the exits' losses, exit i with weight i; after the first, drawn pixels stand for all."""
         maps = self.stem(images)
         start, size = self.start(maps), size_of(maps)
-        drawn = Region(torch.rand(len(maps), *size, device=maps.device) < self.drawn)
-        labels = _labels_at(targets, size)[drawn.mask]
+        drawn = _drawn(len(maps), size, self.drawn, maps.device)
+        labels = _labels_at(targets, size).flatten()[drawn.active]
         as_all = loss.weight(targets) / loss.weight(labels).clamp_min(1)
         losses = [loss.total(resize(self.coarse_scores(start, size), size_of(targets)), targets)]
         for points in self.solved(self.points(maps, start, drawn)):
@@ -240,6 +239,15 @@ class _PointRun(PixelRun):
     def _select(self, rows: Tensor) -> None:
         self._maps, self._start = self._maps[rows], self._start[rows]
         self._points = self._points and self._points.of_images(rows)
+
+
+def _drawn(count: int, size: Size, share: float, device: torch.device) -> Region:
+    """Equally many pixels of every image, at random."""
+    pixels = size[0] * size[1]
+    chosen = torch.rand(count, pixels, device=device).topk(max(1, round(share * pixels)), sorted=False).indices
+    active = (chosen.sort().values + pixels * torch.arange(count, device=device)[:, None]).flatten()
+    mask = torch.zeros(count * pixels, dtype=torch.bool, device=device).index_fill_(0, active, True)
+    return Region(mask.view(count, *size), active)
 
 
 def _labels_at(targets: Tensor, size: Size) -> Tensor:

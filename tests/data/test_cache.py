@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -102,9 +103,8 @@ def test_an_interrupted_making_leaves_nothing_that_counts(camvid: Path, folder: 
 
 
 def test_two_processes_may_start_at_once(camvid: Path, folder: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    with context.Pool(2) as pool:
-        sums = pool.starmap(_pixel_sum, [(camvid, folder)] * 2)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        sums = list(pool.map(_pixel_sum, [camvid] * 2, [folder] * 2))
     assert sums[0] == sums[1] > 0
     assert len(list(folder.glob("*.pixels"))) == 1
 

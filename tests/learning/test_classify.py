@@ -16,10 +16,10 @@ from segbench.errors import DataError, UserError
 from segbench.learning.classify import PROBE_CLASSES, Classification, ImageClassifier, accuracy
 from segbench.learning.feed import Feed
 from segbench.learning.image_folder import CENTRE, ImageAugmenter, ImageFolder
-from segbench.learning.objective import Moment
 from segbench.learning.plan import TrainingPlan
 from segbench.learning.trainer import Trainer, TrainingJob
 from segbench.learning.weights import load_matching
+from segbench.zoo import Moment
 
 CPU = torch.device("cpu")
 

@@ -8,9 +8,10 @@ from torch import nn
 from torch.nn import functional
 
 from segbench.errors import UserError
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment, Segmentation, supervised_steps
+from segbench.layers.pixel_loss import PixelLoss
+from segbench.learning.objective import Segmentation, supervised_steps
 from segbench.workload.outputs import OutputReader
+from segbench.zoo import Moment
 
 
 class Ode(nn.Module):

@@ -21,11 +21,11 @@ from torch import nn
 
 from segbench.cards.card import Recipe
 from segbench.data import Sample
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.learning.checkpoint import read_checkpoint
 from segbench.learning.distributed import joined_world
 from segbench.learning.feed import Feed, LabelledAugmenter
 from segbench.learning.log import read_log
-from segbench.learning.losses import PixelLoss
 from segbench.learning.objective import Segmentation
 from segbench.learning.plan import TrainingPlan
 from segbench.learning.trainer import Trainer, TrainingJob

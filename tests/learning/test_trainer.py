@@ -17,14 +17,15 @@ from segbench.data import Sample
 from segbench.errors import CheckpointError, UserError
 from segbench.evaluation.evaluate import evaluate
 from segbench.evaluation.protocol import Protocol
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.learning.checkpoint import read_checkpoint
 from segbench.learning.feed import Feed, LabelledAugmenter
 from segbench.learning.log import read_log
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment, Segmentation
+from segbench.learning.objective import Segmentation
 from segbench.learning.plan import TrainingPlan
 from segbench.learning.trainer import StepProgress, Trainer, TrainingJob
 from segbench.learning.weights import fill
+from segbench.zoo import Moment
 
 
 class Blocks:

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from segbench.cards.card import ModelCard
 from segbench.cards.catalogue import card_names, model_sets
 from segbench.cards.model import find_model
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment, SupervisesItself
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.records.quantities import QUANTITIES
 from segbench.workload.network import build_from_card
-from segbench.zoo import HasTrajectory
+from segbench.zoo import HasTrajectory, Moment, SupervisesItself
 
 CARDS = card_names()
 CLASSES = 5

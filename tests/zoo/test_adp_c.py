@@ -10,11 +10,11 @@ from segbench.adaptive.decisions import Everything, Replayed
 from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import Policy, parse_policy
 from segbench.layers.interpolated_conv import InterpolatedConv2d
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.layers.region_conv import Region
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment, Segmentation
+from segbench.learning.objective import Segmentation
 from segbench.meters.operations import count_operations
-from segbench.zoo import adp_c
+from segbench.zoo import Moment, adp_c
 from segbench.zoo.adp_c import ADPC, PooledHead
 from segbench.zoo.hrnet import HRNetV2
 

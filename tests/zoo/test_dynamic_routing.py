@@ -8,9 +8,9 @@ from segbench.adaptive.decisions import Everything, Recorder, Replayed
 from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import parse_policy
 from segbench.errors import UserError
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.meters.operations import count_operations
+from segbench.zoo import Moment
 from segbench.zoo.dynamic_routing import DOWN, KEEP, UP, Arriving, DynamicRouting, RoutingLayer
 
 WIDTH, CLASSES = 4, 5

@@ -10,11 +10,11 @@ from segbench.adaptive.decisions import Everything, Recorder, Replayed
 from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import Policy, parse_policy
 from segbench.errors import UserError
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.layers.region_conv import Region
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment, Segmentation
+from segbench.learning.objective import Segmentation
 from segbench.meters.operations import count_operations
-from segbench.zoo import layer_cascade
+from segbench.zoo import Moment, layer_cascade
 from segbench.zoo.layer_cascade import LayerCascade
 from segbench.zoo.region_blocks import blocks_at, head_at
 from segbench.zoo.residual import BasicBlock, Bottleneck

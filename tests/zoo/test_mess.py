@@ -10,9 +10,10 @@ from torch import Tensor
 from segbench.adaptive.decisions import Everything, Replayed
 from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import Policy, parse_policy
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment, Segmentation
+from segbench.layers.pixel_loss import PixelLoss
+from segbench.learning.objective import Segmentation
 from segbench.meters.operations import count_operations
+from segbench.zoo import Moment
 from segbench.zoo.blocks import resize
 from segbench.zoo.mess import MESS, filtered_divergence
 

@@ -12,9 +12,9 @@ from segbench.adaptive.inference import infer
 from segbench.adaptive.run import costs_vary
 from segbench.cards.model import find_model
 from segbench.errors import UserError
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.meters.operations import count_operations
+from segbench.zoo import Moment
 from segbench.zoo.model_selection import ModelSelection, Span, scores_of, spans
 
 NARROW = {"widths": [4, 8, 16, 32], "stem": 8, "stage1_width": 8, "modules": [1, 1, 1], "blocks": 1}

@@ -9,9 +9,9 @@ from segbench.adaptive.decisions import Everything, Replayed
 from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import parse_policy
 from segbench.errors import UserError
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.meters.operations import count_operations
+from segbench.zoo import Moment
 from segbench.zoo.blocks import resize
 from segbench.zoo.segblocks import SegBlocks, losses_of_blocks, policy_loss
 

@@ -12,9 +12,9 @@ from segbench.adaptive.policies import Signal
 from segbench.adaptive.run import Adaptive, costs_vary
 from segbench.cards.model import find_model
 from segbench.errors import UserError
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment, SupervisesItself
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.meters.operations import count_operations
+from segbench.zoo import Moment, SupervisesItself
 from segbench.zoo.segnode_gain import SegNodeGain, regional_loss
 
 NOW = Moment(0.5, 0.5)

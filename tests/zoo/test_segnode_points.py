@@ -10,10 +10,11 @@ from segbench.adaptive.decisions import Everything, Recorder, Replayed
 from segbench.adaptive.inference import infer
 from segbench.adaptive.policies import Policy, parse_policy
 from segbench.errors import UserError
+from segbench.layers.pixel_loss import PixelLoss
 from segbench.layers.region_conv import Region
-from segbench.learning.losses import PixelLoss
-from segbench.learning.objective import Moment, Segmentation
+from segbench.learning.objective import Segmentation
 from segbench.meters.operations import count_operations
+from segbench.zoo import Moment
 from segbench.zoo.segnode_points import Points, SegNodePoints, _labels_at
 
 COARSE: dict[str, Any] = {"widths": (8, 8, 8, 8), "stem": 4, "modules": 1, "blocks": 1, "steps": 2}
