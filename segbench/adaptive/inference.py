@@ -61,7 +61,8 @@ def infer(network: Adaptive, images: Tensor, policy: Policy, observe: Observer |
         run.keep(which)
         before = _of(now, ~leaving)
     order = range(len(images))
-    return Inferred(torch.stack([scores[image] for image in order]), tuple(stages[image] for image in order))
+    maps = torch.cat([scores[image] for image in order])  # which keeps channels_last, as `stack` would not
+    return Inferred(maps, tuple(stages[image] for image in order))
 
 
 def answer_by_default(network: Adaptive, images: Tensor) -> Tensor:
@@ -83,7 +84,7 @@ def _leave(run: Run, leaving: Tensor, scores: dict[int, Tensor], stages: dict[in
     if not leaving.any():
         return
     numbers = range(len(run.images)) if run.images.is_meta else run.images[leaving].tolist()  # meta: all may leave
-    for image, own in zip(numbers, run.read()[leaving], strict=True):
+    for image, own in zip(numbers, run.read()[leaving].split(1), strict=True):
         scores[image], stages[image] = own, run.stage
 
 

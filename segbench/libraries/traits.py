@@ -12,6 +12,7 @@ from segbench.layers.pixel_loss import PixelLoss
 from segbench.zoo import Moment, SupervisesItself
 
 _NAME = "segbench_traits"
+_SUPERVISION = "its own supervision, as at the beginning of its training"
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's training images per channel, the field's usual normalisation."""
@@ -29,7 +30,7 @@ class Traits:
         square: they must be equal too.
         mean, std: of the pixels 0..1 per channel, taken out of the images; None for ImageNet's.
         aux_weight: of each auxiliary output in its library's loss; None where the library has no word on it.
-        loss: what `training_loss` is, as a phrase; None where the scores' cross-entropy is the loss.
+        loss: what the network's own loss is, as a phrase; None where the scores' cross-entropy is the loss.
         auxiliary: outputs beside the main one that this loss reads.
         assumed: what of that loss a prediction assumes, as a phrase.
     """
@@ -88,7 +89,9 @@ def with_traits(network: nn.Module, traits: Traits) -> nn.Module:
 def traits_of(network: nn.Module) -> Traits:
     """Those an adapter told; a network of anybody else's takes three channels of any size."""
     found = getattr(network, _NAME, None)
-    return found if isinstance(found, Traits) else Traits()
+    if isinstance(found, Traits):
+        return found
+    return Traits(loss=_SUPERVISION if isinstance(network, SupervisesItself) else None)
 
 
 def own_loss(network: nn.Module) -> Callable[[Tensor, Tensor], Tensor] | None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from segbench.learning.losses import PixelLoss
+from segbench.layers.pixel_loss import PixelLoss
 from torch.nn import functional
 
 

@@ -190,6 +190,29 @@ class Net(nn.Conv2d):
 """
 
 
+SUPERVISES_ITSELF = """
+from torch import nn
+
+class Net(nn.Conv2d):
+    def __init__(self, classes):
+        super().__init__(3, classes, 1)
+
+    def supervise(self, images, targets, loss, moment):
+        assert (moment.draw, moment.progress) == (0.5, 0.0)
+        return 2 * loss.total(self(images), targets)
+"""
+
+
+def test_a_network_that_supervises_itself_makes_the_step_of_its_trainings_beginning(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(SUPERVISES_ITSELF)
+    workload = build_workload(case(str(tmp_path / "net.py"), optimizer="none"), "cpu")
+    images, labels = workload.make_batch()
+    labels[:, :2] = 255
+    expected = 2 * functional.cross_entropy(workload.network(images), labels, ignore_index=255)
+    assert torch.allclose(workload.loss(images, labels), expected)
+    assert "supervision" in str(workload.outputs.traits.loss)
+
+
 def test_a_loss_of_the_networks_own_goes_before_cross_entropy(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(OWN_LOSS)
     workload = build_workload(case(str(tmp_path / "net.py"), optimizer="none"), "cpu")

@@ -15,7 +15,7 @@ from segbench.layers.region_conv import Region
 from segbench.learning.objective import Segmentation
 from segbench.meters.operations import count_operations
 from segbench.zoo import Moment
-from segbench.zoo.segnode_points import Points, SegNodePoints, _labels_at
+from segbench.zoo.segnode_points import Points, SegNodePoints, _drawn, _labels_at
 
 COARSE: dict[str, Any] = {"widths": (8, 8, 8, 8), "stem": 4, "modules": 1, "blocks": 1, "steps": 2}
 IMAGES = torch.rand(2, 3, 36, 28, generator=torch.Generator().manual_seed(1))
@@ -48,6 +48,7 @@ def test_at_the_extremes_it_is_the_dense_network_bit_for_bit(policy: Policy, sta
     net = network()
     answer = infer(net, IMAGES, policy)
     assert answer.stages == (stage, stage)
+    assert answer.scores.is_contiguous(memory_format=torch.channels_last), "whose largest scores are found faster"
     assert torch.equal(answer.scores, dense(net, stage))
 
 
@@ -123,6 +124,13 @@ def test_it_trains_by_the_mean_of_the_exits_losses_the_later_ones_weighing_more(
     net, loss = network(drawn=1.0), PixelLoss(torch.tensor([1.0, 2.0, 3.0]))
     losses = [number * loss.total(dense(net, number), LABELS) for number in (1, 2, 3)]
     assert torch.allclose(net.supervise(IMAGES, LABELS, loss, NOW), torch.stack(losses).sum() / 6, rtol=1e-5)
+
+
+def test_equally_many_pixels_of_every_image_are_drawn_anew() -> None:
+    first, second = (_drawn(3, SIZE, 0.3, torch.device("cpu")) for _ in range(2))
+    assert first.mask.flatten(1).sum(1).tolist() == [76, 76, 76]  # of 18 x 14 = 252
+    assert torch.equal(first.active, first.mask.flatten().nonzero()[:, 0])
+    assert not torch.equal(first.mask, second.mask)
 
 
 def test_drawn_pixels_stand_for_all_labelled_ones() -> None:
