@@ -29,6 +29,8 @@ _CLIENT_PORT = 10001
 """Where `ray start --head` listens for clients by default."""
 _QUICK_S = 0.5
 """What a healthy head takes to answer."""
+_KIND = "accelerator_type:"
+"""Before the name of a node's GPU among its resources."""
 _GOES_ON = "what was measured is in the ledger, and the same command goes on from there"
 
 
@@ -67,7 +69,11 @@ class RayEngine:
         """Every node, asked by a task of its own."""
         alive = self._alive()
         if not alive:
-            raise UserError(f"no node of the Ray cluster has the accelerator {self._accelerator}")
+            there = ", ".join(self._accelerators()) or "none"
+            raise UserError(
+                f"no node of the Ray cluster has the accelerator {self._accelerator} (there: {there}); "
+                "take one of them, or leave --accelerator out"
+            )
         strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         task = self._ray.remote(worker_node)
         asked = [task.options(num_cpus=0, scheduling_strategy=strategy(node["NodeID"], soft=False)) for node in alive]
@@ -125,9 +131,13 @@ class RayEngine:
             self._ray.cancel(handle, force=True)
 
     def _alive(self) -> list[dict[str, Any]]:
-        kind = f"accelerator_type:{self._accelerator}"
+        kind = f"{_KIND}{self._accelerator}"
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         return [node for node in nodes if self._accelerator is None or kind in node["Resources"]]
+
+    def _accelerators(self) -> list[str]:
+        resources = {name for node in self._ray.nodes() if node["Alive"] for name in node["Resources"]}
+        return sorted(name.removeprefix(_KIND) for name in resources if name.startswith(_KIND))
 
     def _most(self, kind: str) -> int:
         """CPU or GPU of the node that has most of them: whoever reserves so many is alone."""
@@ -140,7 +150,8 @@ class RayEngine:
         for kind, wanted in (("GPU", needs.gpus), ("CPU", needs.cpus or 0)):
             if wanted > (most := self._most(kind)):
                 raise UserError(
-                    f"a case needs {wanted} {kind}s of one node, and no node of the Ray cluster has more than {most}"
+                    f"a case needs {wanted} {kind}s of one node, and no node of the Ray cluster has more than {most}; "
+                    f"ask for fewer ({'--ranks' if kind == 'GPU' else '--cpus'}) or start a larger node first"
                 )
 
     def _task(self, needs: Needs) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from segbench.cells.cluster import Needs
 from segbench.cells.ray_engine import RayEngine, _require_listener, _with_port
 
 
@@ -64,3 +65,24 @@ def test_a_node_that_dies_while_it_is_asked_is_left_out() -> None:
         util=SimpleNamespace(scheduling_strategies=strategies),
     )
     assert engine.nodes(gpus=False) == ["what a has"]
+
+
+def with_nodes(*resources: dict[str, float], accelerator: str | None = None) -> RayEngine:
+    engine = RayEngine.__new__(RayEngine)
+    engine._accelerator = accelerator
+    engine._ray = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": each} for each in resources])
+    return engine
+
+
+def test_an_accelerator_that_is_not_there_is_refused_with_those_that_are() -> None:
+    engine = with_nodes({"GPU": 1, "accelerator_type:H100": 1}, {"CPU": 4}, accelerator="A100")
+    with pytest.raises(UserError, match=r"has the accelerator A100 \(there: H100\); take one of them, or leave"):
+        engine.nodes(gpus=True)
+
+
+def test_more_than_any_node_has_is_refused_with_what_to_do() -> None:
+    engine = with_nodes({"CPU": 4}, {"CPU": 2, "GPU": 1})
+    with pytest.raises(UserError, match=r"needs 5 CPUs .* more than 4; ask for fewer \(--cpus\) or start a larger"):
+        engine._require_a_node(Needs(cpus=5, gpus=0))
+    with pytest.raises(UserError, match=r"needs 2 GPUs .* more than 1; ask for fewer \(--ranks\)"):
+        engine._require_a_node(Needs(cpus=None, gpus=2))

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from segbench.layers.pixel_loss import PixelLoss
 from torch.nn import functional
+
+from segbench.layers.pixel_loss import PixelLoss
 
 
 def maps(count: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
