@@ -84,8 +84,9 @@ def _leave(run: Run, leaving: Tensor, scores: dict[int, Tensor], stages: dict[in
     if not leaving.any():
         return
     numbers = range(len(run.images)) if run.images.is_meta else run.images[leaving].tolist()  # meta: all may leave
-    for image, own in zip(numbers, run.read()[leaving].split(1), strict=True):
-        scores[image], stages[image] = own, run.stage
+    answers = run.read()[leaving]
+    for place, image in enumerate(numbers):  # `answers[place]` would lose the layout
+        scores[image], stages[image] = answers[place : place + 1], run.stage
 
 
 def _of(seen: Seen, rows: Tensor) -> Seen:

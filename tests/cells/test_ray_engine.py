@@ -11,6 +11,7 @@ import pytest
 
 from segbench.cells.cluster import Needs
 from segbench.cells.ray_engine import RayEngine, _require_listener, _with_port
+from segbench.errors import UserError
 
 
 @pytest.mark.parametrize(
