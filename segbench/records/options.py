@@ -199,6 +199,13 @@ HOW_LONG = frozenset(TimingOptions.model_fields)
 """Options that say how long to measure and not what."""
 
 
+class LatencyOptions(TimingOptions):
+    """Of `latency`: trained weights with their digest, which say what a network that decides computes."""
+
+    checkpoint: MaybeRead = None
+    weights: str | None = None
+
+
 class EpochOptions(TimingOptions):
     """Of `epoch`: images an epoch, those of the data set's copy if None, and processes that load them."""
 

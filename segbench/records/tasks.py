@@ -17,6 +17,7 @@ from segbench.records.options import (
     EpochOptions,
     EvaluateOptions,
     GradientsOptions,
+    LatencyOptions,
     LibraryOptions,
     MemoryOptions,
     Options,
@@ -24,7 +25,6 @@ from segbench.records.options import (
     PredictOptions,
     SavingsOptions,
     SnapshotOptions,
-    TimingOptions,
     TrainOptions,
     TrajectoryOptions,
 )
@@ -130,7 +130,7 @@ _TABLE = (
         alone=False, seconds={"cpu": 4.0},
     ),
     Task(
-        "latency", "latency_s", TimingOptions, ("infer",),
+        "latency", "latency_s", LatencyOptions, ("infer",),
         factors=(*_RUNNING, "infer_batch", "dataset", "split", "compile", "cuda_graph"),
         answers=("latency_s", "energy_per_image_j", "pipelined_images_per_s", "gpu_busy_fraction"),
         rounds_about="latency_s", alike=(*_SAME_MACHINE, "inference batch"),

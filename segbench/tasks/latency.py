@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import cycle
 from math import ceil
+from pathlib import Path
 from random import shuffle
 from statistics import median
 
@@ -17,11 +18,13 @@ from segbench.adaptive.run import costs_vary
 from segbench.data import open_dataset
 from segbench.errors import UserError
 from segbench.evaluation.inference import as_batch, resize_batch
+from segbench.learning.weights import fill, read_trained
 from segbench.meters.latency import COPIES, LATENCY_PARTS, Inference, pipelined_seconds
 from segbench.meters.sampling import Timing
 from segbench.meters.stopwatch import stopwatch_for
 from segbench.records.case import Case
 from segbench.records.measurement import Measurement
+from segbench.records.options import LatencyOptions
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.scenes import cost_varies, spread_over_scenes
@@ -37,11 +40,18 @@ def run(case: Case, report: Reporter) -> None:
     Raises:
         UserError: a CUDA graph is asked of a CPU.
         NotImplementedError: the network cannot be captured as one.
+        CheckpointError: damaged weights, or of another network.
     """
     device = device_of(case)
     if case.cuda_graph and device.type != "cuda":
         raise UserError(f"a CUDA graph needs a CUDA GPU, not device {case.device!r}; leave it out or use --device cuda")
-    workload = compiled(build_workload(case, device))
+    workload = build_workload(case, device)
+    asked = case.options_as(LatencyOptions)
+    if asked.checkpoint:
+        path = Path(asked.checkpoint)
+        fill(workload.network, read_trained(path), path)
+        report.note(f"{case.model}: with the weights of {path}")
+    workload = compiled(workload)
     inferences = [Inference(workload, pictures, stopwatch_for(device)) for pictures in _batches(workload, report)]
     turns = cycle(inferences)
     timed = take_samples(lambda: next(turns)(), device, case, report)

@@ -48,6 +48,21 @@ def test_the_protocol_and_the_switches_are_part_of_the_case(machine: FakeMachine
     assert (case.threads, case.precision, case.options.target) == (2, "bf16", 0.05)
 
 
+def test_networks_may_have_trained_weights_one_file_each(
+    machine: FakeMachine, segbench: Segbench, tmp_path: Path
+) -> None:
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for file in files:
+        file.write_text(file.name)
+    given = [flag for file in files for flag in ("--checkpoint", str(file))]
+    assert segbench("latency", *TWO, *given).exit_code == 0
+    first, second = (case.options for case in (entry.case for entry in Ledger(Path("segbench-runs")).entries()))
+    assert [first.checkpoint, second.checkpoint] == [file.name for file in files]  # as a ledger names them
+    assert first.weights and second.weights and first.weights != second.weights
+    refused = segbench("latency", *TWO, *given[:2])
+    assert refused.exit_code == 2 and "2 networks need as many --checkpoint, found 1" in flat(refused.stderr)
+
+
 def test_a_target_that_is_missed_is_said_once_on_stderr(machine: FakeMachine, segbench: Segbench) -> None:
     machine.noise = 0.1
     result = segbench("latency", "-m", "segnode", "--device", "cpu", "--rounds", "3", "--max-runs", "10")

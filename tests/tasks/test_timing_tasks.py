@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from segbench.errors import UserError
+from segbench.errors import CheckpointError, UserError
+from segbench.learning.checkpoint import Checkpoint, save_checkpoint
 from segbench.meters.clocks import GpuState
 from segbench.meters.energy import Energy
 from segbench.meters.sampling import Timing
@@ -17,6 +19,7 @@ from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks import epoch, latency, params
 from segbench.tasks.timed import Timed, Watched, sampling_plan, take_samples, take_turns
+from segbench.workload.step import build_workload
 
 
 class Notes:
@@ -79,6 +82,19 @@ def test_a_latency_that_depends_on_the_image_is_of_several_scenes() -> None:
     whole = report.rows["latency_s"]
     assert min(whole.samples) <= whole.detail["scenes"]["p5"] <= whole.detail["scenes"]["p95"] <= max(whole.samples)
     assert any("depends on the image (here of synthetic, test): 8 batches take turns" in note for note in report.notes)
+
+
+def test_latency_is_of_the_trained_weights_where_they_are_given(tmp_path: Path) -> None:
+    """Weights that no builder draws, told by their answers."""
+    path, case, report = tmp_path / "last.safetensors", small("latency"), Notes()
+    weights = build_workload(case, "cpu").network.state_dict()
+    huge = {name: value * 1e30 if value.is_floating_point() else value for name, value in weights.items()}
+    save_checkpoint(Checkpoint(huge, {}), path)
+    latency.run(case.with_options(checkpoint=str(path)), report)
+    assert any("with the weights of" in note for note in report.notes)
+    assert any("answers NaN or infinity" in note for note in report.notes)
+    with pytest.raises(CheckpointError, match="another network"):
+        latency.run(replace(case, model="segnode-w8").with_options(checkpoint=str(path)), report)
 
 
 def test_random_pictures_depend_on_the_seed_alone() -> None:
