@@ -20,6 +20,7 @@ from segbench.errors import UserError
 from segbench.workload.gloo import GLOO, free_collectives, settled_collectives, settled_results
 from segbench.workload.optimizer import build_optimizer
 from segbench.workload.step import Workload
+from segbench.zoo import SupervisesItself
 
 Strategy = Literal["single", "ddp", "ddp-views", "fsdp"]
 """One device; DDP that copies gradients into buckets; DDP whose gradients are parts of buckets; FSDP2, which shares
@@ -79,6 +80,7 @@ class _DataParallel(Workload):
         self._parallel = nn.parallel.DistributedDataParallel(
             _Loss(self),
             gradient_as_bucket_view=self.views,
+            find_unused_parameters=isinstance(self.network, SupervisesItself),  # what a step trains may vary
             init_sync=False,  # equal seeds made equal weights; it would hold a copy of them for a moment
         )
         if step_too:
