@@ -1,17 +1,17 @@
 """How accurate networks are on objects of different sizes, each against the first.
 
-Reads what `segbench evaluate --predictions` left. An object is an 8-connected region of one class in the labels; its
-recall is the share of its pixels that were given their class; a network's is the mean over the objects of a size. The
-interval is the paired bootstrap's over images, 95 %.
+Reads what `segbench evaluate --predictions` left; several trainings of a network are averaged. An object is an
+8-connected region of one class in the labels; its recall is the share of its pixels that were given their class; a
+network's is the mean over the objects of a size. The interval is the paired bootstrap's over images, 95 %.
 
     segbench evaluate -m hrnetv2-small -d camvid --checkpoint RUN --predictions -o hrnet
-    python benchmarks/object_sizes.py -d camvid HRNetV2=hrnet/predictions SegNode=segnode/predictions
+    python benchmarks/object_sizes.py -d camvid HRNetV2=hrnet/predictions SegNode=seed0/predictions,seed1/predictions
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from segbench.present.markdown import to_markdown
 from segbench.present.table import Table, table_of
 from segbench.statistics.resampling import Resampling, interval
 
-BOUNDS = (0, 64, 256, 1024, 4096, 1 << 30)
+BOUNDS = (1, 64, 256, 1024, 4096, 1 << 30)
 """Areas in pixels of the labels, at which one size ends and the next begins."""
 
 Sums = NDArray[np.float64]
@@ -37,12 +37,19 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("-d", "--dataset", default="camvid")
     options.add_argument("--split", default="val")
-    options.add_argument("predictions", nargs="+", metavar="NAME=FOLDER", help="the first is the reference")
+    options.add_argument("predictions", nargs="+", metavar="NAME=FOLDER,...", help="the first is the reference")
     given = options.parse_args()
     dataset = open_dataset(given.dataset, None, given.split)
     folders = dict(item.split("=", 1) for item in given.predictions)
-    found = {name: np.stack(list(_images(dataset, Path(folder)))) for name, folder in folders.items()}
+    found = {name: _trainings(dataset, text.split(",")) for name, text in folders.items()}
     print(to_markdown(_table(found)))
+
+
+def _trainings(dataset: Dataset, folders: Sequence[str]) -> Sums:
+    """`(images, sizes, 2)`: of each image, over all trainings of a network."""
+    trainings = np.stack([np.stack(list(_images(dataset, Path(folder)))) for folder in folders])
+    mean: Sums = trainings.mean(0)
+    return mean
 
 
 def _images(dataset: Dataset, folder: Path) -> Iterator[Sums]:
