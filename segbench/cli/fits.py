@@ -48,7 +48,7 @@ def fits(
 ) -> None:
     """Every model card's parameters, multiply-adds, memory, largest batch at --input and largest input at batch 1.
 
-    The last three within a budget; nothing runs. All of them take some minutes; -m names some.
+    The last three within a budget; nothing runs. All of them take minutes, side by side on all cores; -m names some.
     """
     session = Session(run, output)
     models = find_models(model or card_names())

@@ -3,7 +3,8 @@
 Each storage of a convolutional network has either a fixed size or one in proportion to the batch. If two traces made
 the same storages in the same order, the log at any batch follows event by event, and with it rounding, fragmentation
 and retries, which are not affine. A test shows that such a log equals a fresh trace. In the number of pixels sizes are
-only nearly affine (odd sides are rounded), which is good enough for a guess.
+only nearly affine (odd sides are rounded): there one trace tells the logs of sizes near its own, which is good enough
+for a guess.
 
 Workspaces are not affine, since from some batch on cuDNN is expected to choose another algorithm. Where two traces note
 convolutions instead of workspaces, the convolutions of any batch follow, and from each its workspace.
@@ -68,6 +69,23 @@ class LogFamily:
         low, high = self.small.peak[1], self.large.peak[1]
         slope = (high - low) / (self.large_size - self.small_size)
         return max(0, int(self.small_size + (limit - low) / slope)) if slope > 0 else 0
+
+
+def in_proportion(log: StorageLog, size: int) -> LogFamily:
+    """The family of one log, in which all but a network's parameters with what belongs to them grows in proportion.
+
+    Args:
+        size: the log's own; what grows has no bytes at size 0.
+    """
+    storages = tuple(item if _stays(item) else _grown(item, -item.bytes) for item in log.storages)
+    return LogFamily(StorageLog(storages, log.events, log.marks), log, 0, size)
+
+
+def _stays(storage: Storage) -> bool:
+    """Whether its bytes are taken to be the same at every size; of workspaces, those that no convolution asks for."""
+    if storage.role == "workspaces":
+        return not is_noted(storage)
+    return storage.role in ("parameters", "gradients", "optimizer state")
 
 
 @dataclass(frozen=True)

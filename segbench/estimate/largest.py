@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from segbench.estimate.affine import LogFamily, NotAffine
+from segbench.estimate.affine import LogFamily, NotAffine, in_proportion
 from segbench.estimate.allocator import OutOfMemory, Replay, replay
 from segbench.estimate.log import StorageLog
 
@@ -91,9 +91,43 @@ def guess(family: LogFamily, limit: int, most: int, amount: Callable[[int], int]
         most: sizes beyond are not looked at.
         amount: what storages grow in proportion to, at a size: the batch itself, or pixels.
     """
-    bound = family.upper_bound(limit)
-    end = bisect_left(range(1, most + 1), True, key=lambda size: amount(size) > bound)
-    return max(1, _first_failure(lambda size: family.at(amount(size)), limit, range(1, end + 1)))
+    return max(1, _last_fitting(family, limit, range(1, most + 1), amount))
+
+
+def largest_in_proportion(
+    trace: Callable[[int], StorageLog], limit: int, sizes: range, guess: int, amount: Callable[[int], int]
+) -> Largest:
+    """The largest size where memory grows about in proportion to an amount, as it does to pixels.
+
+    Odd sides are rounded and workspaces jump, so that no two traces give the log of a third. But each nearly gives the
+    logs of sizes near its own, and so where to look next, between what fits and what does not. Both sides of the answer
+    are traced. A larger size may fit where a smaller one does not, by luck with fragments: then there are several such
+    answers, and the guess decides which of them is found.
+
+    Args:
+        trace: the log at a size.
+        limit: bytes.
+        sizes: others are not looked at.
+        guess: the size traced first; a neighbour comes next.
+        amount: what storages grow with, at a size.
+    """
+    trace = cache(trace)
+    low, high, size, tried = sizes.start - 1, sizes.stop, guess, 0
+    while high - low > 1:
+        fitting = fits(trace(size), limit)
+        low, high, tried = (size, high, tried + 1) if fitting else (low, size, tried + 1)
+        if tried == 1:
+            size = low + 1 if fitting else high - 1
+        elif tried < TRUSTED:
+            near = in_proportion(trace(size), amount(size))
+            size = max(low + 1, _last_fitting(near, limit, range(low + 1, high), amount))
+        else:
+            size = (low + high) // 2
+    return largest(trace, limit, range(max(low, sizes.start), min(high + 1, sizes.stop)))
+
+
+TRUSTED = 8
+"""Traces that may say where to look next. A search that takes more halves what is left, and so is sure to end soon."""
 
 
 def largest_near(trace: Callable[[int], StorageLog], limit: int, sizes: range, guess: int) -> Largest:
@@ -143,6 +177,8 @@ def _replayed(log: StorageLog, limit: int) -> Replay | None:
         return None
 
 
-def _first_failure(log: Callable[[int], StorageLog], limit: int, sizes: range) -> int:
-    """Place in `sizes` of the first that does not fit; their number if all do."""
-    return bisect_left(sizes, True, key=lambda size: not fits(log(size), limit))
+def _last_fitting(family: LogFamily, limit: int, sizes: range, amount: Callable[[int], int]) -> int:
+    """The last of `sizes` that fits by interpolated logs; the one before them if none does."""
+    bound = family.upper_bound(limit)
+    near = sizes[: bisect_left(sizes, True, key=lambda size: amount(size) > bound)]
+    return near.start - 1 + bisect_left(near, True, key=lambda size: not fits(family.at(amount(size)), limit))

@@ -27,7 +27,8 @@ _LISTS_IN_PLACE = {
 _LISTS = {"_foreach_add", "_foreach_sub", "_foreach_mul", "_foreach_div", "_foreach_sqrt", "_foreach_neg"}
 _ELEMENT_WISE = {
     "relu", "add", "sub", "mul", "div", "neg", "threshold_backward", "sigmoid", "sigmoid_backward", "tanh",
-    "tanh_backward", "leaky_relu", "leaky_relu_backward", "silu", "silu_backward", "sqrt", "abs",
+    "tanh_backward", "leaky_relu", "leaky_relu_backward", "silu", "silu_backward", "sqrt", "abs", "pow", "lerp",
+    "clamp_min", "minimum", "maximum", "exp",
 }  # fmt: skip
 
 
@@ -43,6 +44,8 @@ Shortcut = Callable[[Sequence[Any]], Any]
 
 def answer_without_running(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The operator's result, or NotImplemented where it must run."""
+    if function is _aten.threshold_backward.grad_input:  # it is given a tensor for its result
+        return kwargs["grad_input"] if kwargs["grad_input"].shape == args[0].shape else NotImplemented
     shortcut = _SHORTCUTS.get(id(function))
     if shortcut is None or not all(isinstance(value, (int, float)) for value in kwargs.values()):
         return NotImplemented  # a number by keyword, such as `alpha`, changes no shape

@@ -33,8 +33,8 @@ from segbench.workload.shards import local
 from segbench.workload.sharing import Strategy
 
 STEPS = 3
-"""One to warm up, in which the optimizer makes its state, and two that count, as in a measurement. The last is copied
-from the one before where it can be (`segbench.estimate.repeated`)."""
+"""One to warm up, in which the optimizer makes its state, and two that count, as in a measurement. The last, and of
+inferences every one but the first, is copied from the one before where it can be (`segbench.estimate.repeated`)."""
 
 
 class Steppable(Protocol):
@@ -161,19 +161,27 @@ def _permanent() -> Iterator[Callable[[], None]]:
 def _run_steps(
     workload: Steppable, mode: str, batch: int, trace: StorageTrace, attention: Attention, steps: int
 ) -> StorageLog:
-    """So many steps; the last of three is copied where it can be."""
-    before = _counts(trace, attention)
+    """So many steps; those that are like the one before are copied where they can be."""
+    before, alike = _counts(trace, attention), 2 if mode == "infer" else STEPS
     for step in range(1, steps + 1):
-        if step == STEPS:
-            copied = with_step_repeated(trace.log())
-            if copied is not None:
-                _count_again(trace, attention, before)
-                trace.close()
-                return copied
+        left = steps + 1 - step
+        copied = _repeated(trace.log(), left) if step >= alike else None
+        if copied is not None:
+            _count_again(trace, attention, before, left)
+            trace.close()
+            return copied
         before = _counts(trace, attention)
         trace.enter("forward", step)
         _run_step(workload, mode, batch, trace)
     return trace.close()
+
+
+def _repeated(log: StorageLog, times: int) -> StorageLog | None:
+    """The log with so many copies of its last step; None where it cannot be copied."""
+    copied: StorageLog | None = log
+    for _ in range(times):
+        copied = copied and with_step_repeated(copied)
+    return copied
 
 
 _Counts = tuple[int, Counter[str], Counter[str]]
@@ -184,12 +192,13 @@ def _counts(trace: StorageTrace, attention: Attention) -> _Counts:
     return trace.operators, trace.mirrors.assumptions.copy(), attention.taken.copy()
 
 
-def _count_again(trace: StorageTrace, attention: Attention, before: _Counts) -> None:
-    """Counts what came since once more, for the copied step."""
-    operators, assumptions, taken = before
-    trace.operators += trace.operators - operators
-    trace.mirrors.assumptions += trace.mirrors.assumptions - assumptions
-    attention.taken += attention.taken - taken
+def _count_again(trace: StorageTrace, attention: Attention, before: _Counts, times: int) -> None:
+    """Counts what came since so many times more, for the copied steps."""
+    now = _counts(trace, attention)
+    for _ in range(times):
+        trace.operators += now[0] - before[0]
+        trace.mirrors.assumptions += now[1] - before[1]
+        attention.taken += now[2] - before[2]
 
 
 def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> None:

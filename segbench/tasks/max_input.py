@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
-from segbench.estimate.affine import LogFamily, NotAffine
-from segbench.estimate.largest import guess, largest_near
+from segbench.estimate.affine import LogFamily, NotAffine, in_proportion
+from segbench.estimate.largest import guess, largest_in_proportion
 from segbench.estimate.log import StorageLog
 from segbench.records.axis import InputAxis
 from segbench.records.case import Case, Json
@@ -22,17 +22,22 @@ TRACED = (32, 64)
 
 
 def run(case: Case, report: Reporter) -> None:
-    """Reports, for each of the case's modes, the largest input of the case's aspect and the one that does not fit."""
+    """Reports, for each of the case's modes, the largest input of the case's aspect and the one that does not fit.
+
+    Where a larger input fits by luck though a smaller one does not, one of several such pairs is reported: see
+    `largest_in_proportion`.
+    """
     axis, limit = InputAxis(case.width, case.height), allocator_limit(case)
     for number, mode in enumerate(case.modes):
         trace = _tracer(case, mode, axis)
-        found = largest_near(trace, limit, range(1, HIGHEST_INPUT + 1), _guess(trace, limit, axis))
+        sizes = range(1, HIGHEST_INPUT + 1)
+        found = largest_in_proportion(trace, limit, sizes, _guess(trace, limit, axis), axis.pixels)
         fits = None if found.fits is None else axis.pixels(found.fits)
         fails_at = None if found.fails_at is None else axis.pixels(found.fails_at)
         line = [(axis.pixels(size), trace(size).peak[1]) for size in TRACED]
-        sizes = {"max_input_pixels": found.fits, "max_input_fails_at_pixels": found.fails_at}
+        answers = {"max_input_pixels": found.fits, "max_input_fails_at_pixels": found.fails_at}
         for row in bracket_rows(fits, fails_at, mode, found, line, case):
-            report.measured(replace(row, factors=_factors(axis, sizes[row.quantity])))
+            report.measured(replace(row, factors=_factors(axis, answers[row.quantity])))
         report.progress(mode, number + 1, len(case.modes))
 
 
@@ -41,7 +46,7 @@ def _guess(trace: Callable[[int], StorageLog], limit: int, axis: InputAxis) -> i
     try:
         family = LogFamily(trace(small), trace(large), axis.pixels(small), axis.pixels(large))
     except NotAffine:
-        return small
+        family = in_proportion(trace(large), axis.pixels(large))
     return guess(family, limit, HIGHEST_INPUT, axis.pixels)
 
 

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segbench.estimate.affine import LogFamily, NotAffine, NotedFamily, Noting
+from segbench.estimate.affine import LogFamily, NotAffine, NotedFamily, Noting, in_proportion
 from segbench.estimate.allocator import replay
-from segbench.estimate.log import StorageLog
+from segbench.estimate.log import Storage, StorageLog
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.step import trace_step
 from segbench.units import MIB
@@ -79,6 +79,24 @@ def test_beyond_the_upper_bound_live_bytes_exceed_the_limit() -> None:
 def test_logs_of_different_structure_have_no_family() -> None:
     with pytest.raises(NotAffine, match="different storages"):
         LogFamily(traced(2), traced(4, "infer"), 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("role", "operator", "grows"),
+    [
+        ("parameters", "", False),
+        ("gradients", "aten.convolution_backward", False),
+        ("optimizer state", "aten.zeros_like", False),
+        ("activations", "aten.relu", True),
+        ("temporaries", "aten.relu", True),
+        ("inputs", "aten.randn", True),
+        ("workspaces", "aten.convolution", True),
+        ("workspaces", "aten.mm", False),
+    ],
+)
+def test_in_proportion_to_a_size_grows_what_is_made_of_images(role: str, operator: str, grows: bool) -> None:
+    log = StorageLog((Storage(600, role, operator, "", (), "uint8"),), (1, -1))
+    assert [bytes_of(in_proportion(log, 20).at(size)) for size in (20, 30)] == [[600], [900 if grows else 600]]
 
 
 def of_convolutions(batch: int, overheads: Overheads) -> StorageLog:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from segbench.estimate.allocator import replay
-from segbench.estimate.largest import fits, largest, largest_batch
+from segbench.estimate.largest import TRUSTED, fits, largest, largest_batch, largest_in_proportion
 from segbench.estimate.log import Mark, Storage, StorageLog
 from segbench.units import MIB
 
@@ -79,3 +81,39 @@ def test_a_family_that_deceives_is_found_out(strange: int) -> None:
 def test_any_sizes_can_be_searched() -> None:
     found = largest(a_step, 1000 * MIB, range(8, 64, 8))
     assert (found.fits, found.fails_at) == (16, 24)
+
+
+def a_square(side: int) -> StorageLog:
+    """A step on one square image, 1/16 MiB of maps a pixel; sides are rounded up to multiples of 4, as by strides."""
+    log = a_step((-(-side // 4) * 4) ** 2, image=MIB // 16)
+    return replace(log, storages=(replace(log.storages[0], role="parameters"), *log.storages[1:]))
+
+
+@given(limit=st.integers(50, 6000), guess=st.integers(1, 300), power=st.sampled_from([1, 2, 4]))
+def test_any_guess_leads_to_the_answer_even_where_the_amount_misleads(limit: int, guess: int, power: int) -> None:
+    traced: list[int] = []
+
+    def trace(side: int) -> StorageLog:
+        traced.append(side)
+        return a_square(side)
+
+    sides = range(1, 301)
+    found = largest_in_proportion(trace, limit * MIB, sides, guess, lambda side: side**power)
+    assert found == largest(a_square, limit * MIB, sides)
+    assert len(traced) == len(set(traced)) <= TRUSTED + len(sides).bit_length()
+
+
+def test_a_trace_tells_by_proportion_where_to_look_next() -> None:
+    """2000 MiB hold weights of 100 MiB and 20266 pixels, a side of 142 that rounding makes 140.
+
+    The side of 61, in truth as large as 64, says 142 * 61 / 64 = 135; that, like 136, says 141; this, like 144, 139.
+    """
+    traced: list[int] = []
+
+    def trace(side: int) -> StorageLog:
+        traced.append(side)
+        return a_square(side)
+
+    found = largest_in_proportion(trace, 2000 * MIB, range(1, 1000), 60, lambda side: side**2)
+    assert (found.fits, found.fails_at) == (140, 141)
+    assert traced == [60, 61, 135, 141, 139, 140]

@@ -32,7 +32,8 @@ def both(
     copied = traced(build, **options)
     monkeypatch.setattr(step, "with_step_repeated", lambda _: None)
     whole = traced(build, **options)
-    assert copies == [copied.log]
+    assert copies[-1] == copied.log
+    assert len(copies) == (2 if options.get("mode") == "infer" else 1)
     assert counts(copied) == counts(whole)
     return copied.log, whole.log
 
@@ -78,9 +79,12 @@ class Asking(nn.Module):
         return self.attends(images * float(images.mean()))  # type: ignore[no-any-return]
 
 
+@pytest.mark.parametrize("mode", ["train", "infer"])
 @pytest.mark.parametrize("build", [Attends, Asking])
-def test_a_copied_step_counts_as_a_traced_one(monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module]) -> None:
-    both(monkeypatch, build)
+def test_a_copied_step_counts_as_a_traced_one(
+    monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module], mode: str
+) -> None:
+    both(monkeypatch, build, mode=mode)
 
 
 def test_a_step_that_leaves_more_than_it_found_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,5 +97,5 @@ def test_a_step_that_leaves_more_than_it_found_is_not_copied(monkeypatch: pytest
 
     monkeypatch.setattr(step, "with_step_repeated", asked)
     log = traced(Hoarder, mode="infer").log
-    assert refused == [True]
+    assert refused == [True, True]
     assert max(mark.step for mark in log.marks) == step.STEPS

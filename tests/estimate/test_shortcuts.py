@@ -32,6 +32,12 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (aten.mul.Tensor, (NUMBER, IMAGES)),
     (aten.add.Tensor, (NUMBER, NUMBER)),
     (aten.mul.Tensor, (HALF, NUMBER)),
+    (aten.pow.Tensor_Scalar, (IMAGES, 2)),
+    (aten.pow.Tensor_Scalar, (HALF, -0.5)),
+    (aten.lerp.Scalar, (IMAGES, IMAGES, 0.1)),
+    (aten.clamp_min.default, (CHANNELS, 1)),
+    (aten.minimum.default, (HALF, HALF)),
+    (aten.exp.default, (IMAGES,)),
     (aten._foreach_add.Scalar, ([IMAGES, CHANNELS], 1.0)),
     (aten._foreach_mul.List, ([IMAGES, CHANNELS], [IMAGES, CHANNELS])),
     (aten._foreach_sqrt.default, ([IMAGES, CHANNELS],)),
@@ -67,6 +73,14 @@ def test_a_shortcut_answers_as_torch_does(operator: Any, args: tuple[Any, ...]) 
 def test_an_operator_in_place_gives_its_first_argument(operator: Any) -> None:
     args = (IMAGES, 2) if "Tensor" in str(operator) or "Scalar" in str(operator) else (IMAGES,)
     assert answer_without_running(operator, args, {}) is IMAGES
+
+
+def test_a_result_that_an_operator_is_given_is_its_result() -> None:
+    operator, args = aten.threshold_backward.grad_input, (IMAGES, IMAGES, 0)
+    given, other = torch.empty_like(IMAGES), torch.empty_like(CHANNELS)
+    assert answer_without_running(operator, args, {"grad_input": given}) is given
+    assert operator(*args, grad_input=given) is given
+    assert answer_without_running(operator, args, {"grad_input": other}) is NotImplemented, "it is given another shape"
 
 
 CHANNELS_LAST = IMAGES.to(memory_format=torch.channels_last)
