@@ -48,7 +48,8 @@ def fits(
 ) -> None:
     """Every model card's parameters, multiply-adds, memory, largest batch at --input and largest input at batch 1.
 
-    The last three within a budget; nothing runs. All of them take minutes, side by side on all cores; -m names some.
+    The last three within a budget. Nothing runs, so that multiply-adds which depend on data are not told (`params`
+    counts those). All of them take minutes, side by side on all cores; -m names some.
     """
     session = Session(run, output)
     models = find_models(model or card_names())
@@ -70,7 +71,7 @@ def fits(
 
 def _costs(session: Session, models: Sequence[Model], fields: dict[str, Any], options: PredictOptions) -> list[Done]:
     """Parameters and multiply-adds, and the memory of a training step and of an inference."""
-    counted = partial(Case, "params", device="cpu", options=ParamsOptions(crosscheck=False))
+    counted = partial(Case, "params", device="cpu", options=ParamsOptions(crosscheck=False, execute=False))
     predicted = partial(Case, "predict", device="none", options=options)
     fields_of_params = {name: fields[name] for name in ("width", "height", "classes", "pad")}
 

@@ -172,9 +172,10 @@ class SnapshotOptions(Assumptions):
 
 
 class ParamsOptions(Options):
-    """Of `params`: whether fvcore counts too."""
+    """Of `params`: whether fvcore counts too; whether networks are run whose operations depend on numbers."""
 
     crosscheck: bool = True
+    execute: bool = True
 
 
 class TimingOptions(Options):

@@ -19,6 +19,7 @@ from segbench.records.measurement import Measurement
 from segbench.records.options import ParamsOptions
 from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.parameters import tell_parameters
+from segbench.tasks.predict import workload_on_meta
 from segbench.tasks.protocol import Reporter
 from segbench.tasks.scenes import cost_varies, spread_over_scenes
 from segbench.workload.images import SCENES, real_batch, with_scenes
@@ -53,13 +54,19 @@ def run(case: Case, report: Reporter) -> None:
     """Reports parameters, MACs, FLOPs, kernel launches and activation bytes of one forward pass of one image.
 
     Where the cost depends on the image, MACs and FLOPs are the mean over several real ones, and all else is of the one
-    with the median. The option `crosscheck` has fvcore count as well, which runs the network on the CPU.
+    with the median. The option `crosscheck` has fvcore count as well, which runs the network on the CPU. Without
+    `execute` nothing runs, and networks whose operations depend on numbers have parameters only.
     """
-    case = replace(case, precision="fp32", channels_last=False)
-    counted = _count(case, report)
+    case, asked = replace(case, precision="fp32", channels_last=False), case.options_as(ParamsOptions)
+    counted = _count(case, report) if asked.execute else _count_without_numbers(case)
+    if isinstance(counted, Workload):
+        tell_parameters(counted.network, case, report)
+        cause = f"its multiply-adds depend on data: segbench params -m {case.model} runs it"
+        report.measured(Measurement("macs", None, "counted", "infer", cause=cause))
+        return
     operations, workload = counted.operations, counted.workload
-    others = [count_with_torch(_forward(workload, counted.images))]
-    if case.options_as(ParamsOptions).crosscheck:
+    others = [count_with_torch(_forward(workload, counted.images))] if asked.execute else []
+    if asked.crosscheck:
         report.progress("cross-check", 1, 2)
         others.append(_fvcore(workload.case, counted))
     tell_parameters(workload.network, case, report)
@@ -87,6 +94,17 @@ def _count(case: Case, report: Reporter) -> _Counted:
     counted = _counted(workload, workload.make_batch(1)[0], "cpu")
     report.note(f"{case.model}: counted on the CPU with random input, whose values may matter: {reason}")
     return counted
+
+
+def _count_without_numbers(case: Case) -> _Counted | Workload:
+    """On `meta`; the workload where that cannot tell."""
+    workload = workload_on_meta(case)
+    if costs_vary(workload.network):
+        return workload
+    try:
+        return _counted(workload, workload.make_batch(1)[0], "meta")
+    except (NotImplementedError, RuntimeError):
+        return workload
 
 
 def _count_scenes(workload: Workload, case: Case, report: Reporter) -> _Counted:

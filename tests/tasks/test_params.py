@@ -39,6 +39,26 @@ def test_a_builder_that_reads_values_is_counted_on_the_cpu(tmp_path: Path, repor
     assert "counted on the CPU" in report.notes[0]
 
 
+def test_without_execution_a_builder_that_reads_values_is_counted_all_the_same(
+    tmp_path: Path, report: Collected
+) -> None:
+    (tmp_path / "net.py").write_text(READS_A_VALUE)
+    case = Case("params", f"{tmp_path}/net.py:Net", width=8, height=4, classes=2, modes=("infer",))
+    params.run(case.with_options(crosscheck=False, execute=False), report)
+    assert (report.rows["macs"].value, report.rows["macs"].detail["counted_on"]) == (8 * 4 * 3 * 2, "meta")
+
+
+@pytest.mark.parametrize("model", ["segnode-w8?solver=dopri5", "segnode-points-slim"])
+def test_without_execution_what_depends_on_data_is_left_to_the_command_that_runs_it(
+    model: str, report: Collected
+) -> None:
+    """An adaptive solver; a decision on every pixel."""
+    case = Case("params", model, width=64, height=48, modes=("infer",))
+    params.run(case.with_options(crosscheck=False, execute=False), report)
+    assert report.rows["parameters"].value and report.rows["macs"].value is None
+    assert report.rows["macs"].cause == f"its multiply-adds depend on data: segbench params -m {model} runs it"
+
+
 def test_a_builder_that_is_broken_everywhere_is_the_users_mistake(tmp_path: Path, report: Collected) -> None:
     (tmp_path / "net.py").write_text("def Net(): raise ValueError('no')\n")
     with pytest.raises(CardError, match="ValueError: no"):
