@@ -11,6 +11,7 @@ network's is the mean over the objects of a size. The interval is the paired boo
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -30,23 +31,31 @@ BOUNDS = (1, 64, 256, 1024, 4096, 1 << 30)
 """Areas in pixels of the labels, at which one size ends and the next begins."""
 
 Sums = NDArray[np.float64]
-"""`(sizes, 2)`: of an image, the sum of its objects' recalls and their number."""
+"""`(..., sizes, 2)`: the sum of objects' recalls, and their number; of an image or of several."""
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("-d", "--dataset", default="camvid")
+    options.add_argument("--data-root", type=Path)
     options.add_argument("--split", default="val")
     options.add_argument("predictions", nargs="+", metavar="NAME=FOLDER,...", help="the first is the reference")
     given = options.parse_args()
-    dataset = open_dataset(given.dataset, None, given.split)
-    folders = dict(item.split("=", 1) for item in given.predictions)
+    dataset = open_dataset(given.dataset, given.data_root, given.split)
+    folders = dict(_named(item) for item in given.predictions)
     found = {name: _trainings(dataset, text.split(",")) for name, text in folders.items()}
     print(to_markdown(_table(found)))
 
 
+def _named(text: str) -> tuple[str, str]:
+    name, equals, folders = text.partition("=")
+    if not equals:
+        sys.exit(f"{text!r} has no name; write NAME=FOLDER, or NAME=FOLDER,FOLDER for several trainings")
+    return name, folders
+
+
 def _trainings(dataset: Dataset, folders: Sequence[str]) -> Sums:
-    """`(images, sizes, 2)`: of each image, over all trainings of a network."""
+    """Of each image the mean over the trainings of a network."""
     trainings = np.stack([np.stack(list(_images(dataset, Path(folder)))) for folder in folders])
     mean: Sums = trainings.mean(0)
     return mean
@@ -105,7 +114,9 @@ def _mean(sums: Sums, size: int) -> str:
 
 
 def _ratio(sums: Sums) -> NDArray[np.float64]:
-    return np.divide(sums[..., 0], sums[..., 1])
+    there = sums[..., 1] > 0
+    ratios: NDArray[np.float64] = np.divide(sums[..., 0], sums[..., 1], out=np.full(there.shape, np.nan), where=there)
+    return ratios
 
 
 if __name__ == "__main__":

@@ -69,10 +69,10 @@ class RayEngine:
         """Every node, asked by a task of its own."""
         alive = self._alive()
         if not alive:
-            there = ", ".join(self._accelerators()) or "none"
+            there = self._accelerators()
+            offer = f"it has {', '.join(there)}: take one of them, or" if there else "none has any:"
             raise UserError(
-                f"no node of the Ray cluster has the accelerator {self._accelerator} (there: {there}); "
-                "take one of them, or leave --accelerator out"
+                f"no node of the Ray cluster has the accelerator {self._accelerator}; {offer} leave --accelerator out"
             )
         strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         task = self._ray.remote(worker_node)

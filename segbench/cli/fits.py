@@ -48,8 +48,8 @@ def fits(
 ) -> None:
     """Every model card's parameters, multiply-adds, memory, largest batch at --input and largest input at batch 1.
 
-    The last three within a budget. Nothing runs, so that multiply-adds which depend on data are not told (`params`
-    counts those). All of them take minutes, side by side on all cores; -m names some.
+    The last three within a budget. Nothing runs, so that multiply-adds which depend on data are not shown (`params`
+    counts those). All networks take some minutes; -m names some.
     """
     session = Session(run, output)
     models = find_models(model or card_names())

@@ -36,7 +36,7 @@ _Checkpoint = Annotated[
     list[Path] | None,
     Option(
         "--checkpoint",
-        help="Trained weights, a run's folder or file for each network: what a network that decides computes depends "
+        help="Trained weights, a run's folder or file for each network: the work of an input-adaptive network depends "
         "on them. \\[default: as drawn]",
     ),
 ]

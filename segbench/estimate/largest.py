@@ -94,6 +94,10 @@ def guess(family: LogFamily, limit: int, most: int, amount: Callable[[int], int]
     return max(1, _last_fitting(family, limit, range(1, most + 1), amount))
 
 
+GUIDED_TRACES = 8
+"""So many traces say where to look next. A search that takes more halves what is left, and so is sure to end soon."""
+
+
 def largest_in_proportion(
     trace: Callable[[int], StorageLog], limit: int, sizes: range, guess: int, amount: Callable[[int], int]
 ) -> Largest:
@@ -118,16 +122,12 @@ def largest_in_proportion(
         low, high, tried = (size, high, tried + 1) if fitting else (low, size, tried + 1)
         if tried == 1:
             size = low + 1 if fitting else high - 1
-        elif tried < TRUSTED:
+        elif tried < GUIDED_TRACES:
             near = in_proportion(trace(size), amount(size))
             size = max(low + 1, _last_fitting(near, limit, range(low + 1, high), amount))
         else:
             size = (low + high) // 2
     return largest(trace, limit, range(max(low, sizes.start), min(high + 1, sizes.stop)))
-
-
-TRUSTED = 8
-"""Traces that may say where to look next. A search that takes more halves what is left, and so is sure to end soon."""
 
 
 def largest_near(trace: Callable[[int], StorageLog], limit: int, sizes: range, guess: int) -> Largest:

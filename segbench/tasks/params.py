@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from statistics import mean
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from segbench.adaptive.run import costs_vary
 from segbench.data import open_dataset
@@ -59,9 +59,11 @@ def run(case: Case, report: Reporter) -> None:
     """
     case, asked = replace(case, precision="fp32", channels_last=False), case.options_as(ParamsOptions)
     counted = _count(case, report) if asked.execute else _count_without_numbers(case)
-    if isinstance(counted, Workload):
+    if isinstance(counted, _Untold):
         tell_parameters(counted.network, case, report)
-        cause = f"its multiply-adds depend on data: segbench params -m {case.model} runs it"
+        cause = (
+            f"{counted.reason}; try segbench params -m {case.model} --input {case.width}x{case.height}, which runs it"
+        )
         report.measured(Measurement("macs", None, "counted", "infer", cause=cause))
         return
     operations, workload = counted.operations, counted.workload
@@ -87,7 +89,7 @@ def _count(case: Case, report: Reporter) -> _Counted:
         if not costs_vary(workload.network):
             return _counted(workload, workload.make_batch(1)[0], "meta")
     except (CardError, NotImplementedError, RuntimeError) as error:  # a builder that is broken fails again below
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = _first_line(error)
     workload = build_workload(random, "cpu")
     if costs_vary(workload.network):
         return _count_scenes(workload, with_scenes(case), report)
@@ -96,15 +98,26 @@ def _count(case: Case, report: Reporter) -> _Counted:
     return counted
 
 
-def _count_without_numbers(case: Case) -> _Counted | Workload:
-    """On `meta`; the workload where that cannot tell."""
+@dataclass(frozen=True, eq=False)
+class _Untold:
+    """A network whose operations are not known without running it, and why."""
+
+    network: nn.Module
+    reason: str
+
+
+def _count_without_numbers(case: Case) -> _Counted | _Untold:
     workload = workload_on_meta(case)
     if costs_vary(workload.network):
-        return workload
+        return _Untold(workload.network, "how much it computes depends on the image")
     try:
         return _counted(workload, workload.make_batch(1)[0], "meta")
-    except (NotImplementedError, RuntimeError):
-        return workload
+    except (NotImplementedError, RuntimeError) as error:
+        return _Untold(workload.network, f"it does not run without numbers ({_first_line(error)})")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _count_scenes(workload: Workload, case: Case, report: Reporter) -> _Counted:

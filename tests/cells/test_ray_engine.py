@@ -77,7 +77,7 @@ def with_nodes(*resources: dict[str, float], accelerator: str | None = None) -> 
 
 def test_an_accelerator_that_is_not_there_is_refused_with_those_that_are() -> None:
     engine = with_nodes({"GPU": 1, "accelerator_type:H100": 1}, {"CPU": 4}, accelerator="A100")
-    with pytest.raises(UserError, match=r"has the accelerator A100 \(there: H100\); take one of them, or leave"):
+    with pytest.raises(UserError, match=r"has the accelerator A100; it has H100: take one of them, or leave"):
         engine.nodes(gpus=True)
 
 

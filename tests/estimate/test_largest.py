@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segbench.estimate.allocator import replay
-from segbench.estimate.largest import TRUSTED, fits, largest, largest_batch, largest_in_proportion
+from segbench.estimate.largest import GUIDED_TRACES, fits, largest, largest_batch, largest_in_proportion
 from segbench.estimate.log import Mark, Storage, StorageLog
 from segbench.units import MIB
 
@@ -100,7 +100,7 @@ def test_any_guess_leads_to_the_answer_even_where_the_amount_misleads(limit: int
     sides = range(1, 301)
     found = largest_in_proportion(trace, limit * MIB, sides, guess, lambda side: side**power)
     assert found == largest(a_square, limit * MIB, sides)
-    assert len(traced) == len(set(traced)) <= TRUSTED + len(sides).bit_length()
+    assert len(traced) == len(set(traced)) <= GUIDED_TRACES + len(sides).bit_length()
 
 
 def test_a_trace_tells_by_proportion_where_to_look_next() -> None:
