@@ -148,10 +148,13 @@ def _newest(entries: Sequence[Entry], dataset: str) -> Reading | None:
 
 
 def _scores(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Reading]]:
-    """Of whole evaluations on one of the four data sets, of networks trained on it as far as is known, oldest first."""
+    """Of whole evaluations on one of the four data sets, of networks trained on it as far as is known, oldest first.
+
+    Not on the images of the training split.
+    """
     for entry in entries:
         item = measured(entry, "miou") if entry.case.task == "evaluate" else None
-        if item is None or item.value is None:
+        if item is None or item.value is None or "train" in (entry.case.split or "").split("+"):
             continue
         dataset = _plain(entry.case.dataset)
         if dataset in TABLE1_DATASETS and _plain(item.detail.get("trained_on")) in ("", dataset):

@@ -50,7 +50,7 @@ def run(case: Case, report: Reporter) -> None:
     if asked.checkpoint:
         path = Path(asked.checkpoint)
         fill(workload.network, read_trained(path), path)
-        report.note(f"{case.model}: with the weights of {path}")
+        report.note(f"{case.model}: with the weights of {path.parent.name}/{path.name}")
     workload = compiled(workload)
     inferences = [Inference(workload, pictures, stopwatch_for(device)) for pictures in _batches(workload, report)]
     turns = cycle(inferences)

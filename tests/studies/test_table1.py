@@ -71,6 +71,17 @@ def test_scores_of_half_solved_networks_and_of_other_data_are_left_out(score: Sc
     assert [row[0].value for row in table.rows] == list(TABLE1_ROWS)
 
 
+def test_a_score_on_the_images_of_the_training_is_none(score: Score) -> None:
+    entries = [
+        score("segnode-w8", 0.61),
+        score("segnode-w8", 0.73, split="train"),
+        score("unet-w8", 0.7, split="train"),
+    ]
+    table = table1(entries, paper_cards())
+    assert table.cells["segnode-w8", "camvid"].value == 0.61
+    assert ("unet-w8", "camvid") not in table.cells
+
+
 def test_a_score_of_one_class_stands_below_the_table(score: Score) -> None:
     table = table1([score("level-set-node-small", 0.9, "camvid:target=road")], paper_cards())
     assert [row[0].value for row in table.rows] == list(TABLE1_ROWS)
