@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from segbench.present.figures import Figure, FigureValue
@@ -18,6 +19,8 @@ LearningCurve = tuple[list[float], list[float]]
 
 _TOGETHER = 8
 """As many curves as one pair of axes can hold and a reader tell apart."""
+_PANEL_LETTERS = 36
+"""Of a title, as wide as its panel."""
 
 
 def learning_figure(entries: Sequence[Entry]) -> Figure | None:
@@ -80,7 +83,7 @@ def _panels(curves: Mapping[str, LearningCurve]) -> Canvas:
         for other in curves.values():
             axes.plot(*other, color=GRID, linewidth=0.8)
         axes.plot(*curves[name], marker="o", markersize=3, color=OURS)
-        axes.set_title(f"{name}  {curves[name][1][-1]:.1f}", fontsize=6.5)
+        axes.set_title(fill(f"{name}  {curves[name][1][-1]:.1f}", _PANEL_LETTERS), fontsize=6.5)
     for axes in panels:
         axes.set_axis_off()
     figure.supxlabel("minutes of training", color=MUTED, fontsize=9)
