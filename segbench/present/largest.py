@@ -84,7 +84,10 @@ def _fits_columns(entries: Sequence[Entry], asked: Sequence[str]) -> Columns:
 def _fits_notes(entries: Sequence[Entry], asked: Sequence[str], budget: str) -> list[str]:
     searches = [entry for entry in entries if entry.case.task in asked]
     meaning = QUANTITIES["train_peak_reserved_bytes"].meaning.partition(" during")[0]
-    return [*_notes(searches, {}, budget), f"MACs: of one image; memory: {meaning}, without the CUDA context"]
+    notes = [*_notes(searches, {}, budget), f"MACs: of one image; memory: {meaning}, without the CUDA context"]
+    found = (measured(entry, "macs") for entry in entries)
+    untold = any(item is not None and item.value is None for item in found)
+    return [*notes, *["MACs -: they depend on data; `segbench params` runs the network and counts them"] * untold]
 
 
 def _first(entries: Sequence[Entry], quantity: str) -> Value:

@@ -68,6 +68,18 @@ def test_fits_has_a_row_a_network_with_batches_and_inputs(make_entry: MakeEntry)
     sheet = fits_table(found, "rtx-4090", "rtx-4090: 23.6 GiB")
     assert sheet.lines() == [["unet", "2.00 M", "3.00 G", "1.00 GiB", "-", "40", "40", "40", "40", "ok"]]
     assert "rtx-4090" in sheet.title
+    assert not any("depend on data" in note for note in sheet.notes)
+
+
+def test_fits_says_where_multiply_adds_that_depend_on_data_are_found(make_entry: MakeEntry) -> None:
+    untold = Measurement("macs", None, "counted", "infer", cause="how much it computes depends on the image")
+    found = [
+        entry(make_entry, "mess-small", "max_batch", "train", *rows("max_batch", 40, 41, "train")),
+        entry(make_entry, "mess-small", "params", "infer", Measurement("parameters", 2 * 10**6, "counted"), untold),
+    ]
+    sheet = fits_table(found, "rtx-4090", "rtx-4090: 23.6 GiB")
+    assert sheet.lines()[0][:3] == ["mess-small", "2.00 M", "-"]
+    assert any("depend on data; `segbench params`" in note for note in sheet.notes)
 
 
 def test_a_search_that_reached_its_end_says_so(make_entry: MakeEntry) -> None:
