@@ -57,9 +57,14 @@ class LogFamily:
         return StorageLog(storages, self.small.events, self.small.marks)
 
     @property
-    def plain(self) -> LogFamily:
-        """The family in which whatever the two logs hold is affine."""
-        return self
+    def is_exact(self) -> bool:
+        """Whether every storage grows by whole bytes a step of size, from a part that is the same at every size."""
+        span = self.large_size - self.small_size
+        growths = [
+            (small.bytes, *divmod(large.bytes - small.bytes, span))
+            for small, large in zip(self.small.storages, self.large.storages, strict=True)
+        ]
+        return all(rest == 0 and 0 <= growth * self.small_size <= small for small, growth, rest in growths)
 
     def upper_bound(self, limit: int) -> int:
         """A size beyond which the live bytes alone exceed the limit; 0 if any size does.
@@ -130,12 +135,6 @@ class NotedFamily(LogFamily):
             for one, other in zip(*self.convolutions, strict=True)
         )
         return Recorded(super().at(size), found).with_workspaces(self.workspace_of)
-
-    @property
-    def plain(self) -> LogFamily:
-        """Of the same two logs, with workspaces as if they were affine too."""
-        small, large = self.at(self.small_size), self.at(self.large_size)
-        return LogFamily(small, large, self.small_size, self.large_size)
 
 
 def _grown(storage: Storage, growth: int) -> Storage:

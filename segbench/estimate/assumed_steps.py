@@ -109,7 +109,8 @@ class _AssumedSteps:
 
     def first_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def choose(*args: Any, **kwargs: Any) -> Any:
-            return _instead(self._unnoted(original, *args, **kwargs), self.length)
+            length, self.length = self.length, None  # what is kept would count as the network's
+            return _instead(self._unnoted(original, *args, **kwargs), length)
 
         return choose
 

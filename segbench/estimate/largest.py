@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from segbench.estimate.affine import LogFamily, NotAffine, in_proportion
 from segbench.estimate.allocator import OutOfMemory, Replay, replay
@@ -19,8 +20,7 @@ MOST = 4096
 class Largest:
     """A bracket; the logs of both sides were replayed under the limit.
 
-    A log is a trace's, or interpolated between two traces and then proven by a trace of the side that fails
-    (`largest_batch`).
+    A log is a trace's, or interpolated between two traces one of which is of the side that fails (`largest_batch`).
 
     Attributes:
         fits: the largest size that fits; None if not even the smallest does.
@@ -42,56 +42,55 @@ def largest_batch(
     trace: Callable[[int], StorageLog],
     limit: int,
     most: int = MOST,
-    beginning: Callable[[int], StorageLog] | None = None,
     family: Callable[[int, int], LogFamily] | None = None,
 ) -> Largest:
     """The largest batch whose step fits under `limit` bytes of segments.
 
-    Two traces give the log of every batch (`affine`) and with it an answer. A fresh trace of the side that fails proves
-    the family right; where it differs, the search goes on with fresh traces alone. A larger batch may fit where a
-    smaller one does not, by luck with fragments: where the search starts is part of its answer, and is the same in
-    either case.
+    The trace of one batch tells which is about the first to fail. This one's trace and the first give the log of every
+    batch (`affine`), and with it an answer. The side that fails is traced, which proves the family right; so is the
+    side that fits where storages do not grow by whole bytes an image. Where a trace differs, the search goes on with
+    traces alone. A larger batch may fit where a smaller one does not, by luck with fragments: where the
+    search starts is part of its answer, and is the same in either case.
 
     Args:
         trace: the log at a batch.
         limit: bytes.
         most: batches beyond are not looked at.
-        beginning: as much of that log as is proof enough; None for all of it.
         family: the logs of every batch, from two; None for one of traces.
     """
-    proof = beginning or trace
     trace, sizes = cache(trace), range(1, most + 1)
+    second = max(FIRST_BATCH, guess(in_proportion(trace(FIRST_BATCH), FIRST_BATCH), limit, most - 1)) + 1
     try:
-        logs = family(*FAMILY) if family else LogFamily(trace(FAMILY[0]), trace(FAMILY[1]), *FAMILY)
+        logs = (family or partial(family_of, trace))(FIRST_BATCH, second)
     except NotAffine:
-        return largest_near(trace, limit, sizes, FAMILY[0])
-    plain = logs.plain
-    start = largest_near(plain.at, limit, sizes, guess(plain, limit, most)).fits or 1
-    found = largest_near(logs.at, limit, sizes, start)
-    if all(logs.at(size).begins_as(proof(size)) for size in _proofs(found)):
-        return found
-    return largest_near(trace, limit, sizes, start)
+        return largest_near(trace, limit, sizes, second - 1)
+    found = largest_near(logs.at, limit, sizes, second - 1)
+    proven = all(logs.at(size).same_memory(trace(size)) for size in _proofs(found, logs))
+    return found if proven else largest_near(trace, limit, sizes, second - 1)
 
 
-def _proofs(found: Largest) -> set[int]:
-    """Sizes whose fresh traces prove an answer, with 1 where it is part of it: some networks refuse to train on one."""
-    failing = found.fails_at or found.fits
-    assert failing is not None
-    return {failing, 1} if found.fits == 1 else {failing}
+def _proofs(found: Largest, logs: LogFamily) -> set[int]:
+    """Sizes whose traces prove an answer, with 1 where it is part of it: some networks refuse to train on one."""
+    proofs = {found.fails_at or found.fits, *((found.fits,) if found.fits == 1 or not logs.is_exact else ())}
+    return {size for size in proofs if size is not None}
 
 
-FAMILY = (2, 4)
-"""Batches traced first; 2 is the smallest at which batch normalisation of a map pooled to 1x1 can train."""
+def family_of(trace: Callable[[int], StorageLog], small: int, large: int) -> LogFamily:
+    """The family of two batches' traces."""
+    return LogFamily(trace(small), trace(large), small, large)
 
 
-def guess(family: LogFamily, limit: int, most: int, amount: Callable[[int], int] = lambda size: size) -> int:
+FIRST_BATCH = 2
+"""Traced first: the smallest at which batch normalisation of a map pooled to 1x1 can train."""
+
+
+def guess(family: LogFamily, limit: int, most: int) -> int:
     """The largest size that fits by interpolated logs; at least 1.
 
     Args:
         most: sizes beyond are not looked at.
-        amount: what storages grow in proportion to, at a size: the batch itself, or pixels.
     """
-    return max(1, _last_fitting(family, limit, range(1, most + 1), amount))
+    return max(1, _last_fitting(family, limit, range(1, most + 1), lambda size: size))
 
 
 GUIDED_TRACES = 8
@@ -99,35 +98,42 @@ GUIDED_TRACES = 8
 
 
 def largest_in_proportion(
-    trace: Callable[[int], StorageLog], limit: int, sizes: range, guess: int, amount: Callable[[int], int]
+    trace: Callable[[int], StorageLog], limit: int, sizes: range, first: int, amount: Callable[[int], int]
 ) -> Largest:
     """The largest size where memory grows about in proportion to an amount, as it does to pixels.
 
     Odd sides are rounded and workspaces jump, so that no two traces give the log of a third. But each nearly gives the
     logs of sizes near its own, and so where to look next, between what fits and what does not. Both sides of the answer
     are traced. A larger size may fit where a smaller one does not, by luck with fragments: then there are several such
-    answers, and the guess decides which of them is found.
+    answers, and the first size decides which of them is found.
 
     Args:
         trace: the log at a size.
         limit: bytes.
         sizes: others are not looked at.
-        guess: the size traced first; a neighbour comes next.
+        first: the size traced first.
         amount: what storages grow with, at a size.
     """
     trace = cache(trace)
-    low, high, size, tried = sizes.start - 1, sizes.stop, guess, 0
-    while high - low > 1:
-        fitting = fits(trace(size), limit)
-        low, high, tried = (size, high, tried + 1) if fitting else (low, size, tried + 1)
-        if tried == 1:
-            size = low + 1 if fitting else high - 1
-        elif tried < GUIDED_TRACES:
-            near = in_proportion(trace(size), amount(size))
+    low, high, size, tried = sizes.start - 1, sizes.stop, first, 1
+    while True:
+        low, high = (size, high) if fits(trace(size), limit) else (low, size)
+        if high - low == 1:
+            return largest(trace, limit, range(max(low, sizes.start), min(high + 1, sizes.stop)))
+        if tried < GUIDED_TRACES:
+            near = _near(trace, first, size, amount)
             size = max(low + 1, _last_fitting(near, limit, range(low + 1, high), amount))
         else:
             size = (low + high) // 2
-    return largest(trace, limit, range(max(low, sizes.start), min(high + 1, sizes.stop)))
+        tried += 1
+
+
+def _near(trace: Callable[[int], StorageLog], first: int, size: int, amount: Callable[[int], int]) -> LogFamily:
+    """The logs of sizes near a traced one: through the first one's too, where both are of one structure."""
+    if size != first:
+        with contextlib.suppress(NotAffine):
+            return LogFamily(trace(first), trace(size), amount(first), amount(size))
+    return in_proportion(trace(size), amount(size))
 
 
 def largest_near(trace: Callable[[int], StorageLog], limit: int, sizes: range, guess: int) -> Largest:

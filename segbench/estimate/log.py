@@ -131,16 +131,9 @@ class StorageLog:
 
     def same_memory(self, other: StorageLog) -> bool:
         """Whether another run asks for as many bytes in the same order."""
-        return len(self.events) == len(other.events) and self.begins_as(other)
-
-    def begins_as(self, other: StorageLog) -> bool:
-        """Whether a run of fewer steps asks for as many bytes in the same order, as far as it goes."""
-        sizes = [storage.bytes for storage in self.storages]
-        return (
-            self.events[: len(other.events)] == other.events
-            and self.marks[: len(other.marks)] == other.marks
-            and sizes[: len(other.storages)] == [storage.bytes for storage in other.storages]
-        )
+        return (self.events, self.marks) == (other.events, other.marks) and [
+            storage.bytes for storage in self.storages
+        ] == [storage.bytes for storage in other.storages]
 
     def without(self, role: str) -> StorageLog:
         """The same run without the storages of one role."""

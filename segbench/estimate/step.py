@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from segbench.estimate.assumed_steps import assuming_steps
-from segbench.estimate.attention import Attention
 from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.autocast import autocast_on_meta
 from segbench.estimate.buckets import bucket_gradients
@@ -26,15 +24,18 @@ from segbench.estimate.log import StorageLog
 from segbench.estimate.older_torch import TODAY, Release, overheads_in
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.program import program_on
-from segbench.estimate.repeated import with_step_repeated
+from segbench.estimate.repeated import with_second_step, with_step_repeated
 from segbench.estimate.trace import StorageTrace, tensors_in
 from segbench.libraries.traits import own_loss
+from segbench.workload.muon import Muon
 from segbench.workload.shards import local
 from segbench.workload.sharing import Strategy
 
 STEPS = 3
-"""One to warm up, in which the optimizer makes its state, and two that count, as in a measurement. The last, and of
-inferences every one but the first, is copied from the one before where it can be (`segbench.estimate.repeated`)."""
+"""One to warm up, in which the optimizer makes its state, and two that count, as in a measurement. Those that count are
+copied where they can be (`segbench.estimate.repeated`)."""
+KEEPING_THEIR_STATE = (type(None), SGD, AdamW, Muon)
+"""Optimizers whose first step makes their state and is like every other one in all else."""
 
 
 class Steppable(Protocol):
@@ -50,7 +51,9 @@ class Steppable(Protocol):
         """Images `(N, 3, H, W)` float32 and labels `(N, H, W)` int64, on `meta`."""
         ...
 
-    def train_step(self, images: torch.Tensor, labels: torch.Tensor) -> Any: ...
+    def train_step(self, images: torch.Tensor, labels: torch.Tensor) -> Any:
+        """Begins by giving up the network's gradients, and ends with the optimizer's step."""
+        ...
 
     def infer(self, images: torch.Tensor) -> torch.Tensor: ...
 
@@ -62,7 +65,7 @@ class Traced:
     Attributes:
         log: births and deaths.
         parameters: trainable parameters.
-        operators: how many operators ran.
+        operators: how many operators ran; none does in a copied step.
         assumptions: what the oracle had to answer, as `place took answer`, and how often.
         warnings: what was seen that is known to be predicted wrongly.
         classes: channels of the class scores; None where neither a loss nor an inference gave any, or the loss is the
@@ -90,7 +93,6 @@ def trace_step(
     strategy: Strategy = "single",
     release: Release = TODAY,
     ranks: int = 1,
-    steps: int = STEPS,
 ) -> Traced:
     """Builds a workload on `meta` and traces its training step or its inference.
 
@@ -105,7 +107,6 @@ def trace_step(
         release: of torch, whose habits are meant, see `segbench.estimate.older_torch`.
         strategy: whether the training is one process of several, see `segbench.workload.sharing`.
         ranks: how many share the network under FSDP.
-        steps: fewer give the log's beginning.
     """
     trace = StorageTrace(target, overheads_in(release, overheads or Overheads()))
     autocast = autocast_on_meta(target, trace.warnings.add)
@@ -127,7 +128,7 @@ def trace_step(
         trace.warnings.look_at_modules(network)
         assumed = assuming_steps(nfe, trace.mirrors, trace.warnings.add)
         with trace.modules.following(network), _phases(trace, owners), assumed:
-            log = _run_steps(workload, mode, batch, trace, attention, steps)
+            log = _run_steps(workload, mode, batch, trace)
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     return Traced(
         log=log,
@@ -158,59 +159,48 @@ def _permanent() -> Iterator[Callable[[], None]]:
         gc.unfreeze()
 
 
-def _run_steps(
-    workload: Steppable, mode: str, batch: int, trace: StorageTrace, attention: Attention, steps: int
-) -> StorageLog:
-    """So many steps; those that are like the one before are copied where they can be."""
-    before, alike = _counts(trace, attention), 2 if mode == "infer" else STEPS
-    for step in range(1, steps + 1):
-        left = steps + 1 - step
-        copied = _repeated(trace.log(), left) if step >= alike else None
+def _run_steps(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> StorageLog:
+    """The steps; those that are like the one before are copied where they can be."""
+    copied = None
+    for step in range(1, STEPS + 1):
+        if step > (1 if mode == "infer" else 2):
+            copied = _repeated(trace.log(), STEPS + 1 - step)
+        if copied is None:
+            trace.enter("forward", step)
+            copied = _run_step(workload, mode, batch, trace, step)
         if copied is not None:
-            _count_again(trace, attention, before, left)
             trace.close()
             return copied
-        before = _counts(trace, attention)
-        trace.enter("forward", step)
-        _run_step(workload, mode, batch, trace)
     return trace.close()
 
 
-def _repeated(log: StorageLog, times: int) -> StorageLog | None:
-    """The log with so many copies of its last step; None where it cannot be copied."""
-    copied: StorageLog | None = log
-    for _ in range(times):
-        copied = copied and with_step_repeated(copied)
-    return copied
+def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace, step: int) -> StorageLog | None:
+    """One step that makes its own batch, so that the batch is part of the peak.
 
-
-_Counts = tuple[int, Counter[str], Counter[str]]
-
-
-def _counts(trace: StorageTrace, attention: Attention) -> _Counts:
-    """Operators, assumptions and kernels of attention so far."""
-    return trace.operators, trace.mirrors.assumptions.copy(), attention.taken.copy()
-
-
-def _count_again(trace: StorageTrace, attention: Attention, before: _Counts, times: int) -> None:
-    """Counts what came since so many times more, for the copied steps."""
-    now = _counts(trace, attention)
-    for _ in range(times):
-        trace.operators += now[0] - before[0]
-        trace.mirrors.assumptions += now[1] - before[1]
-        attention.taken += now[2] - before[2]
-
-
-def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> None:
-    """One step that makes its own batch, so that the batch is part of the peak."""
+    Returns:
+        The whole log, where the rest of a training's second step and all further ones could be copied.
+    """
     images, labels = workload.make_batch(batch)
     trace.lifetimes.label(images, "inputs")
     trace.lifetimes.label(labels, "inputs")
-    if mode == "train":
-        workload.train_step(images, labels)
-    else:
+    if mode == "infer":
         del labels
         trace.classes = workload.infer(images).shape[1]
+        return None
+    workload.network.zero_grad(set_to_none=True)  # as a training step does first
+    copied = None
+    if step == 2 and type(workload.optimizer) in KEEPING_THEIR_STATE:
+        copied = _repeated(with_second_step(trace.log()), STEPS - step)
+    if copied is None:
+        workload.train_step(images, labels)
+    return copied
+
+
+def _repeated(log: StorageLog | None, times: int) -> StorageLog | None:
+    """The log with so many copies of its last step; None where it cannot be copied."""
+    for _ in range(times):
+        log = log and with_step_repeated(log)
+    return log
 
 
 def _label_parameters(trace: StorageTrace, network: nn.Module) -> dict[torch.Tensor, str]:

@@ -8,11 +8,10 @@ from functools import cache, partial
 
 from segbench.estimate.affine import NotedFamily, Noting
 from segbench.estimate.allocator import Replay
-from segbench.estimate.largest import FAMILY, Largest, largest_batch
+from segbench.estimate.largest import FIRST_BATCH, Largest, largest_batch
 from segbench.estimate.log import StorageLog
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.recorded import Recorded
-from segbench.estimate.step import STEPS
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks.predict import overheads_of, traced_step
@@ -25,27 +24,24 @@ def run(case: Case, report: Reporter) -> None:
 
     The context is taken off `budget_bytes`; what remains is the allocator's limit.
     """
+    overheads = overheads_of(case)
     for number, mode in enumerate(case.modes):
         noted = _noting(case, mode)
-        found = largest_batch(
-            partial(_traced, case, mode),
-            allocator_limit(case),
-            beginning=partial(_traced, case, mode, steps=2 if mode == "train" else 1),
-            family=partial(_family, noted, overheads_of(case)),
-        )
-        line = [(batch, noted(batch).log.peak[1]) for batch in FAMILY]
+
+        def trace(batch: int, noted: Callable[[int], Recorded] = noted) -> StorageLog:
+            return noted(batch).with_workspaces(overheads.workspace_of)
+
+        found = largest_batch(trace, allocator_limit(case), family=partial(_family, noted, overheads))
+        line = [(batch, noted(batch).log.peak[1]) for batch in two_amounts(FIRST_BATCH, found)]
         for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
             report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
         report.progress(mode, number + 1, len(case.modes))
 
 
-def _traced(case: Case, mode: str, batch: int, steps: int = STEPS) -> StorageLog:
-    """What happens with so many images.
-
-    A batch is proven by the first step, and in training by the second, which alone has the optimizer's state all along;
-    later steps are taken to repeat it.
-    """
-    return traced_step(case, mode, batch, steps=steps).log
+def two_amounts(first: int, found: Largest) -> tuple[int, int]:
+    """The size traced first and another one near the answer, whose peaks make a line."""
+    near = [size for size in (found.fails_at, found.fits) if size not in (None, first)]
+    return first, near[0] if near else first + 1
 
 
 def _noting(case: Case, mode: str) -> Callable[[int], Recorded]:

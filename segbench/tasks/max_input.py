@@ -6,19 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
-from segbench.estimate.affine import LogFamily, NotAffine, in_proportion
-from segbench.estimate.largest import guess, largest_in_proportion
+from segbench.estimate.largest import largest_in_proportion
 from segbench.estimate.log import StorageLog
 from segbench.records.axis import InputAxis
 from segbench.records.case import Case, Json
-from segbench.tasks.max_batch import allocator_limit, bracket_rows
+from segbench.tasks.max_batch import allocator_limit, bracket_rows, two_amounts
 from segbench.tasks.predict import batch_of, traced_step
 from segbench.tasks.protocol import Reporter
 
 HIGHEST_INPUT = 2048
 """Sizes higher than 16384 pixels are not looked at."""
-TRACED = (32, 64)
-"""Sizes traced first, 256 and 512 pixels high, for the guess from which the search starts."""
+FIRST_INPUT = 64
+"""The size traced first: 512 pixels high."""
 
 
 def run(case: Case, report: Reporter) -> None:
@@ -30,24 +29,14 @@ def run(case: Case, report: Reporter) -> None:
     axis, limit = InputAxis(case.width, case.height), allocator_limit(case)
     for number, mode in enumerate(case.modes):
         trace = _tracer(case, mode, axis)
-        sizes = range(1, HIGHEST_INPUT + 1)
-        found = largest_in_proportion(trace, limit, sizes, _guess(trace, limit, axis), axis.pixels)
+        found = largest_in_proportion(trace, limit, range(1, HIGHEST_INPUT + 1), FIRST_INPUT, axis.pixels)
         fits = None if found.fits is None else axis.pixels(found.fits)
         fails_at = None if found.fails_at is None else axis.pixels(found.fails_at)
-        line = [(axis.pixels(size), trace(size).peak[1]) for size in TRACED]
+        line = [(axis.pixels(size), trace(size).peak[1]) for size in two_amounts(FIRST_INPUT, found)]
         answers = {"max_input_pixels": found.fits, "max_input_fails_at_pixels": found.fails_at}
         for row in bracket_rows(fits, fails_at, mode, found, line, case):
             report.measured(replace(row, factors=_factors(axis, answers[row.quantity])))
         report.progress(mode, number + 1, len(case.modes))
-
-
-def _guess(trace: Callable[[int], StorageLog], limit: int, axis: InputAxis) -> int:
-    small, large = TRACED
-    try:
-        family = LogFamily(trace(small), trace(large), axis.pixels(small), axis.pixels(large))
-    except NotAffine:
-        family = in_proportion(trace(large), axis.pixels(large))
-    return guess(family, limit, HIGHEST_INPUT, axis.pixels)
 
 
 def _factors(axis: InputAxis, size: int | None) -> dict[str, Json]:

@@ -19,7 +19,7 @@ from segbench.estimate.intervals import TOO_FEW, PeakInterval, interval_of
 from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
-from segbench.estimate.step import STEPS, Traced, trace_step
+from segbench.estimate.step import Traced, trace_step
 from segbench.libraries.traits import traits_of
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
@@ -103,14 +103,12 @@ def traced_step(
     mode: str,
     batch: int,
     built: list[Workload] | None = None,
-    steps: int = STEPS,
     overheads: Overheads | None = None,
 ) -> Traced:
     """The trace of the case's step with so many images, under all of the case's options.
 
     Args:
         built: takes the workload, for the caller to keep.
-        steps: fewer give the log's beginning.
         overheads: instead of the case's.
 
     Raises:
@@ -136,7 +134,6 @@ def traced_step(
         strategy=assumed.strategy,
         ranks=assumed.ranks,
         release=release_of(assumed.assume_torch),
-        steps=steps,
     )
     if traced.classes is not None:
         require_classes(case.model, traced.classes, case.classes, f"use --classes {traced.classes}")
