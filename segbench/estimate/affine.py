@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from segbench.estimate.collector import resting
 from segbench.estimate.convolution_workspaces import Convolution
 from segbench.estimate.log import Storage, StorageLog
 from segbench.estimate.overheads import Overheads
@@ -47,6 +48,7 @@ class LogFamily:
         if self.small.events != self.large.events or len(self.small.storages) != len(self.large.storages):
             raise NotAffine("the two traces made different storages")
 
+    @resting()
     def at(self, size: int) -> StorageLog:
         """The log at a size; exact where every storage grows by whole bytes a step of size."""
         more, span = size - self.small_size, self.large_size - self.small_size
@@ -76,6 +78,7 @@ class LogFamily:
         return max(0, int(self.small_size + (limit - low) / slope)) if slope > 0 else 0
 
 
+@resting()
 def in_proportion(log: StorageLog, size: int) -> LogFamily:
     """The family of one log, in which all but a network's parameters with what belongs to them grows in proportion.
 

@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
+from segbench.estimate.collector import resting
 from segbench.estimate.convolution_workspaces import Convolution, convolution_of
 from segbench.estimate.log import Mark, Storage, StorageLog
 from segbench.estimate.overheads import Overheads
@@ -37,6 +38,7 @@ class Recorded:
     log: StorageLog
     convolutions: tuple[Convolution, ...]
 
+    @resting()
     def with_workspaces(self, bytes_of: Callable[[Convolution], int]) -> StorageLog:
         """The log in which every convolution asks for a workspace of so many bytes; of 0 for none."""
         sizes = [0, *map(bytes_of, self.convolutions)]

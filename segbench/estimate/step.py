@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from segbench.estimate.assumed_steps import assuming_steps
 from segbench.estimate.attention_backends import Kernels
 from segbench.estimate.autocast import autocast_on_meta
 from segbench.estimate.buckets import bucket_gradients
+from segbench.estimate.collector import permanent
 from segbench.estimate.corrections import Target, like
 from segbench.estimate.fsdp import one_rank_of
 from segbench.estimate.log import StorageLog
@@ -65,12 +65,12 @@ class Traced:
     Attributes:
         log: births and deaths.
         parameters: trainable parameters.
-        operators: how many operators ran; none does in a copied step.
+        operators: how many ran, of which a copied step has none.
         assumptions: what the oracle had to answer, as `place took answer`, and how often.
         warnings: what was seen that is known to be predicted wrongly.
         classes: channels of the class scores; None where neither a loss nor an inference gave any, or the loss is the
             network's own, which may read others.
-        attention: which kernels attention took, as `efficient: float32, heads of 64`, and how often.
+        attention: which kernels attention took, as `efficient: float32, heads of 64`, and how often in steps traced.
     """
 
     log: StorageLog
@@ -112,7 +112,7 @@ def trace_step(
     autocast = autocast_on_meta(target, trace.warnings.add)
     program = program_on(target, kernels, release)
     sharding = one_rank_of(ranks, trace.lifetimes) if strategy == "fsdp" else contextlib.nullcontext()
-    with _permanent() as settled, like(target, release), sharding as shard, program as attention, autocast, trace:
+    with permanent() as settled, like(target, release), sharding as shard, program as attention, autocast, trace:
         trace.enter("build", step=0)
         with torch.device("meta"):
             workload = build()
@@ -139,24 +139,6 @@ def trace_step(
         attention=dict(attention.taken),
         classes=None if mode == "train" and own_loss(network) is not None else trace.classes,
     )
-
-
-@contextlib.contextmanager
-def _permanent() -> Iterator[Callable[[], None]]:
-    """Spares the collector of cycles what lives through the whole trace: a fifth of the time.
-
-    Gives a function to be called where more of it has been made.
-    """
-
-    def settled() -> None:
-        gc.collect()
-        gc.freeze()
-
-    gc.freeze()
-    try:
-        yield settled
-    finally:
-        gc.unfreeze()
 
 
 def _run_steps(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> StorageLog:

@@ -99,6 +99,17 @@ def test_in_proportion_to_a_size_grows_what_is_made_of_images(role: str, operato
     assert [bytes_of(in_proportion(log, 20).at(size)) for size in (20, 30)] == [[600], [900 if grows else 600]]
 
 
+@pytest.mark.parametrize(
+    ("small", "large", "exact"), [(40, 40, True), (40, 100, True), (50, 110, True), (40, 110, False), (40, 103, False)]
+)
+def test_a_family_is_exact_if_storages_grow_by_whole_bytes_from_a_part_that_stays(
+    small: int, large: int, exact: bool
+) -> None:
+    """From 2 images to 5 by 20 an image, on top of 0 or of 10; not by 23 1/3, nor by 21 on top of less than nothing."""
+    logs = [StorageLog((Storage(size, "activations", "", "", (), "uint8"),), (1, -1)) for size in (small, large)]
+    assert LogFamily(*logs, 2, 5).is_exact == exact
+
+
 def of_convolutions(batch: int, overheads: Overheads) -> StorageLog:
     wide = test_recorded.Wide
     return trace_step(lambda: test_step.Work(wide(), "meta"), "train", batch, overheads=overheads).log
@@ -116,4 +127,3 @@ def test_each_batch_has_the_workspaces_of_its_own_convolutions(batch: int) -> No
     """Beyond 6000 tiles of a convolution the transformed outputs do not count any more."""
     family, fresh = noted(), of_convolutions(batch, Overheads(convolutions="expected"))
     assert family.at(batch).same_memory(fresh)
-    assert family.plain.at(batch).same_memory(fresh) == (batch < 1000)

@@ -92,7 +92,7 @@ def test_torch_itself_is_told_the_truth() -> None:
 
     before = torch.cuda.is_available()
     traced(lambda: Adding(ask))
-    assert asked == [True] * 2, "the third step is copied"
+    assert asked == [True], "further steps are copied"
     assert torch.cuda.is_available() == before
 
 
@@ -135,4 +135,4 @@ def test_replaced_functions_take_the_same_keywords() -> None:
         mixed = functional.scaled_dot_product_attention(query=heads, key=heads, value=heads, is_causal=True)
         return mixed.squeeze(1).transpose(1, 2).view_as(features)
 
-    assert traced(lambda: Adding(attended)).attention == {"efficient: float32, heads of 8": 3}
+    assert traced(lambda: Adding(attended)).attention == {"efficient: float32, heads of 8": 1}

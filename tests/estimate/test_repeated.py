@@ -3,57 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import SGD, AdamW
 
 from segbench.estimate import step
 from segbench.estimate.log import StorageLog
-from segbench.estimate.repeated import with_step_repeated
 from segbench.estimate.step import Traced
-from tests.estimate.test_attention import Attends
+from segbench.estimate.trace import StorageTrace
+from segbench.workload.muon import Muon
 from tests.estimate.test_step import CLASSES, NETWORKS, momentum, traced
 
 
-def both(
-    monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module], **options: Any
-) -> tuple[StorageLog, StorageLog]:
-    """The log with a copied step, and the one with every step traced, whose counts are the same."""
-    copies: list[StorageLog | None] = []
-
-    def copying(log: StorageLog) -> StorageLog | None:
-        copies.append(with_step_repeated(log))
-        return copies[-1]
-
-    monkeypatch.setattr(step, "with_step_repeated", copying)
+def both(monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module], **options: Any) -> tuple[Traced, Traced]:
+    """What was traced with copied steps, and what with every step traced."""
     copied = traced(build, **options)
-    monkeypatch.setattr(step, "with_step_repeated", lambda _: None)
-    whole = traced(build, **options)
-    assert copies[-1] == copied.log
-    assert len(copies) == (2 if options.get("mode") == "infer" else 1)
-    assert counts(copied) == counts(whole)
-    return copied.log, whole.log
+    with monkeypatch.context() as patch:
+        patch.setattr(step, "with_second_step", lambda _: None)
+        patch.setattr(step, "with_step_repeated", lambda _: None)
+        whole = traced(build, **options)
+    assert copied.operators < whole.operators, "nothing was copied"
+    return copied, whole
 
 
-def counts(found: Traced) -> tuple[int, dict[str, int], dict[str, int]]:
-    return found.operators, found.assumptions, found.attention
+def require_equal(copied: StorageLog, whole: StorageLog) -> None:
+    assert copied.same_memory(whole)
+    assert [storage.role for storage in copied.storages] == [storage.role for storage in whole.storages]
 
 
 @pytest.mark.parametrize("mode", ["train", "infer"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_copied_step_asks_for_the_same_memory(monkeypatch: pytest.MonkeyPatch, name: str, mode: str) -> None:
     copied, whole = both(monkeypatch, NETWORKS[name], mode=mode)
-    assert copied.same_memory(whole)
-    assert [storage.role for storage in copied.storages] == [storage.role for storage in whole.storages]
+    require_equal(copied.log, whole.log)
 
 
-@pytest.mark.parametrize("optimizer", [momentum, AdamW])
-def test_optimizers_keep_their_state_in_a_copied_step(monkeypatch: pytest.MonkeyPatch, optimizer: Any) -> None:
-    copied, whole = both(monkeypatch, NETWORKS["plain"], optimizer_type=optimizer)
-    assert copied.same_memory(whole)
+@pytest.mark.parametrize("optimizer", [lambda _: None, SGD, momentum, AdamW, partial(Muon, lr=0.1)])
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_only_the_first_step_makes_the_optimizers_state(
+    monkeypatch: pytest.MonkeyPatch, optimizer: Any, target: str
+) -> None:
+    copied, whole = both(monkeypatch, NETWORKS["plain"], optimizer_type=optimizer, target=target)
+    require_equal(copied.log, whole.log)
 
 
 class Hoarder(nn.Module):
@@ -68,34 +63,32 @@ class Hoarder(nn.Module):
         return self.head(images)  # type: ignore[no-any-return]
 
 
-class Asking(nn.Module):
-    """Asks for a value that only images tell."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attends = Attends()
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.attends(images * float(images.mean()))  # type: ignore[no-any-return]
+class Momenta(SGD):
+    """Another optimizer, whose later steps might be unlike its first."""
 
 
-@pytest.mark.parametrize("mode", ["train", "infer"])
-@pytest.mark.parametrize("build", [Attends, Asking])
-def test_a_copied_step_counts_as_a_traced_one(
-    monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module], mode: str
+@pytest.mark.parametrize(
+    ("build", "options", "steps"),
+    [
+        (NETWORKS["plain"], {}, 1),
+        (NETWORKS["plain"], {"mode": "infer"}, 1),
+        (NETWORKS["plain"], {"optimizer_type": lambda parameters: Momenta(parameters, momentum=0.9)}, 2),
+        (Hoarder, {}, 3),
+        (Hoarder, {"mode": "infer"}, 3),
+    ],
+    ids=["training", "inference", "another optimizer", "training that keeps more", "inference that keeps more"],
+)
+def test_steps_are_traced_until_they_can_be_copied(
+    monkeypatch: pytest.MonkeyPatch, build: Callable[[], nn.Module], options: dict[str, Any], steps: int
 ) -> None:
-    both(monkeypatch, build, mode=mode)
+    entered: list[str] = []
+    enter = StorageTrace.enter
 
+    def noted(trace: StorageTrace, phase: str, step: int | None = None) -> None:
+        entered.append(phase)
+        enter(trace, phase, step)
 
-def test_a_step_that_leaves_more_than_it_found_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    refused: list[bool] = []
-
-    def asked(log: StorageLog) -> StorageLog | None:
-        found = with_step_repeated(log)
-        refused.append(found is None)
-        return found
-
-    monkeypatch.setattr(step, "with_step_repeated", asked)
-    log = traced(Hoarder, mode="infer").log
-    assert refused == [True, True]
+    monkeypatch.setattr(StorageTrace, "enter", noted)
+    log = traced(build, **options).log
+    assert entered.count("forward" if options.get("mode") == "infer" else "backward") == steps
     assert max(mark.step for mark in log.marks) == step.STEPS

@@ -16,6 +16,9 @@ HALF = torch.empty(2, 8, 6, 5, device="meta", dtype=torch.bfloat16)
 CHANNELS = torch.empty(8, device="meta")
 GROUPS = torch.empty(2, 4, device="meta")
 NUMBER = torch.empty((), device="meta", dtype=torch.float64)
+TRUTH = torch.empty(2, 1, 1, 1, device="meta", dtype=torch.bool)
+INTEGERS = torch.empty(3, device="meta", dtype=torch.int64)
+COMPLEX = torch.empty(3, device="meta", dtype=torch.complex64)
 ALL = [True, True, True]
 
 CASES: list[tuple[Any, tuple[Any, ...]]] = [
@@ -38,6 +41,32 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (aten.clamp_min.default, (CHANNELS, 1)),
     (aten.minimum.default, (HALF, HALF)),
     (aten.exp.default, (IMAGES,)),
+    (aten.mul.Tensor, (IMAGES, CHANNELS.view(8, 1, 1))),
+    (aten.mul.Tensor, (CHANNELS.view(8, 1, 1), IMAGES)),
+    (aten.mul.Tensor, (IMAGES, TRUTH)),
+    (aten.add.Tensor, (IMAGES[:, 2:4], IMAGES[:, :2])),
+    (aten.threshold_backward.default, (CHANNELS.view(8, 1, 1).expand(2, 8, 6, 5), IMAGES, 0)),
+    (aten.mul.Tensor, (NUMBER.float().expand(2, 3), NUMBER.float().expand(2, 3))),
+    (aten.where.self, (IMAGES > 0, IMAGES, NUMBER)),
+    (aten.clamp.Tensor, (NUMBER, NUMBER, NUMBER)),
+    (aten.rsub.Scalar, (IMAGES, 1)),
+    (aten.ones_like.default, (IMAGES[:, :1],)),
+    (aten.gt.Tensor, (IMAGES, NUMBER)),
+    (aten.eq.Scalar, (INTEGERS, 1)),
+    (aten.logical_and.default, (TRUTH, IMAGES)),
+    (aten.mean.default, (HALF,)),
+    (aten.sum.default, (IMAGES[:, :2],)),
+    (aten.sum.dim_IntList, (IMAGES, [-1, 1])),
+    (aten.sum.dim_IntList, (IMAGES, [0, 2, 3], True)),
+    (aten.sum.dim_IntList, (IMAGES, [])),
+    (aten.sum.dim_IntList, (IMAGES, None, True)),
+    (aten.mean.dim, (HALF, [2, 3])),
+    (aten.mean.dim, (NUMBER, [0])),
+    (aten.all.default, (TRUTH,)),
+    (aten.any.default, (TRUTH,)),
+    (aten.cat.default, ([IMAGES, IMAGES], 1)),
+    (aten.cat.default, ([CHANNELS, CHANNELS, GROUPS.flatten()],)),
+    (aten.cat.default, ([HALF, HALF], -1)),
     (aten._foreach_add.Scalar, ([IMAGES, CHANNELS], 1.0)),
     (aten._foreach_mul.List, ([IMAGES, CHANNELS], [IMAGES, CHANNELS])),
     (aten._foreach_sqrt.default, ([IMAGES, CHANNELS],)),
@@ -89,15 +118,25 @@ CHANNELS_LAST = IMAGES.to(memory_format=torch.channels_last)
 @pytest.mark.parametrize(
     ("operator", "args"),
     [
-        (aten.add.Tensor, (IMAGES, CHANNELS.view(8, 1, 1))),
         (aten.add.Tensor, (IMAGES, HALF)),
+        (aten.mul.Tensor, (torch.empty(2, 1, 6, device="meta"), torch.empty(8, 1, device="meta"))),
+        (aten.mul.Tensor, (IMAGES.transpose(2, 3), IMAGES.transpose(2, 3))),
+        (aten.mul.Tensor, (IMAGES.flatten()[:3], COMPLEX)),
+        (aten.mul.Tensor, (IMAGES, 1j)),
         (aten.relu.default, (CHANNELS_LAST,)),
-        (aten.mul.Tensor, (torch.empty(3, dtype=torch.int64, device="meta"), 0.5)),
+        (aten.mul.Tensor, (INTEGERS, 0.5)),
+        (aten.sum.default, (INTEGERS,)),
+        (aten.sum.dim_IntList, (CHANNELS_LAST, [1])),
+        (aten.all.default, (torch.empty(3, dtype=torch.uint8, device="meta"),)),
+        (aten.cat.default, ([IMAGES, HALF],)),
+        (aten.cat.default, ([IMAGES, torch.empty(0, device="meta")],)),
+        (aten.cat.default, ([CHANNELS, torch.empty(0, device="meta")],)),
+        (aten.cat.default, ([CHANNELS_LAST, CHANNELS_LAST],)),
         (aten.native_batch_norm.default, (CHANNELS_LAST, None, None, None, None, True, 0.1, 1e-5)),
         (aten.upsample_bilinear2d.default, (CHANNELS_LAST, [12, 10], False)),
         (aten.convolution.default, (IMAGES,)),
     ],
-    ids=["broadcast", "promotion", "channels last", "integers", "norm", "up-sampling", "no shortcut"],
+    ids=lambda value: str(value) if callable(value) else "",
 )
 def test_what_is_not_plain_is_left_to_torch(operator: Any, args: tuple[Any, ...]) -> None:
     assert answer_without_running(operator, args, {}) is NotImplemented

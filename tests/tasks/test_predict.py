@@ -96,22 +96,20 @@ def test_the_largest_batch_fits_its_budget_and_the_next_does_not(report: Collect
     assert len(fits.detail["line"]) == 2
 
 
-@pytest.mark.parametrize(("mode", "proven"), [("train", 2), ("infer", 1)])
-def test_a_largest_batch_is_proven_by_every_kind_of_step(
-    report: Collected, monkeypatch: pytest.MonkeyPatch, mode: str, proven: int
-) -> None:
-    """In training the optimizer's state is there throughout the second step only."""
-    steps: dict[int, int] = {}
+@pytest.mark.parametrize("mode", ["train", "infer"])
+def test_the_batch_that_does_not_fit_is_traced(report: Collected, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    batches: list[int] = []
 
     def tracing(case: Case, mode: str, batch: int, **options: Any) -> Traced:
-        found = traced_step(case, mode, batch, **options)
-        steps[batch] = max(mark.step for mark in found.log.marks)
-        return found
+        batches.append(batch)
+        return traced_step(case, mode, batch, **options)
 
     monkeypatch.setattr(max_batch, "traced_step", tracing)
     max_batch.run(Case.from_json({**CASE.to_json(), "task": "max_batch", "budget_bytes": GIB, "modes": [mode]}), report)
     fails_at = report.rows["max_batch_fails_at"].value
-    assert steps == {2: 3, 4: 3, fails_at: proven}
+    assert fails_at in batches
+    assert len(batches) == len(set(batches)) <= 3
+    assert [batch for batch, _ in report.rows["max_batch"].detail["line"]] == [2, fails_at]
 
 
 def test_a_budget_that_the_context_eats_up_leaves_nothing(report: Collected) -> None:
@@ -166,7 +164,7 @@ def attending(tmp_path: Path) -> Case:
 def test_the_kernel_of_attention_is_told_and_can_be_chosen(report: Collected, attending: Case) -> None:
     predict.run(attending, report)
     usual = report.rows["train_peak_live_bytes"]
-    assert usual.detail["attention"] == {"efficient: float32, heads of 16": 3}
+    assert usual.detail["attention"] == {"efficient: float32, heads of 16": 1}
     assert any("efficient: float32, heads of 16" in sentence and "--attention" in sentence for sentence in report.notes)
     predict.run(attending.with_options(attention="math"), report)
     assert (report.rows["train_peak_live_bytes"].value or 0) > (usual.value or 0)
