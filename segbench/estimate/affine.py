@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from segbench.estimate.collector import resting
@@ -80,20 +81,25 @@ class LogFamily:
 
 @resting()
 def in_proportion(log: StorageLog, size: int) -> LogFamily:
-    """The family of one log, in which all but a network's parameters with what belongs to them grows in proportion.
+    """The family of one log, in which all but a network's parameters and what is like them grows in proportion.
 
     Args:
         size: the log's own; what grows has no bytes at size 0.
     """
-    storages = tuple(item if _stays(item) else _grown(item, -item.bytes) for item in log.storages)
-    return LogFamily(StorageLog(storages, log.events, log.marks), log, 0, size)
+    return LogFamily(_at_nothing(log, is_noted), log, 0, size)
 
 
-def _stays(storage: Storage) -> bool:
-    """Whether its bytes are taken to be the same at every size; of workspaces, those that no convolution asks for."""
-    if storage.role == "workspaces":
-        return not is_noted(storage)
-    return storage.role in ("parameters", "gradients", "optimizer state")
+def _at_nothing(log: StorageLog, grows: Callable[[Storage], bool]) -> StorageLog:
+    """The log at size 0, where only parameters, what is like them, and workspaces that do not grow have any bytes."""
+    shapes = {storage.shape for storage in log.storages if storage.role == "parameters"}
+
+    def stays(storage: Storage) -> bool:
+        if storage.role == "workspaces":
+            return not grows(storage)
+        return storage.role in ("parameters", "gradients", "optimizer state") or storage.shape in shapes
+
+    storages = tuple(item if stays(item) else _grown(item, -item.bytes) for item in log.storages)
+    return StorageLog(storages, log.events, log.marks)
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,57 @@ class NotedFamily(LogFamily):
             for one, other in zip(*self.convolutions, strict=True)
         )
         return Recorded(super().at(size), found).with_workspaces(self.workspace_of)
+
+
+def noted_in_proportion(noted: Recorded, batch: int, workspace_of: Callable[[Convolution], int]) -> NotedFamily:
+    """`in_proportion` of one trace under `Noting`."""
+    empty = tuple(replace(one, images=(0, *one.images[1:]), result=(0, *one.result[1:])) for one in noted.convolutions)
+    nothing = _at_nothing(noted.log, lambda _: False)
+    return NotedFamily(nothing, noted.log, 0, batch, (empty, noted.convolutions), workspace_of)
+
+
+class Traces:
+    """The logs of a step by its batch, each traced once, and families of them.
+
+    Args:
+        trace: the log at a batch.
+    """
+
+    def __init__(self, trace: Callable[[int], StorageLog]) -> None:
+        self.at = cache(trace)
+
+    def near(self, batch: int) -> LogFamily:
+        """The family of one trace, as if storages grew in proportion."""
+        return in_proportion(self.at(batch), batch)
+
+    def through(self, small: int, large: int) -> LogFamily:
+        """The family of two traces.
+
+        Raises:
+            NotAffine: their structures differ.
+        """
+        return LogFamily(self.at(small), self.at(large), small, large)
+
+
+class NotedTraces(Traces):
+    """The same of traces under `Noting`, whose convolutions then get workspaces.
+
+    Args:
+        noted: the trace at a batch.
+        workspace_of: bytes of a convolution's workspace.
+    """
+
+    def __init__(self, noted: Callable[[int], Recorded], workspace_of: Callable[[Convolution], int]) -> None:
+        self._noted, self._workspace_of = cache(noted), workspace_of
+        super().__init__(lambda batch: self._noted(batch).with_workspaces(workspace_of))
+
+    def near(self, batch: int) -> LogFamily:
+        return noted_in_proportion(self._noted(batch), batch, self._workspace_of)
+
+    def through(self, small: int, large: int) -> LogFamily:
+        one, other = self._noted(small), self._noted(large)
+        convolutions = one.convolutions, other.convolutions
+        return NotedFamily(one.log, other.log, small, large, convolutions, self._workspace_of)
 
 
 def _grown(storage: Storage, growth: int) -> Storage:

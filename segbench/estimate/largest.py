@@ -6,9 +6,9 @@ import contextlib
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
-from segbench.estimate.affine import LogFamily, NotAffine, in_proportion
+from segbench.estimate.affine import LogFamily, NotAffine, Traces, in_proportion
 from segbench.estimate.allocator import OutOfMemory, Replay, replay
 from segbench.estimate.log import StorageLog
 
@@ -38,46 +38,37 @@ class Largest:
     limited_by: str
 
 
-def largest_batch(
-    trace: Callable[[int], StorageLog],
-    limit: int,
-    most: int = MOST,
-    family: Callable[[int, int], LogFamily] | None = None,
-) -> Largest:
+def largest_batch(traces: Traces, limit: int, most: int = MOST) -> Largest:
     """The largest batch whose step fits under `limit` bytes of segments.
 
     The trace of one batch tells which is about the first to fail. This one's trace and the first give the log of every
     batch (`affine`), and with it an answer. The side that fails is traced, which proves the family right; so is the
     side that fits where storages do not grow by whole bytes an image. Where a trace differs, the search goes on with
-    traces alone. A larger batch may fit where a smaller one does not, by luck with fragments: where the
-    search starts is part of its answer, and is the same in either case.
+    traces alone. A larger batch may fit where a smaller one does not, by luck with fragments: where the search starts
+    is part of its answer, and is the same in either case.
 
     Args:
-        trace: the log at a batch.
+        traces: the logs at every batch.
         limit: bytes.
         most: batches beyond are not looked at.
-        family: the logs of every batch, from two; None for one of traces.
     """
-    trace, sizes = cache(trace), range(1, most + 1)
-    second = max(FIRST_BATCH, guess(in_proportion(trace(FIRST_BATCH), FIRST_BATCH), limit, most - 1)) + 1
+    sizes = range(1, most + 1)
+    start = max(FIRST_BATCH, guess(traces.near(FIRST_BATCH), limit, most - 1))
     try:
-        logs = (family or partial(family_of, trace))(FIRST_BATCH, second)
+        logs = traces.through(FIRST_BATCH, start + 1)
     except NotAffine:
-        return largest_near(trace, limit, sizes, second - 1)
-    found = largest_near(logs.at, limit, sizes, second - 1)
-    proven = all(logs.at(size).same_memory(trace(size)) for size in _proofs(found, logs))
-    return found if proven else largest_near(trace, limit, sizes, second - 1)
+        return largest_near(traces.at, limit, sizes, start)
+    found = largest_near(logs.at, limit, sizes, start)
+    proven = all(logs.at(size).same_memory(traces.at(size)) for size in _proofs(found, logs))
+    return found if proven else largest_near(traces.at, limit, sizes, start)
 
 
 def _proofs(found: Largest, logs: LogFamily) -> set[int]:
     """Sizes whose traces prove an answer, with 1 where it is part of it: some networks refuse to train on one."""
-    proofs = {found.fails_at or found.fits, *((found.fits,) if found.fits == 1 or not logs.is_exact else ())}
-    return {size for size in proofs if size is not None}
-
-
-def family_of(trace: Callable[[int], StorageLog], small: int, large: int) -> LogFamily:
-    """The family of two batches' traces."""
-    return LogFamily(trace(small), trace(large), small, large)
+    failing = found.fails_at or found.fits
+    assert failing is not None
+    fitting = () if found.fits is None or (logs.is_exact and found.fits > 1) else (found.fits,)
+    return {failing, *fitting}
 
 
 FIRST_BATCH = 2
@@ -115,11 +106,12 @@ def largest_in_proportion(
         amount: what storages grow with, at a size.
     """
     trace = cache(trace)
+    search = _Search(trace, limit)
     low, high, size, tried = sizes.start - 1, sizes.stop, first, 1
     while True:
-        low, high = (size, high) if fits(trace(size), limit) else (low, size)
+        low, high = (size, high) if search.fits(size) else (low, size)
         if high - low == 1:
-            return largest(trace, limit, range(max(low, sizes.start), min(high + 1, sizes.stop)))
+            return search.between(range(max(low, sizes.start), min(high + 1, sizes.stop)))
         if tried < GUIDED_TRACES:
             near = _near(trace, first, size, amount)
             size = max(low + 1, _last_fitting(near, limit, range(low + 1, high), amount))
@@ -137,38 +129,47 @@ def _near(trace: Callable[[int], StorageLog], first: int, size: int, amount: Cal
 
 
 def largest_near(trace: Callable[[int], StorageLog], limit: int, sizes: range, guess: int) -> Largest:
-    """Like `largest`, with few traces where the answer is near a guess."""
-    trace = cache(trace)
-    reach = 1
-    while True:
-        near = range(max(sizes.start, guess - reach), min(sizes.stop, guess + reach + 1))
-        found = largest(trace, limit, near)
-        below = found.fits is not None or near.start == sizes.start
-        above = found.fails_at is not None or near.stop == sizes.stop
-        if below and above:
-            return found
-        reach *= 4
+    """Like `largest`, with few traces where the answer is near a guess: it looks ever farther from there."""
+    search = _Search(trace, limit)
+    guess_fits = search.fits(guess)
+    near, stride = guess, 1 if guess_fits else -1
+    far = near + stride
+    while far in sizes and search.fits(far) == guess_fits:
+        stride *= 4
+        near, far = far, far + stride
+    return search.between(range(max(min(near, far), sizes.start), min(max(near, far) + 1, sizes.stop)))
 
 
 def largest(trace: Callable[[int], StorageLog], limit: int, sizes: range) -> Largest:
     """Bisects `sizes`; whatever fails at a size is taken to fail at larger ones."""
-    trace = cache(trace)
+    return _Search(trace, limit).between(sizes)
 
-    @cache
-    def used(size: int) -> Replay | None:
-        return _replayed(trace(size), limit)
 
-    place = bisect_left(sizes, True, key=lambda size: used(size) is None)
-    fits = sizes[place - 1] if place else None
-    fails_at = sizes[place] if place < len(sizes) else None
-    needed = replay(trace(fails_at)) if fails_at is not None else None
-    return Largest(
-        fits=fits,
-        fails_at=fails_at,
-        used=used(fits) if fits is not None else None,
-        needed=needed,
-        limited_by="" if needed is None else "allocated" if needed.allocated_peak > limit else "reserved",
-    )
+class _Search:
+    """Replays under a limit, each size once."""
+
+    def __init__(self, trace: Callable[[int], StorageLog], limit: int) -> None:
+        self._trace, self._limit = cache(trace), limit
+        self.used = cache(self._used)
+
+    def _used(self, size: int) -> Replay | None:
+        return _replayed(self._trace(size), self._limit)
+
+    def fits(self, size: int) -> bool:
+        return self.used(size) is not None
+
+    def between(self, sizes: range) -> Largest:
+        place = bisect_left(sizes, True, key=lambda size: not self.fits(size))
+        fits = sizes[place - 1] if place else None
+        fails_at = sizes[place] if place < len(sizes) else None
+        needed = replay(self._trace(fails_at)) if fails_at is not None else None
+        return Largest(
+            fits=fits,
+            fails_at=fails_at,
+            used=self.used(fits) if fits is not None else None,
+            needed=needed,
+            limited_by="" if needed is None else "allocated" if needed.allocated_peak > self._limit else "reserved",
+        )
 
 
 def fits(log: StorageLog, limit: int) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import cache, partial
+from functools import partial
 
-from segbench.estimate.affine import NotedFamily, Noting
+from segbench.estimate.affine import NotedTraces, Noting
 from segbench.estimate.allocator import Replay
 from segbench.estimate.largest import FIRST_BATCH, Largest, largest_batch
-from segbench.estimate.log import StorageLog
-from segbench.estimate.overheads import Overheads
 from segbench.estimate.recorded import Recorded
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
@@ -24,41 +21,24 @@ def run(case: Case, report: Reporter) -> None:
 
     The context is taken off `budget_bytes`; what remains is the allocator's limit.
     """
-    overheads = overheads_of(case)
     for number, mode in enumerate(case.modes):
-        noted = _noting(case, mode)
-
-        def trace(batch: int, noted: Callable[[int], Recorded] = noted) -> StorageLog:
-            return noted(batch).with_workspaces(overheads.workspace_of)
-
-        found = largest_batch(trace, allocator_limit(case), family=partial(_family, noted, overheads))
-        line = [(batch, noted(batch).log.peak[1]) for batch in two_amounts(FIRST_BATCH, found)]
+        traces = NotedTraces(partial(_noted, case, mode), overheads_of(case).workspace_of)
+        found = largest_batch(traces, allocator_limit(case))
+        line = [(batch, traces.at(batch).peak[1]) for batch in two_amounts(FIRST_BATCH, found)]
         for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
             report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
         report.progress(mode, number + 1, len(case.modes))
+
+
+def _noted(case: Case, mode: str, batch: int) -> Recorded:
+    noting = Noting(**asdict(overheads_of(case)))
+    return Recorded(traced_step(case, mode, batch, overheads=noting).log, tuple(noting.seen))
 
 
 def two_amounts(first: int, found: Largest) -> tuple[int, int]:
     """The size traced first and another one near the answer, whose peaks make a line."""
     near = [size for size in (found.fails_at, found.fits) if size not in (None, first)]
     return first, near[0] if near else first + 1
-
-
-def _noting(case: Case, mode: str) -> Callable[[int], Recorded]:
-    """Traces that note convolutions, each batch once."""
-
-    @cache
-    def noted(batch: int) -> Recorded:
-        noting = Noting(**asdict(overheads_of(case)))
-        return Recorded(traced_step(case, mode, batch, overheads=noting).log, tuple(noting.seen))
-
-    return noted
-
-
-def _family(noted: Callable[[int], Recorded], overheads: Overheads, small: int, large: int) -> NotedFamily:
-    one, other = noted(small), noted(large)
-    noted_by_both = (one.convolutions, other.convolutions)
-    return NotedFamily(one.log, other.log, small, large, noted_by_both, overheads.workspace_of)
 
 
 def allocator_limit(case: Case) -> int:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segbench.estimate.affine import Traces
 from segbench.estimate.allocator import replay
 from segbench.estimate.largest import GUIDED_TRACES, fits, largest, largest_batch, largest_in_proportion
 from segbench.estimate.log import Mark, Storage, StorageLog
@@ -19,7 +20,7 @@ def a_step(batch: int, weights: int = 100 * MIB, image: int = 30 * MIB) -> Stora
 
 @given(limit=st.integers(50, 6000))
 def test_the_largest_batch_fits_and_the_next_does_not(limit: int) -> None:
-    found = largest_batch(a_step, limit * MIB, most=200)
+    found = largest_batch(Traces(a_step), limit * MIB, most=200)
     assert found.fits is None or fits(a_step(found.fits), limit * MIB)
     if found.fails_at is None:
         assert found.fits == 200
@@ -30,7 +31,7 @@ def test_the_largest_batch_fits_and_the_next_does_not(limit: int) -> None:
 
 def test_the_answer_by_hand() -> None:
     """1000 MiB hold 100 and 45 a batch: 20 exactly."""
-    found = largest_batch(a_step, 1000 * MIB)
+    found = largest_batch(Traces(a_step), 1000 * MIB)
     assert (found.fits, found.fails_at) == (20, 21)
     assert found.used == replay(a_step(20), 1000 * MIB)
     assert found.needed is not None
@@ -39,7 +40,7 @@ def test_the_answer_by_hand() -> None:
 
 
 def test_if_nothing_fits_it_says_what_one_would_need() -> None:
-    found = largest_batch(a_step, 120 * MIB)
+    found = largest_batch(Traces(a_step), 120 * MIB)
     assert (found.fits, found.fails_at, found.used) == (None, 1, None)
     assert found.needed is not None
     assert found.needed.reserved_peak > 120 * MIB
@@ -52,7 +53,7 @@ def test_one_batch_tells_which_other_to_trace() -> None:
         traced.append(batch)
         return a_step(batch)
 
-    largest_batch(trace, 1000 * MIB)
+    largest_batch(Traces(trace), 1000 * MIB)
     assert traced == [2, 21]
 
 
@@ -63,7 +64,7 @@ def test_a_batch_of_one_is_always_traced() -> None:
         return a_step(batch)
 
     with pytest.raises(ValueError, match="two values"):
-        largest_batch(trace, 150 * MIB)
+        largest_batch(Traces(trace), 150 * MIB)
 
 
 @pytest.mark.parametrize("strange", [3, 20, 21])
@@ -71,7 +72,7 @@ def test_a_family_that_deceives_is_found_out(strange: int) -> None:
     def trace(batch: int) -> StorageLog:  # from some batch on, the network does something else
         return a_step(batch, image=(30 if batch < strange else 60) * MIB)
 
-    found = largest_batch(trace, 1000 * MIB)
+    found = largest_batch(Traces(trace), 1000 * MIB)
     truth = largest(trace, 1000 * MIB, range(1, 100))
     assert (found.fits, found.fails_at) == (truth.fits, truth.fails_at)
 
