@@ -53,7 +53,7 @@ def largest_batch(traces: Traces, limit: int, most: int = MOST) -> Largest:
         most: batches beyond are not looked at.
     """
     sizes = range(1, most + 1)
-    start = max(FIRST_BATCH, guess(traces.near(FIRST_BATCH), limit, most - 1))
+    start = max(FIRST_BATCH, _last_fitting(traces.near(FIRST_BATCH), limit, range(1, most)))
     try:
         logs = traces.through(FIRST_BATCH, start + 1)
     except NotAffine:
@@ -73,15 +73,6 @@ def _proofs(found: Largest, logs: LogFamily) -> set[int]:
 
 FIRST_BATCH = 2
 """Traced first: the smallest at which batch normalisation of a map pooled to 1x1 can train."""
-
-
-def guess(family: LogFamily, limit: int, most: int) -> int:
-    """The largest size that fits by interpolated logs; at least 1.
-
-    Args:
-        most: sizes beyond are not looked at.
-    """
-    return max(1, _last_fitting(family, limit, range(1, most + 1), lambda size: size))
 
 
 GUIDED_TRACES = 8
@@ -184,7 +175,7 @@ def _replayed(log: StorageLog, limit: int) -> Replay | None:
         return None
 
 
-def _last_fitting(family: LogFamily, limit: int, sizes: range, amount: Callable[[int], int]) -> int:
+def _last_fitting(family: LogFamily, limit: int, sizes: range, amount: Callable[[int], int] = lambda size: size) -> int:
     """The last of `sizes` that fits by interpolated logs; the one before them if none does."""
     bound = family.upper_bound(limit)
     near = sizes[: bisect_left(sizes, True, key=lambda size: amount(size) > bound)]
