@@ -12,6 +12,7 @@ convolutions instead of workspaces, the convolutions of any batch follow, and fr
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -33,7 +34,7 @@ class LogFamily:
     """The logs of a step at every size, from the logs at two.
 
     Attributes:
-        small, large: two traced logs of equal structure.
+        small, large: two logs of equal structure, traced or, at size 0, made up (`in_proportion`).
         small_size, large_size: their batches, or numbers of pixels.
 
     Raises:
@@ -59,22 +60,15 @@ class LogFamily:
         )
         return StorageLog(storages, self.small.events, self.small.marks)
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether every storage grows by whole bytes a step of size, from a part that is the same at every size."""
-        span = self.large_size - self.small_size
-        growths = [
-            (small.bytes, *divmod(large.bytes - small.bytes, span))
-            for small, large in zip(self.small.storages, self.large.storages, strict=True)
-        ]
-        return all(rest == 0 and 0 <= growth * self.small_size <= small for small, growth, rest in growths)
-
     def upper_bound(self, limit: int) -> int:
         """A size beyond which the live bytes alone exceed the limit; 0 if any size does.
 
-        The peak is the maximum of lines, one a moment, so that it lies above the line through two of its values.
+        The peak is the maximum of lines, one a moment, so that it lies above the line through two of its values,
+        except between them.
         """
         low, high = self.small.peak[1], self.large.peak[1]
+        if low <= limit <= high:
+            return self.large_size
         slope = (high - low) / (self.large_size - self.small_size)
         return max(0, int(self.small_size + (limit - low) / slope)) if slope > 0 else 0
 
@@ -113,10 +107,10 @@ class Noting(WorkspaceRecording):
 
 @dataclass(frozen=True)
 class NotedFamily(LogFamily):
-    """A family of batches from two traces under `Noting`.
+    """A family of batches from two logs under `Noting`.
 
     Attributes:
-        convolutions: those of each trace, in the order noted.
+        convolutions: those of each log, in the order noted.
         workspace_of: bytes of a convolution's workspace.
 
     Raises:
@@ -146,6 +140,7 @@ class NotedFamily(LogFamily):
         return Recorded(super().at(size), found).with_workspaces(self.workspace_of)
 
 
+@resting()
 def noted_in_proportion(noted: Recorded, batch: int, workspace_of: Callable[[Convolution], int]) -> NotedFamily:
     """`in_proportion` of one trace under `Noting`."""
     empty = tuple(replace(one, images=(0, *one.images[1:]), result=(0, *one.result[1:])) for one in noted.convolutions)
@@ -154,30 +149,35 @@ def noted_in_proportion(noted: Recorded, batch: int, workspace_of: Callable[[Con
 
 
 class Traces:
-    """The logs of a step by its batch, each traced once, and families of them.
+    """The logs of a step by its size, each traced once, and what they tell of others.
 
     Args:
-        trace: the log at a batch.
+        trace: the log at a size.
+        amount: what storages grow with, at a size; the size itself by default.
     """
 
-    def __init__(self, trace: Callable[[int], StorageLog]) -> None:
-        self.at = cache(trace)
+    def __init__(self, trace: Callable[[int], StorageLog], amount: Callable[[int], int] = lambda size: size) -> None:
+        self.at, self.amount = cache(trace), amount
 
-    def near(self, batch: int) -> LogFamily:
-        """The family of one trace, as if storages grew in proportion."""
-        return in_proportion(self.at(batch), batch)
+    def near(self, size: int, other: int) -> LogFamily:
+        """The family, by amount, that tells of sizes near a traced one.
 
-    def through(self, small: int, large: int) -> LogFamily:
-        """The family of two traces.
-
-        Raises:
-            NotAffine: their structures differ.
+        It goes through another trace too, if that is not the same and both are of one structure.
         """
-        return LogFamily(self.at(small), self.at(large), small, large)
+        if size != other:
+            with contextlib.suppress(NotAffine):
+                return self._through(other, size)
+        return self._in_proportion(size)
+
+    def _through(self, small: int, large: int) -> LogFamily:
+        return LogFamily(self.at(small), self.at(large), self.amount(small), self.amount(large))
+
+    def _in_proportion(self, size: int) -> LogFamily:
+        return in_proportion(self.at(size), self.amount(size))
 
 
 class NotedTraces(Traces):
-    """The same of traces under `Noting`, whose convolutions then get workspaces.
+    """The same by batch, of traces under `Noting`, whose convolutions get their workspaces at every batch.
 
     Args:
         noted: the trace at a batch.
@@ -188,13 +188,13 @@ class NotedTraces(Traces):
         self._noted, self._workspace_of = cache(noted), workspace_of
         super().__init__(lambda batch: self._noted(batch).with_workspaces(workspace_of))
 
-    def near(self, batch: int) -> LogFamily:
-        return noted_in_proportion(self._noted(batch), batch, self._workspace_of)
-
-    def through(self, small: int, large: int) -> LogFamily:
+    def _through(self, small: int, large: int) -> LogFamily:
         one, other = self._noted(small), self._noted(large)
         convolutions = one.convolutions, other.convolutions
         return NotedFamily(one.log, other.log, small, large, convolutions, self._workspace_of)
+
+    def _in_proportion(self, size: int) -> LogFamily:
+        return noted_in_proportion(self._noted(size), size, self._workspace_of)
 
 
 def _grown(storage: Storage, growth: int) -> Storage:

@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -52,17 +53,19 @@ def assuming_steps(nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None
         if torchdiffeqs is not None:
             _require_known(torchdiffeqs)
             solver = torchdiffeqs.RKAdaptiveStepsizeODESolver
+            stack.enter_context(replaced(solver, "integrate", assumed.within_torchdiffeq))
             stack.enter_context(replaced(solver, "_before_integrate", assumed.before_torchdiffeq))
             stack.enter_context(_assuming_module(torchdiffeqs, "_select_initial_step", "_compute_error_ratio", assumed))
         own = sys.modules.get("segbench.ode.adaptive_grid")
         if own is not None:
-            stack.enter_context(replaced(own, "_steps", assumed.before_own))
+            stack.enter_context(replaced(own, "_steps", assumed.within_own))
             stack.enter_context(_assuming_module(own, "_first_step", "_ratio", assumed))
         yield
 
 
 KNOWN_RELEASE = "0.2.5"
 _CALLED_WITH = {
+    "RKAdaptiveStepsizeODESolver.integrate": ("self", "t"),
     "RKAdaptiveStepsizeODESolver._before_integrate": ("self", "t"),
     "_select_initial_step": ("func", "t0", "y0", "order", "rtol", "atol", "norm", "f0"),
     "_compute_error_ratio": ("error_estimate", "rtol", "atol", "y0", "y1", "norm"),
@@ -84,13 +87,27 @@ def _require_known(torchdiffeqs: ModuleType) -> None:
             )
 
 
+@dataclass
+class _Solve:
+    """A solve under way: the length of its steps until it has been told, and the error ratio that keeps them."""
+
+    length: Any
+    steady: float
+
+
 class _AssumedSteps:
-    """The length of the steps of the solve at hand."""
+    """The solves under way, of which an inner one may be a part of evaluating an outer one's f."""
 
     def __init__(self, nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None]) -> None:
-        self.nfe, self._mirrors, self._warn = nfe, mirrors, warn
-        self.length: Any = None
-        self.steady: float = 1.0
+        self._nfe, self._mirrors, self._warn = nfe, mirrors, warn
+        self._solves: list[_Solve] = []
+
+    def within_torchdiffeq(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def integrate(solver: Any, times: torch.Tensor) -> Any:
+            with self._until_its_end():
+                return original(solver, times)
+
+        return integrate
 
     def before_torchdiffeq(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def before(solver: Any, times: torch.Tensor) -> Any:
@@ -99,33 +116,43 @@ class _AssumedSteps:
 
         return before
 
-    def before_own(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def before(embedded: Any, f: Any, state: Any, times: Any, tolerance: Any) -> Any:
+    def within_own(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def steps(embedded: Any, f: Any, state: Any, times: Any, tolerance: Any) -> Iterator[Any]:
             tableau = embedded.scheme.tableau
-            self._start(times[-1], tableau.stages, tableau.order)
-            return original(embedded, f, state, times, tolerance)
+            with self._until_its_end():
+                self._start(times[-1], tableau.stages, tableau.order)
+                yield from original(embedded, f, state, times, tolerance)
 
-        return before
+        return steps
 
     def first_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def choose(*args: Any, **kwargs: Any) -> Any:
-            length, self.length = self.length, None  # what is kept would count as the network's
+            solve = self._solves[-1]
+            length, solve.length = solve.length, None  # what is kept would count as the network's
             return _instead(self._unnoted(original, *args, **kwargs), length)
 
         return choose
 
     def error_ratio(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def estimate(*args: Any, **kwargs: Any) -> Any:
-            return _instead(self._unnoted(original, *args, **kwargs), self.steady)
+            return _instead(self._unnoted(original, *args, **kwargs), self._solves[-1].steady)
 
         return estimate
 
     def _start(self, way: Any, evaluations: int, order: int) -> None:
         """A solve over `way` begins. An error ratio of 0.9 ** order keeps the step as it is (safety factor 0.9)."""
-        if self.nfe is None:
+        if self._nfe is None:
             self._warn(UNSTATED)
-        steps = ASSUMED_STEPS if self.nfe is None else max(1, round((self.nfe - _BEFORE_STEPS) / evaluations))
-        self.length, self.steady = way / steps * _BEYOND, 0.9**order
+        steps = ASSUMED_STEPS if self._nfe is None else max(1, round((self._nfe - _BEFORE_STEPS) / evaluations))
+        self._solves.append(_Solve(way / steps * _BEYOND, 0.9**order))
+
+    @contextlib.contextmanager
+    def _until_its_end(self) -> Iterator[None]:
+        depth = len(self._solves)
+        try:
+            yield
+        finally:
+            del self._solves[depth:]
 
     def _unnoted(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         before = self._mirrors.assumptions.copy()

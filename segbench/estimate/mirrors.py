@@ -84,6 +84,12 @@ class Mirrors:
             return self.know(tensors[1:]) and args[0].untyped_storage().nbytes() <= MOST_BYTES
         return self.know(tensors)
 
+    def number(self, tensor: torch.Tensor) -> bool | int | float | None:
+        """The value of a tensor of one element; None if it has more, or is not known."""
+        if tensor.numel() != 1 or not self.know((tensor,)):
+            return None
+        return self.compute(_aten._local_scalar_dense.default, (tensor,), {})  # type: ignore[no-any-return]
+
     def compute(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """The operator's result on the CPU, from mirrors."""
         moved = dict(kwargs)

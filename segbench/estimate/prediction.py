@@ -35,10 +35,10 @@ class Prediction:
         largest: largest storages alive at the peak.
         peak_phase, peak_operator, peak_module: where in the step the peak lies.
         timeline: bytes by role over the step.
-        operators: dispatched while tracing.
+        operators: dispatched while tracing; a copied step has none.
         assumptions: answers the trace had to invent for values it cannot know.
         warnings: known limits that this network meets.
-        attention: which kernels attention took, and how often.
+        attention: which kernels attention took, and how often in the steps traced.
     """
 
     mode: str

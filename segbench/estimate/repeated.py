@@ -4,8 +4,8 @@ Every inference is like the first. So is a training step like the one before it,
 second is like the first but for two things: it gives up the gradients of the first, and the optimizer makes no state.
 Copying is right where a step took over from the one before just what it leaves to the next: then every storage that it
 gives up has a successor of the same size, made by the same operator. What a library keeps from its first call on, it
-asks for no more. A test compares copies with traced steps. A schedule of the network's own that changes its work in a
-copied step is not seen: nothing of that step is run.
+asks for no more. A test compares copies with traced steps. A network whose own counters or flags a step changes is
+traced (`segbench.estimate.kept_values`); a schedule kept elsewhere is not seen, for nothing of a copied step is run.
 """
 
 from __future__ import annotations

@@ -90,6 +90,8 @@ def _dense(tensors: Sequence[torch.Tensor], dtype: torch.dtype) -> Any:
 
     NotImplemented where the result would be larger, or laid out otherwise.
     """
+    if not all(tensor.is_meta or not tensor.ndim for tensor in tensors):
+        return NotImplemented  # which torch refuses
     largest = max(tensors, key=torch.Tensor.numel)
     alike = all(tensor.shape == largest.shape and _in_order(tensor) for tensor in tensors)
     if not alike and not (largest.is_contiguous() and all(_repeats_to(tensor, largest) for tensor in tensors)):
@@ -112,11 +114,14 @@ def _in_order(tensor: torch.Tensor) -> bool:
 
 def _reduced(images: torch.Tensor, axes: Sequence[int] | None = None, keep: bool = False, dtype: Any = None) -> Any:
     """A sum or a mean; over all of the axes where none are named."""
-    if not images.dtype.is_floating_point or dtype is not None or not _in_order(images):
+    named = list(axes or range(images.ndim))
+    plain = images.dtype.is_floating_point and dtype is None and _in_order(images)
+    if not plain or any(axis not in range(-images.ndim, images.ndim) for axis in named):
         return NotImplemented
-    gone = {axis % images.ndim for axis in axes} if axes and images.ndim else set(range(images.ndim))
+    gone = {axis % images.ndim for axis in named}
     kept = ((axis, 1 if axis in gone else size) for axis, size in enumerate(images.shape))
-    return torch.empty([size for axis, size in kept if keep or axis not in gone], dtype=images.dtype, device="meta")
+    shape = [size for axis, size in kept if keep or axis not in gone]
+    return torch.empty(shape, dtype=images.dtype, device="meta") if len(gone) == len(named) else NotImplemented
 
 
 def _truth(values: torch.Tensor) -> Any:
@@ -124,13 +129,20 @@ def _truth(values: torch.Tensor) -> Any:
 
 
 def _joined(tensors: Sequence[torch.Tensor], axis: int = 0) -> Any:
-    first, dtypes = tensors[0], {tensor.dtype for tensor in tensors}
-    alike = len(dtypes) == 1 and all(tensor.ndim == first.ndim and tensor.is_contiguous() for tensor in tensors)
-    if not first.ndim or not alike or (first.ndim == 1 and any(not tensor.numel() for tensor in tensors)):
+    """Tensors of one type that differ along one axis only, one behind the other."""
+    first = tensors[0]
+    if axis not in range(-first.ndim, first.ndim):
         return NotImplemented
-    shape = list(first.shape)
-    shape[axis] = sum(tensor.shape[axis] for tensor in tensors)
-    return torch.empty(shape, dtype=first.dtype, device="meta")
+    axis %= first.ndim
+
+    def before_and_behind(tensor: torch.Tensor) -> tuple[object, ...]:
+        return tensor.dtype, tensor.shape[:axis], tensor.shape[axis + 1 :]
+
+    plain = all(tensor.is_meta and tensor.is_contiguous() and tensor.numel() for tensor in tensors)
+    if not plain or any(before_and_behind(tensor) != before_and_behind(first) for tensor in tensors):
+        return NotImplemented
+    side = sum(tensor.shape[axis] for tensor in tensors)
+    return torch.empty((*first.shape[:axis], side, *first.shape[axis + 1 :]), dtype=first.dtype, device="meta")
 
 
 def _like(tensor: torch.Tensor) -> torch.Tensor:

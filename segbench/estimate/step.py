@@ -20,6 +20,7 @@ from segbench.estimate.buckets import bucket_gradients
 from segbench.estimate.collector import permanent
 from segbench.estimate.corrections import Target, like
 from segbench.estimate.fsdp import one_rank_of
+from segbench.estimate.kept_values import kept_values
 from segbench.estimate.log import StorageLog
 from segbench.estimate.older_torch import TODAY, Release, overheads_in
 from segbench.estimate.overheads import Overheads
@@ -34,7 +35,7 @@ from segbench.workload.sharing import Strategy
 STEPS = 3
 """One to warm up, in which the optimizer makes its state, and two that count, as in a measurement. Those that count are
 copied where they can be (`segbench.estimate.repeated`)."""
-KEEPING_THEIR_STATE = (type(None), SGD, AdamW, Muon)
+ALIKE_FROM_THE_FIRST_STEP = (type(None), SGD, AdamW, Muon)
 """Optimizers whose first step makes their state and is like every other one in all else."""
 
 
@@ -143,24 +144,30 @@ def trace_step(
 
 def _run_steps(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> StorageLog:
     """The steps; those that are like the one before are copied where they can be."""
-    copied = None
+    copied, before = None, None
     for step in range(1, STEPS + 1):
-        if step > (1 if mode == "infer" else 2):
+        kept = kept_values(workload.network, trace.mirrors)
+        unchanged, before = kept == before, kept
+        if unchanged and step > (1 if mode == "infer" else 2):
             copied = _repeated(trace.log(), STEPS + 1 - step)
         if copied is None:
             trace.enter("forward", step)
-            copied = _run_step(workload, mode, batch, trace, step)
+            second = step == 2 and unchanged and type(workload.optimizer) in ALIKE_FROM_THE_FIRST_STEP
+            copied = _run_step(workload, mode, batch, trace, second)
         if copied is not None:
             trace.close()
             return copied
     return trace.close()
 
 
-def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace, step: int) -> StorageLog | None:
+def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace, second: bool) -> StorageLog | None:
     """One step that makes its own batch, so that the batch is part of the peak.
 
+    Args:
+        second: it is the second one, and like the first if that is a training step.
+
     Returns:
-        The whole log, where the rest of a training's second step and all further ones could be copied.
+        The whole log, where the rest of the second step and all further ones could be copied.
     """
     images, labels = workload.make_batch(batch)
     trace.lifetimes.label(images, "inputs")
@@ -170,9 +177,7 @@ def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace, s
         trace.classes = workload.infer(images).shape[1]
         return None
     workload.network.zero_grad(set_to_none=True)  # as a training step does first
-    copied = None
-    if step == 2 and type(workload.optimizer) in KEEPING_THEIR_STATE:
-        copied = _repeated(with_second_step(trace.log()), STEPS - step)
+    copied = _repeated(with_second_step(trace.log()), STEPS - 2) if second else None
     if copied is None:
         workload.train_step(images, labels)
     return copied

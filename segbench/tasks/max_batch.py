@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from functools import partial
 
-from segbench.estimate.affine import NotedTraces, Noting
+from segbench.estimate.affine import NotedTraces, Noting, Traces
 from segbench.estimate.allocator import Replay
-from segbench.estimate.largest import FIRST_BATCH, Largest, largest_batch
+from segbench.estimate.largest import Largest, largest_size
 from segbench.estimate.recorded import Recorded
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
 from segbench.tasks.predict import overheads_of, traced_step
 from segbench.tasks.protocol import Reporter
 from segbench.units import GIB
+
+MOST_IMAGES = 4096
+"""Larger batches are not looked at."""
+FIRST_BATCH = 2
+"""Traced first: the smallest at which batch normalisation of a map pooled to 1x1 can train."""
 
 
 def run(case: Case, report: Reporter) -> None:
@@ -23,8 +28,8 @@ def run(case: Case, report: Reporter) -> None:
     """
     for number, mode in enumerate(case.modes):
         traces = NotedTraces(partial(_noted, case, mode), overheads_of(case).workspace_of)
-        found = largest_batch(traces, allocator_limit(case))
-        line = [(batch, traces.at(batch).peak[1]) for batch in two_amounts(FIRST_BATCH, found)]
+        found = largest_size(traces, allocator_limit(case), range(1, MOST_IMAGES + 1), FIRST_BATCH)
+        line = line_of(traces, FIRST_BATCH, found)
         for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
             report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
         report.progress(mode, number + 1, len(case.modes))
@@ -35,10 +40,10 @@ def _noted(case: Case, mode: str, batch: int) -> Recorded:
     return Recorded(traced_step(case, mode, batch, overheads=noting).log, tuple(noting.seen))
 
 
-def two_amounts(first: int, found: Largest) -> tuple[int, int]:
-    """The size traced first and another one near the answer, whose peaks make a line."""
-    near = [size for size in (found.fails_at, found.fits) if size not in (None, first)]
-    return first, near[0] if near else first + 1
+def line_of(traces: Traces, first: int, found: Largest) -> list[tuple[int, int]]:
+    """Two amounts, of the size traced first and of another one near the answer, with their live peaks."""
+    other = next(size for size in (found.fails_at, found.fits) if size not in (None, first))
+    return [(traces.amount(size), traces.at(size).peak[1]) for size in (first, other)]
 
 
 def allocator_limit(case: Case) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import partial
 
-from segbench.estimate.largest import largest_in_proportion
+from segbench.estimate.affine import Traces
+from segbench.estimate.largest import largest_size
 from segbench.estimate.log import StorageLog
 from segbench.records.axis import InputAxis
 from segbench.records.case import Case, Json
-from segbench.tasks.max_batch import allocator_limit, bracket_rows, two_amounts
+from segbench.tasks.max_batch import allocator_limit, bracket_rows, line_of
 from segbench.tasks.predict import batch_of, traced_step
 from segbench.tasks.protocol import Reporter
 
@@ -24,17 +24,16 @@ def run(case: Case, report: Reporter) -> None:
     """Reports, for each of the case's modes, the largest input of the case's aspect and the one that does not fit.
 
     Where a larger input fits by luck though a smaller one does not, one of several such pairs is reported: see
-    `largest_in_proportion`.
+    `largest_size`.
     """
-    axis, limit = InputAxis(case.width, case.height), allocator_limit(case)
+    axis = InputAxis(case.width, case.height)
     for number, mode in enumerate(case.modes):
-        trace = _tracer(case, mode, axis)
-        found = largest_in_proportion(trace, limit, range(1, HIGHEST_INPUT + 1), FIRST_INPUT, axis.pixels)
+        traces = Traces(partial(_traced, case, mode, axis), axis.pixels)
+        found = largest_size(traces, allocator_limit(case), range(1, HIGHEST_INPUT + 1), FIRST_INPUT)
         fits = None if found.fits is None else axis.pixels(found.fits)
         fails_at = None if found.fails_at is None else axis.pixels(found.fails_at)
-        line = [(axis.pixels(size), trace(size).peak[1]) for size in two_amounts(FIRST_INPUT, found)]
         answers = {"max_input_pixels": found.fits, "max_input_fails_at_pixels": found.fails_at}
-        for row in bracket_rows(fits, fails_at, mode, found, line, case):
+        for row in bracket_rows(fits, fails_at, mode, found, line_of(traces, FIRST_INPUT, found), case):
             report.measured(replace(row, factors=_factors(axis, answers[row.quantity])))
         report.progress(mode, number + 1, len(case.modes))
 
@@ -43,10 +42,6 @@ def _factors(axis: InputAxis, size: int | None) -> dict[str, Json]:
     return {} if size is None else dict(zip(("width", "height"), axis.size(size), strict=True))
 
 
-def _tracer(case: Case, mode: str, axis: InputAxis) -> Callable[[int], StorageLog]:
-    @cache
-    def trace(number: int) -> StorageLog:
-        width, height = axis.size(number)
-        return traced_step(replace(case, width=width, height=height), mode, batch_of(case, mode)).log
-
-    return trace
+def _traced(case: Case, mode: str, axis: InputAxis, number: int) -> StorageLog:
+    width, height = axis.size(number)
+    return traced_step(replace(case, width=width, height=height), mode, batch_of(case, mode)).log

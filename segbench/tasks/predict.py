@@ -171,7 +171,7 @@ def _assumptions(found: Prediction, network: nn.Module) -> list[str]:
     """What nobody knows without weights and images: of an adaptive network all that it may leave out, else by line."""
     if costs_vary(network):
         return ["it decides by what it sees how much it computes, and is predicted as if every part were computed"]
-    places = [f"{place} ({times} times)" for place, times in found.assumptions.items()]
+    places = [f"{place} ({'once' if times == 1 else f'{times} times'})" for place, times in found.assumptions.items()]
     return [f"assumed that {place}, which depends on weights or images" for place in places]
 
 

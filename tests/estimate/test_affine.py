@@ -76,6 +76,11 @@ def test_beyond_the_upper_bound_live_bytes_exceed_the_limit() -> None:
     assert traced(bound).peak[1] <= 100 * MIB < traced(bound + 1).peak[1]
 
 
+def test_between_two_traces_the_upper_bound_is_the_larger_one() -> None:
+    """There the peak, a maximum of lines, lies below the line through both."""
+    assert family().upper_bound(traced(3).peak[1]) == 4
+
+
 def test_logs_of_different_structure_have_no_family() -> None:
     with pytest.raises(NotAffine, match="different storages"):
         LogFamily(traced(2), traced(4, "infer"), 2, 4)
@@ -97,17 +102,6 @@ def test_logs_of_different_structure_have_no_family() -> None:
 def test_in_proportion_to_a_size_grows_what_is_made_of_images(role: str, operator: str, grows: bool) -> None:
     log = StorageLog((Storage(600, role, operator, "", (), "uint8"),), (1, -1))
     assert [bytes_of(in_proportion(log, 20).at(size)) for size in (20, 30)] == [[600], [900 if grows else 600]]
-
-
-@pytest.mark.parametrize(
-    ("small", "large", "exact"), [(40, 40, True), (40, 100, True), (50, 110, True), (40, 110, False), (40, 103, False)]
-)
-def test_a_family_is_exact_if_storages_grow_by_whole_bytes_from_a_part_that_stays(
-    small: int, large: int, exact: bool
-) -> None:
-    """From 2 images to 5 by 20 an image, on top of 0 or of 10; not by 23 1/3, nor by 21 on top of less than nothing."""
-    logs = [StorageLog((Storage(size, "activations", "", "", (), "uint8"),), (1, -1)) for size in (small, large)]
-    assert LogFamily(*logs, 2, 5).is_exact == exact
 
 
 def of_convolutions(batch: int, overheads: Overheads) -> StorageLog:

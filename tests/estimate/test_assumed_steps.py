@@ -27,10 +27,10 @@ class Field(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(8, 8, 3, padding=1)
-        self.evaluations = 0
+        self.evaluated: list[None] = []  # a number would be seen to change from step to step
 
     def forward(self, time: Tensor | float, state: Tensor) -> Tensor:
-        self.evaluations += 1
+        self.evaluated.append(None)
         return functional.softplus(self.conv(state)) * 0.1
 
 
@@ -97,7 +97,7 @@ def test_the_number_of_evaluations_is_what_was_stated() -> None:
         return built[-1]
 
     found = traced(build, "infer")
-    assert built[0].field.evaluations == NFE, "one inference, the others are copied"
+    assert len(built[0].field.evaluated) == NFE, "one inference, the others are copied"
     assert not [sentence for sentence in found.warnings if "solver" in sentence]
 
 
@@ -109,6 +109,30 @@ def test_memory_grows_with_the_stated_number_unless_the_gradient_is_an_adjoint()
     assert five_steps_more > 0.5 * peak(False, 32)
     assert peak(False, 92) - peak(False, 62) == pytest.approx(five_steps_more, rel=0.01)
     assert peak(True, 62) == pytest.approx(peak(True, 32), rel=0.01)
+
+
+class Nested(Net):
+    """Its f solves an equation of its own, with a solver of another order."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        times = torch.tensor([0.0, 1.0], device=images.device)
+
+        def outer(_time: Tensor, state: Tensor) -> Tensor:
+            return torchdiffeq.odeint(self.field, state, times, method="bosh3")[-1]  # type: ignore[no-any-return]
+
+        return self.head(torchdiffeq.odeint(outer, self.stem(images), times, method="dopri5")[-1])  # type: ignore[no-any-return]
+
+
+def test_a_solve_within_a_solve_keeps_its_own_steps() -> None:
+    """Two evaluations and one step of six stages, or two steps of three."""
+    built: list[Net] = []
+
+    def build() -> Net:
+        built.append(Nested(adjoint=False, forced=False))
+        return built[-1]
+
+    traced(build, "infer", nfe=8)
+    assert len(built[0].field.evaluated) == 8 * 8
 
 
 def test_without_a_statement_the_number_is_assumed_with_a_warning() -> None:

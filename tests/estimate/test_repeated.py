@@ -63,6 +63,33 @@ class Hoarder(nn.Module):
         return self.head(images)  # type: ignore[no-any-return]
 
 
+class Initialised(nn.Module):
+    """Sets its scale by the first images, and says so in a flag or in a buffer."""
+
+    done: Tensor
+
+    def __init__(self, buffer: bool) -> None:
+        super().__init__()
+        self.head, self.scale = nn.Conv2d(3, CLASSES, 1), nn.Parameter(torch.ones(CLASSES, 1, 1))
+        self.register_buffer("done", torch.zeros(1, dtype=torch.bool)) if buffer else setattr(self, "done", False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores = self.head(images)
+        if not self.done:
+            self.scale.data.copy_((scores.sort(0)[0] * torch.ones_like(scores)).std((0, 2, 3))[:, None, None])
+            self.done = torch.ones_like(self.done) if isinstance(self.done, Tensor) else True  # type: ignore[assignment]
+        return scores * self.scale  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("mode", ["train", "infer"])
+@pytest.mark.parametrize("buffer", [False, True])
+def test_a_network_that_begins_otherwise_is_traced_until_it_goes_on_as_before(
+    monkeypatch: pytest.MonkeyPatch, mode: str, buffer: bool
+) -> None:
+    copied, whole = both(monkeypatch, lambda: Initialised(buffer), mode=mode)
+    require_equal(copied.log, whole.log)
+
+
 class Momenta(SGD):
     """Another optimizer, whose later steps might be unlike its first."""
 
