@@ -15,7 +15,7 @@ from segbench.tasks.predict import overheads_of, traced_step
 from segbench.tasks.protocol import Reporter
 from segbench.units import GIB
 
-MOST_IMAGES = 4096
+HIGHEST_BATCH = 4096
 """Larger batches are not looked at."""
 FIRST_BATCH = 2
 """Traced first: the smallest at which batch normalisation of a map pooled to 1x1 can train."""
@@ -28,7 +28,7 @@ def run(case: Case, report: Reporter) -> None:
     """
     for number, mode in enumerate(case.modes):
         traces = NotedTraces(partial(_noted, case, mode), overheads_of(case).workspace_of)
-        found = largest_size(traces, allocator_limit(case), range(1, MOST_IMAGES + 1), FIRST_BATCH)
+        found = largest_size(traces, allocator_limit(case), range(1, HIGHEST_BATCH + 1), FIRST_BATCH)
         line = line_of(traces, FIRST_BATCH, found)
         for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
             report.measured(replace(row, factors={} if row.value is None else {"batch_size": row.value}))
