@@ -3,8 +3,8 @@
 Each storage of a convolutional network has either a fixed size or one in proportion to the batch. If two traces made
 the same storages in the same order, the log at any batch follows event by event, and with it rounding, fragmentation
 and retries, which are not affine. A test shows that such a log equals a fresh trace. In the number of pixels sizes are
-only nearly affine (odd sides are rounded): there one trace tells the logs of sizes near its own, which is good enough
-for a guess.
+only nearly affine (odd sides are rounded): there two traces nearly tell the logs of sizes near one of them, which is
+good enough for where to look next.
 
 Workspaces are not affine, since from some batch on cuDNN is expected to choose another algorithm. Where two traces note
 convolutions instead of workspaces, the convolutions of any batch follow, and from each its workspace.

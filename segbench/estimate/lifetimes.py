@@ -56,7 +56,6 @@ class Lifetimes:
         self._step = 0
         self._marks: list[Mark] = []
         self._watches: dict[int, _Watch] = {}
-        self._closed = False
 
     def enter(self, phase: str, step: int | None = None) -> None:
         """Starts a phase; whatever lives when the backward pass starts was kept for it."""
@@ -134,13 +133,8 @@ class Lifetimes:
                 return
         self.events[self.events.index(-(newer + 1), position)] = -(older + 1)
 
-    def close(self) -> StorageLog:
-        """The log up to here; what dies afterwards does not count."""
-        self._closed = True
-        return self.log()
-
     def log(self) -> StorageLog:
-        """The log up to here."""
+        """The log up to here; what dies afterwards does not count."""
         born = [event - 1 for event in self.events if event > 0]
         renumbered = {number: new for new, number in enumerate(born)}
         storages = tuple(_finished(self.records[number]) for number in born)
@@ -152,7 +146,7 @@ class Lifetimes:
         if self._watches.get(watch.address) is watch:
             del self._watches[watch.address]
             self._on_death(watch.address)
-        if not self._closed and self.records[watch.number].bytes:
+        if self.records[watch.number].bytes:
             self.events.append(-(watch.number + 1))
 
     def _keep_activations(self) -> None:

@@ -155,9 +155,8 @@ def _run_steps(workload: Steppable, mode: str, batch: int, trace: StorageTrace) 
             second = step == 2 and unchanged and type(workload.optimizer) in ALIKE_FROM_THE_FIRST_STEP
             copied = _run_step(workload, mode, batch, trace, second)
         if copied is not None:
-            trace.close()
             return copied
-    return trace.close()
+    return trace.log()
 
 
 def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace, second: bool) -> StorageLog | None:

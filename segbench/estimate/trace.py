@@ -92,11 +92,6 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Spares every call a wrapper that only `torch.compile` needs."""
         return False
 
-    def close(self) -> StorageLog:
-        """The log so far; the trace ends with it."""
-        self._settle_fan_out()
-        return self.lifetimes.close()
-
     def log(self) -> StorageLog:
         """The log so far."""
         self._settle_fan_out()

@@ -80,4 +80,4 @@ def test_a_dead_storage_does_not_lend_its_value_to_the_next_at_its_address(trace
 def test_tensors_on_the_cpu_are_left_alone(trace: StorageTrace) -> None:
     with like("cpu"), trace:
         assert torch.ones(3).sum().item() == 3
-    assert trace.close().events == ()
+    assert trace.log().events == ()

@@ -66,18 +66,21 @@ class Hoarder(nn.Module):
 class Initialised(nn.Module):
     """Sets its scale by the first images, and says so in a flag or in a buffer."""
 
-    done: Tensor
+    done: Any
 
     def __init__(self, buffer: bool) -> None:
         super().__init__()
         self.head, self.scale = nn.Conv2d(3, CLASSES, 1), nn.Parameter(torch.ones(CLASSES, 1, 1))
-        self.register_buffer("done", torch.zeros(1, dtype=torch.bool)) if buffer else setattr(self, "done", False)
+        if buffer:
+            self.register_buffer("done", torch.zeros(1, dtype=torch.bool))
+        else:
+            self.done = False
 
     def forward(self, images: Tensor) -> Tensor:
         scores = self.head(images)
         if not self.done:
             self.scale.data.copy_((scores.sort(0)[0] * torch.ones_like(scores)).std((0, 2, 3))[:, None, None])
-            self.done = torch.ones_like(self.done) if isinstance(self.done, Tensor) else True  # type: ignore[assignment]
+            self.done = torch.ones_like(self.done) if isinstance(self.done, Tensor) else True
         return scores * self.scale  # type: ignore[no-any-return]
 
 
