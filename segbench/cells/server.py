@@ -1,8 +1,8 @@
 """Children forked from a server that has imported torch: a case starts at once, still in a process of its own.
 
-Each task has its server, so that a child holds the modules a fresh interpreter would hold, and no more. What a child
-inherits from the server is what it would inherit from the command: a server of another environment, folder or set of
-cores is not used. See `segbench.tasks.server` for the other side.
+Each task has its server, so that a child holds the modules a fresh interpreter would hold, and no more; tasks that
+measure nothing share one. What a child inherits from the server is what it would inherit from the command: a server of
+another environment, folder or set of cores is not used. See `segbench.tasks.server` for the other side.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -27,6 +28,8 @@ _UNREAD = (CHOICE, "PYTEST_CURRENT_TEST")
 """Variables that no child reads; pytest gives the second a new value for every test."""
 _MOST_SERVERS = 2
 """Each holds about 0.4 GB; a command seldom measures more than two tasks in turns."""
+_MEASURE_NOTHING = ("params", "predict", "max_batch", "max_input")
+"""What else their processes hold changes no number of theirs."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Conditions:
     def now(cls) -> Conditions:
         environment = frozenset(item for item in os.environ.items() if item[0] not in _UNREAD)
         return cls(environment, os.getcwd(), frozenset(os.sched_getaffinity(0)))  # noqa: PTH109
+
+
+_Key = tuple[tuple[str, ...], Conditions]
+"""The tasks of a server, and what its children inherit."""
 
 
 class ForkedChild:
@@ -79,18 +86,18 @@ class ForkedChild:
 
 
 class Server:
-    """The process that forks the children of one task.
+    """The process that forks the children of some tasks.
 
     Args:
-        task: name of a module of `segbench.tasks`.
+        tasks: names of modules of `segbench.tasks`.
     """
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, tasks: Sequence[str]) -> None:
         self.has_forked = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, task],
+                [sys.executable, "-c", _PROGRAM, *tasks],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -102,13 +109,15 @@ class Server:
     def lives(self) -> bool:
         return self._process.poll() is None
 
-    def fork(self, errors: IO[bytes], timeout_s: float) -> ForkedChild | None:
-        """A new child whose stderr is `errors`; None if the server has died or says nothing for so long."""
+    def fork(self, task: str, errors: IO[bytes], timeout_s: float) -> ForkedChild | None:
+        """A new child that runs a task and has `errors` for its stderr; None if the server has died or stays silent."""
         (child_reads, we_write), (we_read, child_writes) = os.pipe(), os.pipe()
         stdin, stdout = open(we_write, "wb"), open(we_read, "rb")  # noqa: PTH123, SIM115
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            socket.send_fds(self._control, [b"fork"], [child_reads, child_writes, errors.fileno(), theirs.fileno()])
+            socket.send_fds(
+                self._control, [task.encode()], [child_reads, child_writes, errors.fileno(), theirs.fileno()]
+            )
         except OSError:
             pass  # it has died; the channel says so below
         finally:
@@ -139,9 +148,9 @@ class Servers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._servers: OrderedDict[tuple[str, Conditions], Server] = OrderedDict()
+        self._servers: OrderedDict[_Key, Server] = OrderedDict()
         self._leaving: list[Server] = []
-        self._refused: set[tuple[str, Conditions]] = set()
+        self._refused: set[_Key] = set()
 
     def prepare(self, task: str) -> Server | None:
         """The task's server, started if need be, which then imports while the command does something else.
@@ -156,7 +165,7 @@ class Servers:
             if server is not None and not server.lives:
                 server.close()
                 server = None
-            server = server or Server(task)
+            server = server or Server(key[0])
             self._servers[key] = server
             self._let_go_of_the_oldest()
             return server
@@ -164,7 +173,7 @@ class Servers:
     def fork(self, task: str, errors: IO[bytes], timeout_s: float) -> ForkedChild | None:
         """A child of the task's server; None where it cannot be had, now and from now on."""
         while server := self.prepare(task):
-            child = server.fork(errors, timeout_s)
+            child = server.fork(task, errors, timeout_s)
             if child:
                 return child
             self._end(server, refuse=not server.has_forked)  # one that has forked before is replaced
@@ -194,12 +203,12 @@ class Servers:
         self._leaving = [server for server in self._leaving if server.lives]
 
 
-def _key(task: str) -> tuple[str, Conditions] | None:
+def _key(task: str) -> _Key | None:
     """macOS has fork, but its system libraries do not survive one; Windows has none."""
     if sys.platform != "linux":
         return None
     try:
-        return task, Conditions.now()
+        return _MEASURE_NOTHING if task in _MEASURE_NOTHING else (task,), Conditions.now()
     except FileNotFoundError:  # the current folder was removed
         return None
 

@@ -210,6 +210,17 @@ def test_a_child_that_has_answered_does_not_wait_for_threads_and_little_for_exit
     assert time.monotonic() - start < 60
 
 
+def test_tasks_that_measure_nothing_share_a_server() -> None:
+    tasks = ("params", "predict", "max_batch", "max_input")
+    servers = {id(SERVERS.prepare(task)) for task in tasks}
+    assert len(servers) == 1
+    assert id(SERVERS.prepare("probe")) not in servers
+    for task in tasks:
+        child = Child(task, Case(task, "no-such-network", device="none", budget_bytes=2**30), 120.0, start="warm")
+        causes = [event["cause"] for event in child.events() if event["event"] == "outcome"]
+        assert "no-such-network" in str(causes)
+
+
 def test_what_a_child_leaves_running_ends_with_it() -> None:
     leave = "import os, time\npid = os.fork()\nif not pid: time.sleep(600)\nsaid = pid"
     start = time.monotonic()

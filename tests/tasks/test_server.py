@@ -29,3 +29,23 @@ def test_a_process_with_a_running_thread_or_the_cuda_driver_forks_no_children() 
     assert imported is None, "threads that libraries start again when they compute do not count"
     assert "CUDA driver" in with_driver
     assert "threads" in with_thread
+
+
+END = """
+import atexit, sys, weakref
+from segbench.tasks import server
+server.import_all(["predict", "max_batch"])
+server.skip_torchs_exit_handlers()
+skipped = [item for item in weakref.finalize._registry if not item.atexit]
+assert len(skipped) > 100
+class Folder: pass
+folder = Folder()
+weakref.finalize(folder, print, "finalizer")
+atexit.register(print, "handler")
+"""
+
+
+def test_a_process_that_measures_nothing_skips_torchs_exit_handlers_and_runs_its_own() -> None:
+    answer = subprocess.run([sys.executable, "-c", END], capture_output=True, text=True, check=True)
+    assert set(answer.stdout.split()) == {"finalizer", "handler"}
+    assert not answer.stderr
