@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from segbench.estimate.log import StorageLog
 
@@ -25,7 +25,8 @@ MIN_LARGE = 10 * 2**20
 """`kMinLargeAlloc`: from here on a request gets a segment of its own ..."""
 ROUND_LARGE = 2 * 2**20
 """`kRoundLarge`: ... rounded up to a multiple of this."""
-FIRST_ADDRESS = 0x7F0000000000
+FIRST_ADDRESS, ADDRESS_BITS = 0x7F0000000000, 48
+"""Of the first segment, and which no address exceeds."""
 
 
 class OutOfMemory(Exception):
@@ -69,7 +70,7 @@ class Action:
 
 def round_size(requested: int) -> int:
     """Bytes a request takes: at least 512, a multiple of 512."""
-    return max(MIN_BLOCK, -(-requested // MIN_BLOCK) * MIN_BLOCK)
+    return -(-requested // MIN_BLOCK) * MIN_BLOCK or MIN_BLOCK
 
 
 def segment_size(rounded: int) -> int:
@@ -82,27 +83,26 @@ def segment_size(rounded: int) -> int:
 
 
 class _FreeBlocks:
-    """Free blocks of one pool, ordered by size and then by address."""
+    """Free blocks of one pool by one number each, so that they are ordered by size and then by address."""
 
     def __init__(self) -> None:
-        self._order: list[tuple[int, int]] = []
+        self._order: list[int] = []
         self._blocks: dict[int, Block] = {}
 
     def add(self, block: Block) -> None:
-        insort(self._order, (block.bytes, block.address))
-        self._blocks[block.address] = block
+        key = block.bytes << ADDRESS_BITS | block.address
+        insort(self._order, key)
+        self._blocks[key] = block
 
     def remove(self, block: Block) -> None:
-        del self._order[bisect_left(self._order, (block.bytes, block.address))]
-        del self._blocks[block.address]
+        key = block.bytes << ADDRESS_BITS | block.address
+        del self._order[bisect_left(self._order, key)]
+        del self._blocks[key]
 
     def take_best_fit(self, size: int) -> Block | None:
         """The smallest block of at least `size` bytes, of several the one with the lowest address."""
-        place = bisect_left(self._order, (size, 0))
-        if place == len(self._order):
-            return None
-        _, address = self._order.pop(place)
-        return self._blocks.pop(address)
+        index = bisect_left(self._order, size << ADDRESS_BITS)
+        return self._blocks.pop(self._order.pop(index)) if index < len(self._order) else None
 
     def whole_segments(self) -> list[Block]:
         return [block for block in self._blocks.values() if block.is_whole_segment]
@@ -160,19 +160,24 @@ class CachingAllocator:
             OutOfMemory: no cached block is large enough, and no segment fits under the limit.
         """
         size = round_size(requested)
-        pool = self._small if size <= SMALL_SIZE else self._large
+        small = size <= SMALL_SIZE
+        pool = self._small if small else self._large
         block = pool.take_best_fit(size) or self._new_segment(size)
-        if self._should_split(block, size):
+        rest = block.bytes - size
+        if rest >= MIN_BLOCK if small else rest > SMALL_SIZE:
             pool.add(_split(block, size))
         block.free = False
         self.allocated += block.bytes
-        self.allocated_peak = max(self.allocated_peak, self.allocated)
-        self._tell("alloc", block)
+        if self.allocated > self.allocated_peak:
+            self.allocated_peak = self.allocated
+        if self._observer is not None:
+            self._tell("alloc", block)
         return block
 
     def free(self, block: Block) -> None:
         """Takes a block back into the cache and joins it with free neighbours."""
-        self._tell("free", block)
+        if self._observer is not None:
+            self._tell("free", block)
         self.allocated -= block.bytes
         pool = self._small if block.small else self._large
         block.free = True
@@ -208,11 +213,6 @@ class CachingAllocator:
 
     def _exceeds_limit(self, wanted: int) -> bool:
         return self.limit is not None and self.reserved + wanted > self.limit
-
-    @staticmethod
-    def _should_split(block: Block, size: int) -> bool:
-        rest = block.bytes - size
-        return rest >= MIN_BLOCK if block.small else rest > SMALL_SIZE
 
     def _tell(self, kind: str, block: Block) -> None:
         if self._observer is not None:
@@ -254,26 +254,6 @@ class Replay:
     retries: int
 
 
-@dataclass
-class _Run:
-    allocator: CachingAllocator
-    blocks: dict[int, Block] = field(default_factory=dict)
-
-    def happen(self, event: int, log: StorageLog) -> None:
-        number = abs(event) - 1
-        if event < 0:
-            block = self.blocks.pop(number, None)
-            if block is not None:
-                self.allocator.free(block)
-            return
-        storage = log.storages[number]
-        try:
-            self.blocks[number] = self.allocator.malloc(storage.bytes)
-        except OutOfMemory:
-            if storage.role != "workspaces":  # a library that gets no workspace takes another algorithm
-                raise
-
-
 def replay(
     log: StorageLog,
     limit: int | None = None,
@@ -292,16 +272,25 @@ def replay(
         OutOfMemory: a tensor did not fit under `limit`; a workspace that does not fit is done without.
     """
     allocator = CachingAllocator(limit, observer)
-    run = _Run(allocator)
+    blocks: dict[int, Block] = {}
     warmup_peak = warmup_retries = 0
+    storages, measured_from = log.storages, log.measured_from
     for position, event in enumerate(log.events):
-        if position == log.measured_from:
+        if position == measured_from:
             warmup_peak, warmup_retries = allocator.allocated_peak, allocator.retries
             allocator.empty_cache()
             allocator.reset_peaks()
         if before is not None:
             before(event)
-        run.happen(event, log)
+        if event > 0:
+            storage = storages[event - 1]
+            try:
+                blocks[event] = allocator.malloc(storage.bytes)
+            except OutOfMemory:
+                if storage.role != "workspaces":  # a library that gets no workspace takes another algorithm
+                    raise
+        elif -event in blocks:
+            allocator.free(blocks.pop(-event))
     return Replay(
         allocated_peak=allocator.allocated_peak,
         reserved_peak=allocator.reserved_peak,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -70,12 +71,30 @@ def largest_size(traces: Traces, limit: int, sizes: range, first: int) -> Larges
 
 
 def _last_fitting(traces: Traces, first: int, size: int, limit: int, sizes: range) -> int:
-    """The last of `sizes` that fits, as far as the traces of two others tell; their first one if none does."""
+    """The last of `sizes` that fits, as far as the traces of two others tell; their first one if none does.
+
+    If `size` does not fit, it was a guess, and the answer is near the end of those whose tensors alone fit.
+    """
     family = traces.near(size, first)
     bound = family.upper_bound(limit)
     near = sizes[: bisect_left(sizes, True, key=lambda size: traces.amount(size) > bound)]
-    place = bisect_left(near, True, key=lambda size: not fits(family.at(traces.amount(size)), limit))
-    return sizes[max(0, place - 1)]
+
+    def fails(place: int) -> bool:
+        return not fits(family.at(traces.amount(near[place])), limit)
+
+    low, high = (0, len(near)) if size < sizes.start else _from_above(fails, len(near))
+    return sizes[max(0, bisect_left(range(high), True, lo=low, key=fails) - 1)]
+
+
+def _from_above(fails: Callable[[int], bool], count: int) -> tuple[int, int]:
+    """Between which places the first one lies that fails, looked for in ever longer steps from the last of so many."""
+    high, step = count, 1
+    while high > 0:
+        place = max(0, high - step)
+        if not fails(place):
+            return place + 1, high
+        high, step = place, 2 * step
+    return 0, 0
 
 
 def fits(log: StorageLog, limit: int) -> bool:

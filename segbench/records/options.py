@@ -21,13 +21,14 @@ READS, WRITES = "reads", "writes"
 """Marks of options that hold a path: a machine that answers for another must be sent, or must send back, what is there.
 """
 
-PREDICTION_MODEL = 4
+PREDICTION_MODEL = 5
 """Of predictions' rules: a higher number where the same question has another answer, so that ledgers are asked anew.
 
     1: no workspaces of cuDNN unless they were asked for.
     2: the expected workspaces; softmax's, losses' and older releases' buffers as published trainings have them.
     3: networks that supervise themselves make the step they train with; largest inputs are searched otherwise.
     4: searches start from other batches and inputs; adaptive solves are without 8 bytes that the trace itself held.
+    5: searches go down in small steps from what does not fit.
 """
 
 ReadPath = Annotated[str, READS]
