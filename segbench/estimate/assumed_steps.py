@@ -26,6 +26,7 @@ UNSTATED = (
     f"an adaptive solver was taken to make {ASSUMED_STEPS} steps; memory grows with them unless the gradient is an "
     "adjoint: state the evaluations of f in a forward solve with --nfe"
 )
+Evaluating = Callable[[Callable[..., Any]], Callable[..., Any]]
 _BEYOND = 1 + 1e-9
 """Steps are this much longer than a whole part of the way, so that rounding adds none."""
 _BEFORE_STEPS = 2
@@ -33,7 +34,9 @@ _BEFORE_STEPS = 2
 
 
 @contextlib.contextmanager
-def assuming_steps(nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None]) -> Iterator[None]:
+def assuming_steps(
+    nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None], evaluating: Evaluating
+) -> Iterator[None]:
     """Within it adaptive solves of torchdiffeq and of `segbench.ode` take equal steps, about `nfe` evaluations in all.
 
     The error estimates and the first step's choice are still carried out, for the memory they take.
@@ -43,11 +46,12 @@ def assuming_steps(nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None
             which is said in a warning.
         mirrors: its assumptions are not noted where they are replaced.
         warn: told where an adaptive solver met no statement.
+        evaluating: gives what stands for f in a solve of torchdiffeq, which evaluates it again and again.
 
     Raises:
         UserError: this release of torchdiffeq is built otherwise, so that its steps cannot be stated.
     """
-    assumed = _AssumedSteps(nfe, mirrors, warn)
+    assumed = _AssumedSteps(nfe, mirrors, warn, evaluating)
     with contextlib.ExitStack() as stack:
         torchdiffeqs = sys.modules.get("torchdiffeq._impl.rk_common")
         if torchdiffeqs is not None:
@@ -98,13 +102,14 @@ class _Solve:
 class _AssumedSteps:
     """The solves under way, of which an inner one may be a part of evaluating an outer one's f."""
 
-    def __init__(self, nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None]) -> None:
-        self._nfe, self._mirrors, self._warn = nfe, mirrors, warn
+    def __init__(self, nfe: int | None, mirrors: Mirrors, warn: Callable[[str], None], evaluating: Evaluating) -> None:
+        self._nfe, self._mirrors, self._warn, self._evaluating = nfe, mirrors, warn, evaluating
         self._solves: list[_Solve] = []
 
     def within_torchdiffeq(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def integrate(solver: Any, times: torch.Tensor) -> Any:
             with self._until_its_end():
+                solver.func = self._evaluating(solver.func)
                 return original(solver, times)
 
         return integrate

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.optim import optimizer as optimizers
+from torch.utils._device import _device_constructors
 
 from segbench.estimate.older_torch import LOOPS, TODAY, Release, had
 from segbench.estimate.program import is_cuda
@@ -30,6 +31,7 @@ Target = Literal["cuda", "cpu"]
 @contextlib.contextmanager
 def like(target: Target, release: Release = TODAY) -> Iterator[None]:
     """Within it `meta` behaves as `target` does under a release of torch, as far as memory is concerned."""
+    _device_constructors()  # which torch lists once, and must not list with what stands in for them here
     with contextlib.ExitStack() as stack:
         for name in ("tensor", "as_tensor"):
             stack.enter_context(replaced(torch, name, _through_cpu))

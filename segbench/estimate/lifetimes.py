@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,21 @@ class Record:
     dtype: str
     phase: str
     role: str = ""
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """What happened meanwhile to storages that were made meanwhile; numbers begin at the first of these.
+
+    Attributes:
+        records: of the storages.
+        events: as in a log.
+        left: storages that live on.
+    """
+
+    records: tuple[Record, ...]
+    events: tuple[int, ...]
+    left: frozenset[int]
 
 
 class _Watch(weakref.ref[Any]):
@@ -57,6 +72,54 @@ class Lifetimes:
         self._marks: list[Mark] = []
         self._watches: dict[int, _Watch] = {}
 
+    def copy(self, on_death: Callable[[int], None]) -> Lifetimes:
+        """Another log, up to here the same, of the same storages."""
+        twin = Lifetimes(on_death)
+        twin.records = [replace(record) for record in self.records]
+        twin.events, twin._marks = list(self.events), list(self._marks)
+        twin.phase, twin.module, twin._step = self.phase, self.module, self._step
+        for watch in self._watches.values():
+            storage = watch()
+            if storage is not None:
+                twin.watch(storage, watch.number)
+        return twin
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many events and records there are so far."""
+        return len(self.events), len(self.records)
+
+    def since(self, size: tuple[int, int]) -> Excerpt | None:
+        """What happened since then; None where an older storage died, or a library made something that lasts."""
+        first, events = size[1], self.events[size[0] :]
+        births, deaths = ({abs(event) for event in events if event * sign > 0} for sign in (1, -1))
+        alive = self.alive
+        if min(deaths, default=first + 1) <= first or not births - deaths <= {number + 1 for number in alive}:
+            return None
+        return Excerpt(
+            records=tuple(map(replace, self.records[first:])),
+            events=tuple(_moved(event, -first) for event in events),
+            left=frozenset(number - first for number in alive if number >= first),
+        )
+
+    def repeat(self, excerpt: Excerpt) -> int:
+        """Lets it happen once more; the number of its first storage. Those that live on are to be watched."""
+        first = len(self.records)
+        self.records += [replace(record, phase=self.phase) for record in excerpt.records]
+        self.events += [_moved(event, first) for event in excerpt.events]
+        return first
+
+    def watch(self, storage: torch.UntypedStorage, number: int) -> None:
+        """Tells the death of a storage."""
+        watch = _Watch(storage, self._died)
+        watch.address, watch.number = storage._cdata, number
+        self._watches[watch.address] = watch
+
+    @property
+    def alive(self) -> set[int]:
+        """Numbers of the storages that live now."""
+        return {watch.number for watch in self._watches.values()}
+
     def enter(self, phase: str, step: int | None = None) -> None:
         """Starts a phase; whatever lives when the backward pass starts was kept for it."""
         self._step = self._step if step is None else step
@@ -77,9 +140,7 @@ class Lifetimes:
         self.records.append(
             Record(size, operator, self.module, tuple(tensor.shape), str(tensor.dtype)[6:], phase=self.phase)
         )
-        watch = _Watch(storage, self._died)
-        watch.address, watch.number = address, number
-        self._watches[address] = watch
+        self.watch(storage, number)
         if size:
             self.events.append(number + 1)
         return number
@@ -158,6 +219,10 @@ class Lifetimes:
     def _unwatched(self, size: int, operator: str, role: str) -> int:
         self.records.append(Record(size, operator, self.module, (size,), "uint8", self.phase, role))
         return len(self.records) - 1
+
+
+def _moved(event: int, by: int) -> int:
+    return event + by if event > 0 else event - by
 
 
 def _finished(record: Record) -> Storage:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 from segbench.estimate.operators import by_identity
 
@@ -69,6 +70,14 @@ class Mirrors:
         self.assumptions: Counter[str] = Counter()
         self._oracle = oracle
         self._values: dict[int, torch.UntypedStorage] = {}
+
+    def copy(self) -> Mirrors:
+        """Another table with the same values, which may change by themselves."""
+        twin = Mirrors(self._oracle)
+        twin.assumptions = self.assumptions.copy()
+        with _disable_current_modes():  # what a trace itself does is no part of it
+            twin._values = {address: value.clone() for address, value in self._values.items()}  # type: ignore[no-untyped-call]
+        return twin
 
     def know(self, tensors: Iterable[torch.Tensor]) -> bool:
         """Whether the values of all these `meta` tensors are known."""

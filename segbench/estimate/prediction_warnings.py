@@ -45,6 +45,12 @@ class PredictionWarnings:
         if release not in VALIDATED:
             self.add(f"torch {release} was not compared with real runs (only {' and '.join(VALIDATED)} were)")
 
+    def copy(self) -> PredictionWarnings:
+        """Another collection of the same sentences."""
+        twin = PredictionWarnings()
+        twin.sentences = list(self.sentences)
+        return twin
+
     def add(self, sentence: str) -> None:
         if sentence not in self.sentences:
             self.sentences.append(sentence)

@@ -13,6 +13,9 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from segbench.estimate.operators import tensors_in
 
 _aten = torch.ops.aten
 
@@ -53,6 +56,23 @@ def answer_without_running(function: Any, args: Sequence[Any], kwargs: dict[str,
     if shortcut is None or not all(isinstance(value, (int, float)) for value in kwargs.values()):
         return NotImplemented  # a number by keyword, such as `alpha`, changes no shape
     return shortcut(args)
+
+
+class ShortcutsOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """While it is active, operators on `meta` tensors are answered without running where they can be."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spares every call a wrapper that only `torch.compile` needs."""
+        return False
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        on_meta = any(tensor.is_meta for tensor in tensors_in(args))
+        output = answer_without_running(function, args, kwargs) if on_meta else NotImplemented
+        return function(*args, **kwargs) if output is NotImplemented else output
 
 
 def _first(args: Sequence[Any]) -> Any:

@@ -19,14 +19,16 @@ from segbench.estimate.autocast import autocast_on_meta
 from segbench.estimate.buckets import bucket_gradients
 from segbench.estimate.collector import permanent
 from segbench.estimate.corrections import Target, like
-from segbench.estimate.fsdp import one_rank_of
-from segbench.estimate.kept_values import kept_values
+from segbench.estimate.fsdp import Shard, one_rank_of
+from segbench.estimate.kept_values import hides_nothing, kept_values
 from segbench.estimate.log import StorageLog
 from segbench.estimate.older_torch import TODAY, Release, overheads_in
+from segbench.estimate.operators import tensors_in
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.program import program_on
 from segbench.estimate.repeated import with_second_step, with_step_repeated
-from segbench.estimate.trace import StorageTrace, tensors_in
+from segbench.estimate.repeated_calls import RepeatedCalls
+from segbench.estimate.trace import StorageTrace
 from segbench.libraries.traits import own_loss
 from segbench.workload.muon import Muon
 from segbench.workload.shards import local
@@ -60,6 +62,21 @@ class Steppable(Protocol):
 
 
 @dataclass(frozen=True)
+class Start:
+    """What steps begin with.
+
+    Attributes:
+        workload: as it was built.
+        trace: of the building.
+        randomness: state of torch's generator on the CPU.
+    """
+
+    workload: Steppable
+    trace: StorageTrace
+    randomness: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Traced:
     """What a trace left.
 
@@ -72,6 +89,7 @@ class Traced:
         classes: channels of the class scores; None where neither a loss nor an inference gave any, or the loss is the
             network's own, which may read others.
         attention: which kernels attention took, as `efficient: float32, heads of 64`, and how often in steps traced.
+        start: for another trace; None where steps may have changed the network.
     """
 
     log: StorageLog
@@ -81,6 +99,7 @@ class Traced:
     warnings: tuple[str, ...]
     attention: dict[str, int]
     classes: int | None
+    start: Start | None
 
 
 def trace_step(
@@ -94,6 +113,7 @@ def trace_step(
     strategy: Strategy = "single",
     release: Release = TODAY,
     ranks: int = 1,
+    start: Start | None = None,
 ) -> Traced:
     """Builds a workload on `meta` and traces its training step or its inference.
 
@@ -108,28 +128,31 @@ def trace_step(
         release: of torch, whose habits are meant, see `segbench.estimate.older_torch`.
         strategy: whether the training is one process of several, see `segbench.workload.sharing`.
         ranks: how many share the network under FSDP.
+        start: of a trace under the same conditions, overheads and mode aside: then nothing is built.
     """
-    trace = StorageTrace(target, overheads_in(release, overheads or Overheads()))
+    overheads = overheads_in(release, overheads or Overheads())
+    trace = StorageTrace(target, overheads) if start is None else start.trace.copy(overheads)
     autocast = autocast_on_meta(target, trace.warnings.add)
     program = program_on(target, kernels, release)
     sharding = one_rank_of(ranks, trace.lifetimes) if strategy == "fsdp" else contextlib.nullcontext()
     with permanent() as settled, like(target, release), sharding as shard, program as attention, autocast, trace:
-        trace.enter("build", step=0)
-        with torch.device("meta"):
-            workload = build()
-        if shard is not None:
-            shard(workload.network, workload.optimizer)
-        settled()
-        attention.taken.clear()  # a builder may have tried its network
-        network = workload.network
+        if start is None:
+            start = _built(build, shard, trace)
+            settled()
+            attention.taken.clear()  # a builder may have tried its network
+        torch.set_rng_state(start.randomness)
+        workload, network = start.workload, start.workload.network
+        known = hides_nothing(network)
         owners = _label_parameters(trace, network)
         buckets = bucket_gradients(network.parameters(), strategy if mode == "train" else "single")
         for bucket in buckets:
             trace.lifetimes.label(bucket, "gradients", "buckets")
         trace.warnings.look_at_modules(network)
-        assumed = assuming_steps(nfe, trace.mirrors, trace.warnings.add)
+        evaluating = RepeatedCalls(trace).of if known and strategy != "fsdp" else lambda f: f
+        assumed = assuming_steps(nfe, trace.mirrors, trace.warnings.add, evaluating)
         with trace.modules.following(network), _phases(trace, owners), assumed:
-            log = _run_steps(workload, mode, batch, trace)
+            log, alike = _run_steps(workload, mode, batch, trace)
+    reusable = known and alike and strategy == "single" and _left_as_built(start, trace)
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     return Traced(
         log=log,
@@ -139,11 +162,21 @@ def trace_step(
         warnings=tuple(trace.warnings.sentences),
         attention=dict(attention.taken),
         classes=None if mode == "train" and own_loss(network) is not None else trace.classes,
+        start=start if reusable else None,
     )
 
 
-def _run_steps(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> StorageLog:
-    """The steps; those that are like the one before are copied where they can be."""
+def _built(build: Callable[[], Steppable], shard: Shard | None, trace: StorageTrace) -> Start:
+    trace.enter("build", step=0)
+    with torch.device("meta"):
+        workload = build()
+    if shard is not None:
+        shard(workload.network, workload.optimizer)
+    return Start(workload, trace.copy(), torch.get_rng_state())
+
+
+def _run_steps(workload: Steppable, mode: str, batch: int, trace: StorageTrace) -> tuple[StorageLog, bool]:
+    """The steps, copied from the one before where they can be, and whether only the first was run."""
     copied, before = None, None
     for step in range(1, STEPS + 1):
         kept = kept_values(workload.network, trace.mirrors)
@@ -155,8 +188,20 @@ def _run_steps(workload: Steppable, mode: str, batch: int, trace: StorageTrace) 
             second = step == 2 and unchanged and type(workload.optimizer) in ALIKE_FROM_THE_FIRST_STEP
             copied = _run_step(workload, mode, batch, trace, second)
         if copied is not None:
-            return copied
-    return trace.log()
+            return copied, step == 2
+    return trace.log(), False
+
+
+def _left_as_built(start: Start, trace: StorageTrace) -> bool:
+    """Whether nothing is left of steps that were all alike, once gradients and the optimizer's state are given up.
+
+    What a builder that tries its network asked for was counted by the overheads of that time.
+    """
+    start.workload.network.zero_grad(set_to_none=True)
+    if start.workload.optimizer is not None:
+        start.workload.optimizer.state.clear()
+    tried = any(record.role == "workspaces" for record in start.trace.lifetimes.records)
+    return not tried and trace.lifetimes.alive == start.trace.lifetimes.alive
 
 
 def _run_step(workload: Steppable, mode: str, batch: int, trace: StorageTrace, second: bool) -> StorageLog | None:

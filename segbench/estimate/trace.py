@@ -6,7 +6,7 @@ Nothing is computed and no memory is used, so a step of any size takes as long a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,7 @@ from segbench.estimate.lifetimes import Lifetimes
 from segbench.estimate.log import StorageLog
 from segbench.estimate.mirrors import MOST_BYTES, Mirrors
 from segbench.estimate.modules import ModuleNames
-from segbench.estimate.operators import by_identity
+from segbench.estimate.operators import by_identity, tensors_in
 from segbench.estimate.overheads import Overheads
 from segbench.estimate.prediction_warnings import PredictionWarnings
 from segbench.estimate.shortcuts import answer_without_running
@@ -53,6 +53,21 @@ _WHOLE_OF_A_COLLECTIVE = {
 """Collectives of FSDP -> the argument that holds all ranks' parts. Gloo works in a copy of it, as the profiler shows
 with torch 2.13; what NCCL holds lies outside of the allocator."""
 _SHAPED_BY_DATA = by_identity(*SHAPED_BY_DATA)
+_VIEWS = by_identity(
+    _aten.view.default,
+    _aten.slice.Tensor,
+    _aten.select.int,
+    _aten.as_strided.default,
+    _aten.detach.default,
+    _aten.alias.default,
+    _aten.expand.default,
+    _aten.t.default,
+    _aten.transpose.int,
+    _aten.permute.default,
+    _aten.unsqueeze.default,
+    _aten.split.Tensor,
+)
+"""Half of all operators: they give a part of a storage or another shape to it, and neither read nor make any."""
 _OPERANDS = 2
 """Of an operator, at most, that it copies before it runs."""
 _ZEROS = {"aten.new_zeros", "aten.zeros", "aten.zeros_like"}
@@ -70,6 +85,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         modules: to be told of the network whose calls are to be named.
         mirrors: values of small tensors, and the assumptions made where there were none.
         operators: how many were dispatched.
+        asked: how often the program asked for values, or for a shape that depends on them.
         classes: channels of the scores that the last loss read; None without one.
         warnings: what was seen that is known to be predicted wrongly.
     """
@@ -79,13 +95,28 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.mirrors = Mirrors()
         self.modules = ModuleNames()
         self.lifetimes = Lifetimes(on_death=self.mirrors.forget_address)
-        self.operators = 0
+        self.operators = self.asked = 0
         self.classes: int | None = None
         self.warnings = PredictionWarnings()
+        self._target = target
         self._overheads = (overheads or Overheads()) if target == "cuda" else None
         self._fan_out: tuple[int, int] | None = None
         self._conjugated: list[tuple[int, int]] = []
         self._threads_with_cublas: set[bool] = set()
+
+    def copy(self, overheads: Overheads | None = None) -> StorageTrace:
+        """Another trace of the same target, whose log is up to here the same, of the same tensors.
+
+        Args:
+            overheads: from here on.
+        """
+        self.settle()
+        twin = StorageTrace(self._target, overheads)
+        twin.mirrors, twin.warnings = self.mirrors.copy(), self.warnings.copy()
+        twin.lifetimes = self.lifetimes.copy(twin.mirrors.forget_address)
+        twin.operators, twin.classes = self.operators, self.classes
+        twin._conjugated, twin._threads_with_cublas = list(self._conjugated), set(self._threads_with_cublas)
+        return twin
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -94,26 +125,28 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def log(self) -> StorageLog:
         """The log so far."""
-        self._settle_fan_out()
+        self.settle()
         return self.lifetimes.log()
 
     def enter(self, phase: str, step: int | None = None) -> None:
         """Tells that a phase of the program begins."""
-        self._settle_fan_out()
+        self.settle()
         self.lifetimes.enter(phase, step)
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if any(kind.__name__ == "DTensor" for kind in types):
+        if types and any(kind.__name__ == "DTensor" for kind in types):
             return NotImplemented  # it calls the operator of its local part, which is what is kept
-        require_one_dtype(function, args)
-        self._settle_fan_out()
-        if self._conjugated:
-            self._settle_conjugated()
+        self.settle()
         self.operators += 1
         self.lifetimes.module = self.modules.present()
+        if id(function) in _VIEWS:
+            output = function(*args, **kwargs)
+            self._log_results(function, output)
+            return output
+        require_one_dtype(function, args)
         tensors = [tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_meta]
         output = self._run(function, args, kwargs, tensors)
         self._look_at(function, args)
@@ -156,6 +189,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _value_for_the_host(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], known: bool) -> Any:
         """A number, or a copy on the CPU: real where it is known, assumed where it is not."""
+        self.asked += 1
         if known:
             return self.mirrors.compute(function, args, kwargs)
         if function is _aten._local_scalar_dense.default:
@@ -165,6 +199,7 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return _zeros_on_the_host(args[0].shape, kwargs.get("dtype") or args[0].dtype)
 
     def _shaped_by_data(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any], known: bool) -> Any:
+        self.asked += 1
         if not known:
             self.mirrors.assume(f"the largest result {function} can have")
             return SHAPED_BY_DATA[function](*args, **kwargs)
@@ -172,11 +207,13 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _chosen_by_mask(self, function: Any, args: Sequence[Any], known: bool) -> Any:
         if known:
+            self.asked += 1
             return self._from_mirrors(function, args, {})
         return function(args[0], chosen_by(args[1], self._chosen))
 
     def _chosen(self, mask: torch.Tensor) -> int:
         """How many elements a mask chooses: known, or all of them."""
+        self.asked += 1
         if self.mirrors.know((mask,)):
             return int(self.mirrors.compute(_aten.count_nonzero.default, (mask,), {}))
         self.mirrors.assume("every element that a mask could choose")
@@ -202,15 +239,18 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif function in _WHOLE_OF_A_COLLECTIVE:
             self.lifetimes.passing(args[_WHOLE_OF_A_COLLECTIVE[function]].nbytes, name, "temporaries")
         position = len(self.lifetimes.events)
-        for tensor in tensors_in((output,)):
-            if tensor.is_meta and tensor.layout is torch.strided:
-                self.lifetimes.born(tensor, name)
+        self._log_results(function, output)
         if self._overheads is None and function is _aten.clone.default and args[0].is_conj():
             self._conjugated.append((self.operators, self.lifetimes.born(output, name)))
         if id(function) in _IN_PLACE_WITHOUT_A_MODE and len(self.lifetimes.events) == position + 1:
             self._suspect_out_of_place(function, position, args, kwargs, output)
         if self._overheads is not None:
             self._log_beside_result(function, args, output, name)
+
+    def _log_results(self, function: Any, output: Any) -> None:
+        for tensor in (output,) if isinstance(output, torch.Tensor) else tensors_in((output,)):
+            if tensor.is_meta and tensor.layout is torch.strided:
+                self.lifetimes.born(tensor, _name(function))
 
     def _log_buffers(self, function: Any, args: Sequence[Any], name: str) -> None:
         assert self._overheads is not None
@@ -252,7 +292,10 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if function is _aten.add.Tensor or self.lifetimes.records[number].operator in _ZEROS:
             self._fan_out = (position, number)
 
-    def _settle_fan_out(self) -> None:
+    def settle(self) -> None:
+        """Puts right what could not be told before the operators so far had returned."""
+        if self._conjugated:
+            self._settle_conjugated()
         if self._fan_out is not None:
             position, older = self._fan_out
             self._fan_out = None
@@ -269,17 +312,6 @@ class StorageTrace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if self.lifetimes.died_since(0, number):
                 self.lifetimes.records[number].role = "workspaces"
         self._conjugated = [item for item in self._conjugated if self.operators - item[0] < _OPERANDS]
-
-
-def tensors_in(items: Iterable[Any]) -> list[torch.Tensor]:
-    """All tensors in nested lists and tuples, in order."""
-    found: list[torch.Tensor] = []
-    for item in items:
-        if isinstance(item, torch.Tensor):
-            found.append(item)
-        elif isinstance(item, (list, tuple)):
-            found += tensors_in(item)
-    return found
 
 
 @cache

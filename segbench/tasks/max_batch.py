@@ -11,7 +11,7 @@ from segbench.estimate.largest import Largest, largest_size
 from segbench.estimate.recorded import Recorded
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
-from segbench.tasks.predict import overheads_of, traced_step
+from segbench.tasks.predict import Tracer, overheads_of
 from segbench.tasks.protocol import Reporter
 from segbench.units import GIB
 
@@ -27,7 +27,7 @@ def run(case: Case, report: Reporter) -> None:
     The context is taken off `budget_bytes`; what remains is the allocator's limit.
     """
     for number, mode in enumerate(case.modes):
-        traces = NotedTraces(partial(_noted, case, mode), overheads_of(case).workspace_of)
+        traces = NotedTraces(partial(_noted, Tracer(), case, mode), overheads_of(case).workspace_of)
         found = largest_size(traces, allocator_limit(case), range(1, HIGHEST_BATCH + 1), FIRST_BATCH)
         line = line_of(traces, FIRST_BATCH, found)
         for row in bracket_rows(found.fits, found.fails_at, mode, found, line, case):
@@ -35,9 +35,9 @@ def run(case: Case, report: Reporter) -> None:
         report.progress(mode, number + 1, len(case.modes))
 
 
-def _noted(case: Case, mode: str, batch: int) -> Recorded:
+def _noted(tracer: Tracer, case: Case, mode: str, batch: int) -> Recorded:
     noting = Noting(**asdict(overheads_of(case)))
-    return Recorded(traced_step(case, mode, batch, overheads=noting).log, tuple(noting.seen))
+    return Recorded(tracer.step(case, mode, batch, noting).log, tuple(noting.seen))
 
 
 def line_of(traces: Traces, first: int, found: Largest) -> list[tuple[int, int]]:

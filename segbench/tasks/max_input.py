@@ -11,7 +11,7 @@ from segbench.estimate.log import StorageLog
 from segbench.records.axis import InputAxis
 from segbench.records.case import Case, Json
 from segbench.tasks.max_batch import allocator_limit, bracket_rows, line_of
-from segbench.tasks.predict import batch_of, traced_step
+from segbench.tasks.predict import Tracer, batch_of
 from segbench.tasks.protocol import Reporter
 
 HIGHEST_INPUT = 2048
@@ -28,7 +28,7 @@ def run(case: Case, report: Reporter) -> None:
     """
     axis = InputAxis(case.width, case.height)
     for number, mode in enumerate(case.modes):
-        traces = Traces(partial(_traced, case, mode, axis), axis.pixels)
+        traces = Traces(partial(_traced, Tracer(), case, mode, axis), axis.pixels)
         found = largest_size(traces, allocator_limit(case), range(1, HIGHEST_INPUT + 1), FIRST_INPUT)
         fits = None if found.fits is None else axis.pixels(found.fits)
         fails_at = None if found.fails_at is None else axis.pixels(found.fails_at)
@@ -42,6 +42,6 @@ def _factors(axis: InputAxis, size: int | None) -> dict[str, Json]:
     return {} if size is None else dict(zip(("width", "height"), axis.size(size), strict=True))
 
 
-def _traced(case: Case, mode: str, axis: InputAxis, number: int) -> StorageLog:
+def _traced(tracer: Tracer, case: Case, mode: str, axis: InputAxis, number: int) -> StorageLog:
     width, height = axis.size(number)
-    return traced_step(replace(case, width=width, height=height), mode, batch_of(case, mode)).log
+    return tracer.step(replace(case, width=width, height=height), mode, batch_of(case, mode)).log

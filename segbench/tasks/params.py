@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from segbench.adaptive.run import costs_vary
 from segbench.data import open_dataset
 from segbench.errors import CardError
+from segbench.estimate.shortcuts import ShortcutsOnMeta
 from segbench.libraries.traits import traits_of
 from segbench.meters.operations import Operations, count_operations
 from segbench.meters.operations_crosscheck import OtherCount, count_with_fvcore, count_with_torch
@@ -132,7 +133,9 @@ def _count_scenes(workload: Workload, case: Case, report: Reporter) -> _Counted:
 
 
 def _counted(workload: Workload, images: Tensor, where: str) -> _Counted:
-    return _Counted(workload, images, count_operations(workload.network, _forward(workload, images)), where)
+    with ShortcutsOnMeta():  # type: ignore[no-untyped-call]
+        operations = count_operations(workload.network, _forward(workload, images))
+    return _Counted(workload, images, operations, where)
 
 
 def _forward(workload: Workload, images: Tensor) -> Callable[[], None]:

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ from segbench.estimate.intervals import TOO_FEW, PeakInterval, interval_of
 from segbench.estimate.older_torch import release_of
 from segbench.estimate.overheads import CUBLAS_WORKSPACE, Overheads
 from segbench.estimate.prediction import Prediction, summarise
-from segbench.estimate.step import Traced, trace_step
+from segbench.estimate.step import Start, Traced, trace_step
 from segbench.libraries.traits import traits_of
 from segbench.records.case import Case, Json
 from segbench.records.measurement import Measurement
@@ -28,8 +29,9 @@ from segbench.tasks.outputs import tell_outputs
 from segbench.tasks.parameters import tell_parameters
 from segbench.tasks.protocol import Reporter
 from segbench.workload.images import batch_source
-from segbench.workload.network import require_classes
+from segbench.workload.network import built_for_any_size, fit_to_size, require_classes
 from segbench.workload.optimizer import build_optimizer
+from segbench.workload.outputs import OutputReader
 from segbench.workload.step import Workload, build_workload
 
 
@@ -38,24 +40,24 @@ def run(case: Case, report: Reporter) -> None:
 
     With the option `timeline`, the detail also tells bytes by role over the step.
     """
-    built: list[Workload] = []
+    tracer = Tracer()
     for number, mode in enumerate(case.modes):
         started = time.perf_counter()
         batch = batch_of(case, mode)
-        traced = traced_step(case, mode, batch, built)
+        traced = tracer.step(case, mode, batch)
         found = summarise(traced, mode, batch, replay(traced.log), overheads_of(case))
         seconds = time.perf_counter() - started
         if number == 0:
-            tell_parameters(built[-1].network, case, report)
+            tell_parameters(tracer.workload.network, case, report)
         asked = case.options_as(PredictOptions)
         certain = interval_of(case.precision, mode) if asked.workspaces == "expected" else None
         rows = _rows(found, _detail(found, seconds, asked.timeline), certain)
         for row in rows if asked.target == "cuda" else itertools.islice(rows, 1):
             report.measured(row)
-        for sentence in notes(found, case, built[-1].network):
+        for sentence in notes(found, case, tracer.workload.network):
             report.note(sentence)
         if number == len(case.modes) - 1:
-            tell_outputs(built[-1].outputs, case, report)
+            tell_outputs(tracer.workload.outputs, case, report)
         report.progress(mode, number + 1, len(case.modes))
 
 
@@ -80,9 +82,13 @@ def _moved(built: Workload, case: Case) -> Workload:
     """A workload built on the CPU as one of the case on `meta`."""
     network = built.network.to("meta")
     optimizer = build_optimizer(case.optimizer, find_model(case.model).card.recipe, network.parameters())
-    meta = torch.device("meta")
-    batches = batch_source(case, meta, traits_of(network))
-    return replace(built, case=case, network=network, optimizer=optimizer, device=meta, batches=batches)
+    return _as_case(case, replace(built, network=network, optimizer=optimizer, device=torch.device("meta")))
+
+
+def _as_case(case: Case, built: Workload) -> Workload:
+    """A built workload as one of another case, with images of its size."""
+    batches = batch_source(case, built.device, traits_of(built.network))
+    return replace(built, case=case, batches=batches, outputs=OutputReader.of(case, built.network))
 
 
 def overheads_of(case: Case) -> Overheads:
@@ -98,46 +104,73 @@ def kernels_of(assumed: Assumptions) -> Kernels:
     return usual if assumed.capability is None else Kernels(assumed.attention, assumed.capability)
 
 
-def traced_step(
-    case: Case,
-    mode: str,
-    batch: int,
-    built: list[Workload] | None = None,
-    overheads: Overheads | None = None,
-) -> Traced:
-    """The trace of the case's step with so many images, under all of the case's options.
+class Tracer:
+    """Traces a case's steps, at several batches or sizes on one network where the step before left it as it was built.
 
-    Args:
-        built: takes the workload, for the caller to keep.
-        overheads: instead of the case's.
-
-    Raises:
-        UserError: the network gives another number of classes than the case says, as a measurement refuses too, or
-            ranks that do not suit their strategy.
+    Attributes:
+        workload: of the last trace.
     """
-    kept = [] if built is None else built
 
-    def build() -> Workload:
-        kept.append(workload_on_meta(case))
-        return kept[-1]
+    workload: Workload
 
-    assumed = case.options_as(Assumptions)
-    assumed.require_sensible()
-    traced = trace_step(
-        build,
-        mode,
-        batch,
-        target=assumed.target,
-        overheads=overheads or overheads_of(case),
-        nfe=assumed.nfe,
-        kernels=kernels_of(assumed),
-        strategy=assumed.strategy,
-        ranks=assumed.ranks,
-        release=release_of(assumed.assume_torch),
-    )
-    if traced.classes is not None:
-        require_classes(case.model, traced.classes, case.classes, f"use --classes {traced.classes}")
-    return traced
+    def __init__(self) -> None:
+        self._start: Start | None = None
+
+    def step(self, case: Case, mode: str, batch: int, overheads: Overheads | None = None) -> Traced:
+        """The trace of the case's step with so many images, under all of the case's options.
+
+        Args:
+            case: the same one for every call, but for the size of its images.
+            mode: `train` or `infer`.
+            batch: images per step.
+            overheads: instead of the case's.
+
+        Raises:
+            UserError: the network gives another number of classes than the case says, as a measurement refuses too, or
+                ranks that do not suit their strategy.
+        """
+        assumed = case.options_as(Assumptions)
+        assumed.require_sensible()
+        start, self._start = self._start_of(case), None
+        traced = trace_step(
+            partial(self._build, case),
+            mode,
+            batch,
+            target=assumed.target,
+            overheads=overheads or overheads_of(case),
+            nfe=assumed.nfe,
+            kernels=kernels_of(assumed),
+            strategy=assumed.strategy,
+            ranks=assumed.ranks,
+            release=release_of(assumed.assume_torch),
+            start=start,
+        )
+        self._start = traced.start
+        if traced.classes is not None:
+            require_classes(case.model, traced.classes, case.classes, f"use --classes {traced.classes}")
+        return traced
+
+    def _build(self, case: Case) -> Workload:
+        self.workload = workload_on_meta(case)
+        return self.workload
+
+    def _start_of(self, case: Case) -> Start | None:
+        """That of the trace before, with images of the case's size; None where the case needs a network of its own."""
+        if self._start is None:
+            return None
+        case = replace(case, dataset=None)
+        if (case.width, case.height) != (self.workload.case.width, self.workload.case.height):
+            if not built_for_any_size(case):
+                return None
+            if not case.pad:
+                fit_to_size(self.workload.network, case)
+        self.workload = _as_case(case, self.workload)
+        return replace(self._start, workload=self.workload)
+
+
+def traced_step(case: Case, mode: str, batch: int) -> Traced:
+    """The trace of one step by itself, see `Tracer.step`."""
+    return Tracer().step(case, mode, batch)
 
 
 def predicting(case: Case) -> Case:

@@ -68,6 +68,12 @@ def fit_to_size(network: nn.Module, case: Case) -> None:
         )
 
 
+def built_for_any_size(case: Case) -> bool:
+    """Whether the case's network is surely the same whatever the size of its images."""
+    builder = find_model(case.model).card.builder
+    return builder.startswith(_WHOLE) and _SIZE_ARGUMENT not in _parameters(_import_builder(builder))
+
+
 def build_whole(card: ModelCard, size: tuple[int, int], classes: int, arguments: Mapping[str, Json]) -> nn.Module:
     """As `build_from_card`, lazy parameters and layers made in the first forward pass included.
 

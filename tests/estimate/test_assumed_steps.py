@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from segbench.errors import UserError
 from segbench.estimate.assumed_steps import KNOWN_RELEASE, UNSTATED
+from segbench.estimate.log import StorageLog
 from segbench.estimate.step import Traced, trace_step
 from segbench.meters.live_bytes import measure_live_peaks
 from segbench.ode.block import ODEBlock
@@ -27,10 +28,8 @@ class Field(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(8, 8, 3, padding=1)
-        self.evaluated: list[None] = []  # a number would be seen to change from step to step
 
     def forward(self, time: Tensor | float, state: Tensor) -> Tensor:
-        self.evaluated.append(None)
         return functional.softplus(self.conv(state)) * 0.1
 
 
@@ -89,15 +88,16 @@ def test_a_stated_solve_takes_the_memory_of_a_real_one_of_as_many_steps(adjoint:
     assert found == pytest.approx(real, rel=0.02), "one evaluation, for the first step, is not forced"
 
 
+def evaluations(log: StorageLog) -> int:
+    """Of `Field` in the first step."""
+    start, end = log.step_window(1)
+    made = (log.storages[event - 1].operator for event in log.events[start:end] if event > 0)
+    return sum(operator == "aten.softplus" for operator in made)
+
+
 def test_the_number_of_evaluations_is_what_was_stated() -> None:
-    built: list[Net] = []
-
-    def build() -> Net:
-        built.append(Net(adjoint=False, forced=False))
-        return built[-1]
-
-    found = traced(build, "infer")
-    assert len(built[0].field.evaluated) == NFE, "one inference, the others are copied"
+    found = traced(lambda: Net(adjoint=False, forced=False), "infer")
+    assert evaluations(found.log) == NFE
     assert not [sentence for sentence in found.warnings if "solver" in sentence]
 
 
@@ -125,14 +125,8 @@ class Nested(Net):
 
 def test_a_solve_within_a_solve_keeps_its_own_steps() -> None:
     """Two evaluations and one step of six stages, or two steps of three."""
-    built: list[Net] = []
-
-    def build() -> Net:
-        built.append(Nested(adjoint=False, forced=False))
-        return built[-1]
-
-    traced(build, "infer", nfe=8)
-    assert len(built[0].field.evaluated) == 8 * 8
+    found = traced(lambda: Nested(adjoint=False, forced=False), "infer", nfe=8)
+    assert evaluations(found.log) == 8 * 8
 
 
 def test_without_a_statement_the_number_is_assumed_with_a_warning() -> None:

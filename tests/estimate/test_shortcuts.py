@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
-from segbench.estimate.shortcuts import SHORTCUTS, answer_without_running
-from segbench.estimate.trace import tensors_in
+from segbench.estimate.operators import tensors_in
+from segbench.estimate.shortcuts import SHORTCUTS, ShortcutsOnMeta, answer_without_running
+from segbench.meters.operations import count_operations
+from segbench.records.case import Case
+from segbench.workload.step import build_workload
 
 aten = torch.ops.aten
 IMAGES = torch.empty(2, 8, 6, 5, device="meta")
@@ -153,3 +157,22 @@ def test_only_what_is_overwritten_is_given_back() -> None:
     for operator, shortcut in SHORTCUTS.items():
         gives_back = shortcut.__name__ in ("_first", "_nothing")
         assert operator._schema.is_mutable == gives_back
+
+
+@pytest.mark.parametrize("card", ["unet-w8", "segnode-w8", "hrnetv2-small", "nrd-small"])
+def test_operations_are_counted_with_shortcuts_as_on_the_cpu(card: str) -> None:
+    case = Case("params", card, device="none", width=96, height=64, classes=11)
+    counts = []
+    for device in ("meta", "cpu"):
+        workload = build_workload(case, device)
+        images, _ = workload.make_batch(1)
+        with ShortcutsOnMeta():
+            counts.append(count_operations(workload.network, partial(workload.infer, images)))
+    assert counts[0] == counts[1]
+
+
+def test_shortcuts_leave_other_devices_alone() -> None:
+    with ShortcutsOnMeta():
+        assert torch.add(torch.ones(2), 1).tolist() == [2, 2]
+        assert torch.add(torch.ones(2, device="meta"), 1).is_meta
+        assert torch.cat([torch.ones(1), torch.zeros(1)]).tolist() == [1, 0]

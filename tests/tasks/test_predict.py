@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from segbench.errors import UserError
-from segbench.estimate.overheads import MODERN_CONTEXT
+from segbench.estimate.overheads import MODERN_CONTEXT, Overheads
 from segbench.estimate.step import Traced
 from segbench.records.case import Case
 from segbench.tasks import max_batch, max_input, memory, predict, snapshot
-from segbench.tasks.predict import traced_step
+from segbench.tasks.predict import Tracer, workload_on_meta
 from segbench.units import GIB, MIB
+from segbench.workload.step import Workload
 
 if TYPE_CHECKING:
     from tests.tasks.conftest import Collected
@@ -100,11 +101,12 @@ def test_the_largest_batch_fits_its_budget_and_the_next_does_not(report: Collect
 def test_the_batch_that_does_not_fit_is_traced(report: Collected, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     batches: list[int] = []
 
-    def tracing(case: Case, mode: str, batch: int, **options: Any) -> Traced:
+    def tracing(tracer: Tracer, case: Case, mode: str, batch: int, overheads: Overheads) -> Traced:
         batches.append(batch)
-        return traced_step(case, mode, batch, **options)
+        return step(tracer, case, mode, batch, overheads)
 
-    monkeypatch.setattr(max_batch, "traced_step", tracing)
+    step = Tracer.step
+    monkeypatch.setattr(Tracer, "step", tracing)
     max_batch.run(Case.from_json({**CASE.to_json(), "task": "max_batch", "budget_bytes": GIB, "modes": [mode]}), report)
     fails_at = report.rows["max_batch_fails_at"].value
     assert fails_at in batches
@@ -202,6 +204,58 @@ def own(tmp_path: Path, name: str, **changes: Any) -> Case:
     path = tmp_path / "own.py"
     path.write_text(READS_WEIGHTS)
     return Case("predict", f"{path}:{name}", device="none", width=64, height=48, batch_size=2, **changes)
+
+
+SIZED = """
+from torch import nn
+class Sized(nn.Module):
+    def __init__(self, classes=11, input_hw=None):
+        super().__init__()
+        height, width = input_hw
+        self.head, self.place = nn.Conv2d(3, classes, 1), nn.Linear(width, width)
+    def forward(self, images):
+        return self.place(self.head(images))
+"""
+
+
+@pytest.mark.parametrize("mode", ["train", "infer"])
+@pytest.mark.parametrize("network", ["unet-w8", "unet-w8+checkpoint", "hrnetv2-small", "Plain", "Sized"])
+def test_steps_of_one_tracer_are_those_of_several(tmp_path: Path, network: str, mode: str) -> None:
+    path = tmp_path / "networks.py"
+    path.write_text(READS_WEIGHTS + SIZED)
+    name = f"{path}:{network}" if network[0].isupper() else network
+    tracer, case = Tracer(), replace(CASE, model=name)
+    for width, height, batch in ((128, 96, 2), (128, 96, 3), (96, 64, 1), (128, 96, 2)):
+        sized = replace(case, width=width, height=height)
+        found, other = (one.step(sized, mode, batch) for one in (tracer, Tracer()))
+        assert replace(found, start=None) == replace(other, start=None)
+        assert tracer.workload.case == replace(sized, dataset=None)
+
+
+@pytest.mark.parametrize(
+    ("network", "of_batches", "of_sizes"), [("unet-w8", 1, 1), ("Plain", 3, 3), ("Sized", 3, 3), ("ReadsWeights", 3, 3)]
+)
+def test_a_network_is_built_once_where_it_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, of_batches: int, of_sizes: int
+) -> None:
+    built: list[Case] = []
+
+    def building(case: Case) -> Workload:
+        built.append(case)
+        return workload_on_meta(case)
+
+    monkeypatch.setattr(predict, "workload_on_meta", building)
+    path = tmp_path / "networks.py"
+    path.write_text(READS_WEIGHTS + SIZED)
+    case = CASE if network == "unet-w8" else replace(CASE, model=f"{path}:{network}")
+    tracer = Tracer()
+    for batch in (1, 2, 3):
+        tracer.step(case, "train", batch)
+    assert len(built) == of_batches
+    tracer, built[:] = Tracer(), []
+    for width in (128, 96, 64):
+        tracer.step(replace(case, width=width), "infer", 1)
+    assert len(built) == of_sizes
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
