@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from segbench.estimate.mirrors import Mirrors
 
 _PLAIN = (bool, int, float, str, type(None))
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _OF_ANY_STEP = ("training", "num_batches_tracked")
 """What `train` and `eval` set, and what batch normalisation counts and reads no more."""
 
@@ -21,9 +22,14 @@ _OF_ANY_STEP = ("training", "num_batches_tracked")
 def hides_nothing(network: nn.Module) -> bool:
     """Whether all its modules are segbench's or torch's: these keep values in plain attributes and in tensors alone.
 
-    Others may keep them anywhere: in dictionaries, closures, random generators, hooks.
+    Others may keep them anywhere, in dictionaries, closures or random generators; so may hooks.
     """
-    return all(type(module).__module__.partition(".")[0] in ("segbench", "torch") for module in network.modules())
+    return all(_is_known(module) for module in network.modules())
+
+
+def _is_known(module: nn.Module) -> bool:
+    own = type(module).__module__.partition(".")[0] in ("segbench", "torch")
+    return own and "forward" not in vars(module) and not any(getattr(module, hooks) for hooks in _HOOKS)
 
 
 def kept_values(network: nn.Module, mirrors: Mirrors) -> dict[str, Any]:

@@ -126,10 +126,23 @@ def test_a_network_that_was_tried_for_its_workspaces_is_no_start() -> None:
     assert found.start is None
 
 
+def hooked() -> nn.Module:
+    network = NETWORKS["plain"]()
+    network.register_forward_pre_hook(lambda _module, args: args)
+    return network
+
+
+def with_another_forward() -> nn.Module:
+    network = NETWORKS["plain"]()
+    network.forward = partial(type(network).forward, network)  # type: ignore[method-assign]
+    return network
+
+
 def test_code_that_is_not_known_is_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step, "hides_nothing", hides_nothing)
     assert traced(NETWORKS["plain"], "infer", 2).start is not None, "it is made of torch's layers"
-    assert traced(NETWORKS["branching"], "infer", 2).start is None
+    for build in (NETWORKS["branching"], hooked, with_another_forward):
+        assert traced(build, "infer", 2).start is None
 
 
 class Dropping(nn.Module):
@@ -159,8 +172,6 @@ def test_known_values_are_those_of_the_start() -> None:
     """A buffer that counts is read by the program."""
 
     class Counting(nn.Module):
-        seen: Tensor
-
         def __init__(self) -> None:
             super().__init__()
             self.head, self.norm = nn.Conv2d(3, CLASSES, 1), nn.BatchNorm2d(3)
